@@ -1,0 +1,162 @@
+#include "lib/base/buf.h"
+
+static char nothing[1] = "";
+
+struct view view_of(const char *text)
+{
+	return (struct view) { text != NULL ? text : "", text != NULL ? strlen(text) : 0 };
+}
+
+bool view_is(struct view view, const char *text)
+{
+	return strlen(text) == view.len && memcmp(view.ptr, text, view.len) == 0;
+}
+
+void buf_init(struct buf *buf, size_t max)
+{
+	*buf = (struct buf) { .data = nothing, .max = max };
+}
+
+void buf_done(struct buf *buf)
+{
+	if (buf->cap > 0)
+		free(buf->data);
+	*buf = (struct buf) { .data = nothing, .max = buf->max };
+}
+
+char *buf_room(struct buf *buf, size_t len, struct error *err)
+{
+	if (len > buf->max - buf->len) {
+		fail(err, ST_TOO_LARGE, "more than %zu bytes", buf->max);
+		return NULL;
+	}
+	if (buf->len + len + 1 > buf->cap) {
+		size_t want = buf->cap > 0 ? buf->cap : 64;
+		while (want < buf->len + len + 1)
+			want *= 2;
+		if (want > buf->max + 1)
+			want = buf->max + 1;
+
+		char *data = realloc(buf->cap > 0 ? buf->data : NULL, want);
+		if (data == NULL) {
+			fail(err, ST_NO_MEMORY, "out of memory");
+			return NULL;
+		}
+		if (buf->cap == 0)
+			data[0] = '\0';
+		buf->data = data;
+		buf->cap = want;
+	}
+	return buf->data + buf->len;
+}
+
+enum status buf_add(struct buf *buf, const void *bytes, size_t len, struct error *err)
+{
+	if (len == 0)
+		return ST_OK;
+
+	char *to = buf_room(buf, len, err);
+	if (to == NULL)
+		return len > buf->max - buf->len ? ST_TOO_LARGE : ST_NO_MEMORY;
+	memcpy(to, bytes, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+	return ST_OK;
+}
+
+enum status buf_add_view(struct buf *buf, struct view view, struct error *err)
+{
+	return buf_add(buf, view.ptr, view.len, err);
+}
+
+enum status buf_add_text(struct buf *buf, const char *text, struct error *err)
+{
+	return buf_add(buf, text, strlen(text), err);
+}
+
+enum status buf_printf(struct buf *buf, struct error *err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	int n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return fail(err, ST_INTERNAL, "could not format text");
+
+	char *to = buf_room(buf, (size_t) n, err);
+	if (to == NULL)
+		return (size_t) n > buf->max - buf->len ? ST_TOO_LARGE : ST_NO_MEMORY;
+	if (n == 0)
+		return ST_OK;
+	va_start(args, fmt);
+	vsnprintf(to, (size_t) n + 1, fmt, args);
+	va_end(args);
+	buf->len += (size_t) n;
+	return ST_OK;
+}
+
+/* The escape for one byte, or NULL when it stands for itself. */
+static const char *json_escape(unsigned char c, char scratch[8])
+{
+	switch (c) {
+	case '"':  return "\\\"";
+	case '\\': return "\\\\";
+	case '\n': return "\\n";
+	case '\r': return "\\r";
+	case '\t': return "\\t";
+	default:   break;
+	}
+	if (c >= ' ' && c != '<' && c != '>' && c != '&')
+		return NULL;
+	snprintf(scratch, 8, "\\u%04x", c);
+	return scratch;
+}
+
+enum status buf_add_json(struct buf *buf, struct view text, struct error *err)
+{
+	const size_t before = buf->len;
+	size_t       from = 0;
+	char         scratch[8];
+	enum status  st = buf_add(buf, "\"", 1, err);
+
+	for (size_t i = 0; st == ST_OK && i < text.len; i++) {
+		const char *escape = json_escape((unsigned char) text.ptr[i], scratch);
+		if (escape == NULL)
+			continue;
+		st = buf_add(buf, text.ptr + from, i - from, err);
+		if (st == ST_OK)
+			st = buf_add_text(buf, escape, err);
+		from = i + 1;
+	}
+	if (st == ST_OK)
+		st = buf_add(buf, text.ptr + from, text.len - from, err);
+	if (st == ST_OK)
+		st = buf_add(buf, "\"", 1, err);
+	if (st != ST_OK) {
+		buf->len = before;
+		if (buf->cap > 0)
+			buf->data[before] = '\0';
+	}
+	return st;
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf->len = 0;
+	if (buf->cap > 0)
+		buf->data[0] = '\0';
+}
+
+struct view buf_view(const struct buf *buf)
+{
+	return (struct view) { buf->data, buf->len };
+}
+
+char *buf_take(struct buf *buf)
+{
+	char *data = buf->cap > 0 ? buf->data : strdup("");
+
+	*buf = (struct buf) { .data = nothing, .max = buf->max };
+	return data;
+}
