@@ -1,0 +1,35 @@
+/*
+ * action.h - the life cycle of an owner: the actions it went through, the last of which is its state; and the operation
+ * that is changing it now.
+ *
+ * Actions only grow.  The row of the owner is locked (resource_lock) by whoever adds one.  An operation is a row with a
+ * lease: two callers cannot change one owner, and one that died is taken over.
+ */
+#ifndef HOST_STORE_ACTION_H
+#define HOST_STORE_ACTION_H
+
+#include "host/store/resource.h"
+
+struct action {
+	char    state[24];              /* "Instantiated"                                        */
+	int64_t instance;               /* AppContext id; 0: none                                */
+	int64_t status_context;         /* collects status; 0: none                              */
+	int64_t revision;
+	int64_t at_ms;                  /* wall time                                             */
+};
+
+/* Appended in order; last may be NULL.  ST_NOT_FOUND when the owner has none. */
+typedef enum status action_each(void *data, const struct action *action, struct error *err);
+enum status MUST_CHECK action_list(struct db *db, int64_t owner, action_each *each, void *data, struct error *err);
+enum status MUST_CHECK action_last(struct db *db, int64_t owner, struct action *ret_action, struct error *err);
+enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct action *action, struct error *err);
+enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
+
+/* ST_CONFLICT: another operation runs; err says which, since when.  Takes over one whose lease ended or whose host died. */
+enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind,
+                                       int64_t lease_ns, struct error *err);
+enum status MUST_CHECK operation_renew(struct store *store, struct db *db, int64_t owner, int64_t lease_ns, struct error *err);
+/* In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed. */
+enum status MUST_CHECK operation_end(struct store *store, struct db *db, int64_t owner, struct error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * context.h - AppContexts as they are stored: a Merkle tree.
+ *
+ * manifest (one object, by digest) -> resource set (ordered entries, by digest) -> one row per (context, app, cluster).
+ * A thousand clusters that get the same objects share one set.  Bodies of Kubernetes Secrets are sealed, and their digest
+ * is keyed.  Contents that no set needs, and sets that no context and no unit needs, are collected.
+ */
+#ifndef HOST_STORE_CONTEXT_H
+#define HOST_STORE_CONTEXT_H
+
+#include "host/store/resource.h"
+
+/* One object in a set.  All views are borrowed from whoever owns the set. */
+struct set_entry {
+	struct view   name;             /* "web+Deployment"                                      */
+	struct view   api_version, kind, namespace_;
+	struct view   events;           /* of a hook                                             */
+	int           phase;            /* EMCO_PHASE_...                                        */
+	bool          is_secret;
+	struct digest manifest;
+};
+
+/* The set's canonical text (what its digest is of) and back.  Entries live in arena. */
+enum status MUST_CHECK set_encode(const struct set_entry *entries, size_t count, struct buf *out, struct error *err);
+enum status MUST_CHECK set_decode(struct view text, struct arena *arena, struct set_entry **ret_entries, size_t *ret_count,
+                                  struct error *err);
+
+struct manifest_row { struct digest digest; struct view body; bool is_secret; };
+struct set_row      { struct digest digest; struct view text; const struct digest *manifests; size_t manifest_count; };
+struct placement_row { struct view app, cluster, group; struct digest set; };
+
+struct context_row {
+	int64_t     id;                 /* 0 on writing: chosen (positive, 63 bits, random)      */
+	int64_t     owner;
+	struct view meta;               /* JSON: the contract's meta object                      */
+	struct view plan;               /* JSON: order of apps, dependencies                     */
+	int64_t     status_context;     /* 0 on writing: the new id                              */
+};
+
+/* All in the caller's transaction; bulk; content that is there already is not sent twice. */
+enum status MUST_CHECK context_write(struct store *store, struct db *db, struct context_row *context,
+                                     const struct manifest_row *manifests, size_t manifest_count,
+                                     const struct set_row *sets, size_t set_count,
+                                     const struct placement_row *placements, size_t placement_count, struct error *err);
+
+/* Views live in arena.  ST_NOT_FOUND. */
+enum status MUST_CHECK context_read(struct db *db, int64_t id, struct arena *arena, struct context_row *ret_context,
+                                    struct error *err);
+enum status MUST_CHECK context_placements(struct db *db, int64_t id, struct arena *arena,
+                                          struct placement_row **ret_rows, size_t *ret_count, struct error *err);
+enum status MUST_CHECK set_read(struct db *db, const struct digest *digest, struct buf *text, struct error *err);
+enum status MUST_CHECK manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
+                                     struct error *err);
+
+/* Remove contexts of an owner except `keep` (0: all), then whatever nobody needs.  Bounded per call. */
+enum status MUST_CHECK context_remove(struct db *db, int64_t owner, int64_t keep, struct error *err);
+enum status MUST_CHECK content_collect(struct store *store, struct db *db, uint64_t limit, uint64_t *ret_removed,
+                                       struct error *err);
+
+/* Any content kept by digest for speed (rendered charts): may vanish, never wrong.  Sealed. */
+enum status MUST_CHECK cache_read(struct store *store, struct db *db, const struct digest *key, struct buf *value,
+                                  struct error *err);
+enum status MUST_CHECK cache_write(struct store *store, struct db *db, const struct digest *key, struct view value,
+                                   struct error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * store.h - the store as a whole: pool, sealing key, schema version, this process's identity.
+ */
+#ifndef HOST_STORE_STORE_H
+#define HOST_STORE_STORE_H
+
+#include "host/store/db.h"
+#include "host/store/seal.h"
+
+struct store {
+	struct pool   *pool;
+	struct sealer *sealer;
+	int64_t        host;           /* this process: holder of leases; its liveness connection holds advisory lock (1, host) */
+};
+
+struct store_options {
+	struct pool_options pool;
+	const char         *seal_key_file;
+};
+
+/* Waits for the database until deadline_ns, then migrates under an advisory lock. */
+enum status MUST_CHECK store_open(const struct store_options *options, int64_t deadline_ns, struct store *ret_store,
+                                  struct error *err);
+void store_close(struct store *store);                  /* accepts a zeroed store */
+
+/* One round trip: is the database there, and our liveness lock held? */
+enum status MUST_CHECK store_ready(struct store *store, int64_t deadline_ns, struct error *err);
+
+/*
+ * Wake-ups.  store_notify is called after a commit and never blocks: one connection sends what has gathered.
+ * store_wait returns when the channel was notified by anyone since the caller's *seen, or at the deadline; start with 0.
+ */
+enum channel { CHANNEL_UNITS, CHANNEL_OUTBOX, CHANNEL_STATUS, CHANNEL_COUNT };
+void store_notify(struct store *store, enum channel channel);
+bool store_wait(struct store *store, enum channel channel, uint64_t *seen, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * unit.h - units: for each (owner, app, cluster) what is desired and what is applied.
+ *
+ * Whoever changes a deployment only moves `desired`; a synchroniser makes `applied` equal to it.  A unit is claimed under
+ * a lease; a report counts only under that lease, and closes the gap only for the generation it was made for.
+ */
+#ifndef HOST_STORE_UNIT_H
+#define HOST_STORE_UNIT_H
+
+#include "host/store/context.h"
+
+/*
+ * Move the desired sets of an owner to the placements of a context: units that are not among them become empty.
+ * Units whose set and label stay as they are, and are applied, need no work.  In the caller's transaction; follow the
+ * commit by store_notify(CHANNEL_UNITS).  context 0: every unit of the owner becomes empty.
+ */
+enum status MUST_CHECK unit_move(struct db *db, int64_t owner, int64_t context, int64_t status_context,
+                                 const char *event, struct error *err);
+
+struct unit_row {
+	int64_t     id, owner, generation, status_context, context;
+	struct view owner_path, app, cluster, event, meta;      /* meta: of the desired (or last) context */
+	bool        has_desired, has_applied;
+	struct digest desired, applied;
+	int64_t     attempts;
+	int64_t     lease;              /* token of this claim                                   */
+};
+
+/* Up to limit units of one owner that need work now.  Views live in arena.  *ret_count 0: nothing to do. */
+enum status MUST_CHECK unit_claim(struct store *store, struct db *db, uint64_t limit, int64_t lease_ns, struct arena *arena,
+                                  struct unit_row **ret_units, size_t *ret_count, int64_t *ret_next_ns, struct error *err);
+enum status MUST_CHECK unit_renew(struct store *store, struct db *db, const struct unit_row *unit, int64_t lease_ns,
+                                  struct error *err);
+
+enum object_state { OBJECT_PENDING, OBJECT_APPLIED, OBJECT_FAILED, OBJECT_RETRYING, OBJECT_DELETED, OBJECT_STATES };
+
+struct object_row { struct view name, message; enum object_state state; };
+
+struct unit_outcome {
+	enum { UNIT_DONE = 1, UNIT_RETRY, UNIT_FAILED } kind;
+	int64_t     retry_after_ns;
+	int         reachable;          /* 1, 0, -1: not tried                                   */
+	struct view error;
+	const struct object_row *objects;  size_t object_count;
+};
+
+/* ST_CONFLICT: the lease is lost, nothing was stored.  One transaction. */
+enum status MUST_CHECK unit_report(struct store *store, struct db *db, const struct unit_row *unit,
+                                   const struct unit_outcome *outcome, struct error *err);
+
+/* What status shows of an owner: counters and states, without reading one object. */
+struct unit_status {
+	struct view app, cluster, error;
+	bool        is_wanted, is_done, is_failed;
+	int         reachable;          /* 1 Available, 0 Retrying, -1 Unknown                   */
+	int64_t     attempts;
+	uint64_t    counts[OBJECT_STATES];
+	struct digest set;              /* desired, or the last one; zero when none              */
+};
+enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
+                                 size_t *ret_count, struct error *err);
+
+/* The objects of one unit, in order of the set. */
+enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
+                                    struct object_row **ret_objects, size_t *ret_count, struct error *err);
+
+/* Retry everything of the owner now; or set aside (stop) until desired moves. */
+enum status MUST_CHECK unit_stop(struct db *db, int64_t owner, struct error *err);
+
+/* Forget the units of an owner that are empty on both sides; ST_CONFLICT when one is not. */
+enum status MUST_CHECK unit_forget(struct db *db, int64_t owner, struct error *err);
+
+#endif

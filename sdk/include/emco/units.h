@@ -1,0 +1,93 @@
+/*
+ * units.h - extension "emco.units/1": the work of a synchroniser.
+ *
+ * A unit is what one owner wants of one app on one cluster: a desired set of objects and the set that is applied there.
+ * A synchroniser has one job: make applied equal desired.  It claims units under a lease, compares two sets, does what is
+ * missing, and reports.  Everything is repeatable: a synchroniser that dies loses its lease, and another begins again.
+ *
+ * Sets and objects are immutable and named by digest: equal digests mean equal content, on any cluster, for ever.
+ * Everything given out lives as long as the call.  [thread] the call's.
+ */
+#ifndef EMCO_UNITS_H
+#define EMCO_UNITS_H
+
+#include "emco/app_context.h"
+
+#define EMCO_UNITS_1  "emco.units/1"
+
+typedef struct emco_unit {
+	uint32_t size;
+	uint32_t attempts;             /* failed tries since desired last moved                              */
+	uint64_t id;
+	uint64_t generation;           /* moves with desired: a report for an older one changes no outcome    */
+	emco_str owner;                /* path of the resource that wants it, below /v2/                      */
+	emco_str app, cluster;         /* "web", "edge+one"                                                   */
+	emco_str status_context;       /* decimal id; part of the label and of Git paths                      */
+	emco_str namespace_, level, logical_cloud;
+	emco_str desired;              /* digest in hex; empty: nothing shall be there                        */
+	emco_str applied;              /* digest in hex; empty: nothing is known to be there                  */
+	emco_str event;                /* why: "instantiate", "update", "rollback", "terminate"               */
+} emco_unit;
+
+typedef struct emco_set_entry {
+	uint32_t    size;
+	uint32_t    secret;            /* 1: the body is a secret                                            */
+	emco_object object;
+	emco_str    digest;            /* of the body, in hex                                                */
+} emco_set_entry;
+
+typedef emco_status emco_units_each(void *data, const emco_unit *unit);
+typedef emco_status emco_units_each_entry(void *data, const emco_set_entry *entry);
+
+#define EMCO_OBJECT_PENDING   0
+#define EMCO_OBJECT_APPLIED   1
+#define EMCO_OBJECT_FAILED    2
+#define EMCO_OBJECT_RETRYING  3
+#define EMCO_OBJECT_DELETED   4
+
+/* The state of one object, for status. */
+typedef struct emco_object_state {
+	uint32_t size;
+	int32_t  state;
+	emco_str name;                 /* "web+Deployment"                                                   */
+	emco_str message;              /* the API server's own words; may be empty                           */
+} emco_object_state;
+
+#define EMCO_UNIT_DONE     1    /* applied is now desired: all objects are there, all others gone            */
+#define EMCO_UNIT_RETRY    2    /* not now; try again after the delay (unreachable, refused for a while)      */
+#define EMCO_UNIT_FAILED   3    /* the target refused for good; tried again when desired moves, or rarely     */
+
+typedef struct emco_unit_report {
+	uint32_t size;
+	int32_t  outcome;
+	int64_t  retry_after_ns;       /* with EMCO_UNIT_RETRY and EMCO_UNIT_FAILED                          */
+	int32_t  reachable;            /* 1 Available, 0 Retrying, -1 not tried                              */
+	uint32_t object_count;
+	const emco_object_state *objects;    /* all objects of the unit that are known, desired or deleted   */
+	emco_str error;                /* one line for people; empty when there is none                      */
+} emco_unit_report;
+
+typedef struct emco_units_1 {
+	uint32_t size;
+	uint32_t reserved;
+
+	/*
+	 * Claim up to limit units that need work, all of one owner, under a lease of lease_ns.  Waits for work until the
+	 * call's deadline or cancellation: then EMCO_E_DEADLINE, which is normal.  Units live until release or end.
+	 */
+	emco_status (*claim)(emco_call *call, uint64_t limit, int64_t lease_ns, emco_units_each *each, void *data);
+
+	/* Prolong the lease.  EMCO_E_CONFLICT: it is lost, stop working on the unit. */
+	emco_status (*renew)(emco_call *call, const emco_unit *unit, int64_t lease_ns);
+
+	/* Store the outcome and give the lease back.  EMCO_E_CONFLICT: the lease is lost, nothing was stored. */
+	emco_status (*report)(emco_call *call, const emco_unit *unit, const emco_unit_report *report);
+
+	/* The entries of a set, in order.  EMCO_E_NOT_FOUND. */
+	emco_status (*each_entry)(emco_call *call, emco_str set, emco_units_each_entry *each, void *data);
+
+	/* The body of an object, as JSON. */
+	emco_status (*body)(emco_call *call, emco_str digest, emco_str *ret_body);
+} emco_units_1;
+
+#endif
