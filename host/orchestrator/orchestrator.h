@@ -1,0 +1,77 @@
+/*
+ * orchestrator.h - what deploys: the parts an operation needs, in one place.
+ */
+#ifndef HOST_ORCHESTRATOR_ORCHESTRATOR_H
+#define HOST_ORCHESTRATOR_ORCHESTRATOR_H
+
+#include "host/registry/chain.h"
+#include "host/registry/guard.h"
+
+struct orchestrator_options {
+	const char *helm;                    /* path of the program                                      */
+	const char *data_dir;                /* private folder for what can be made again                */
+	unsigned    renders;                 /* at once                                                  */
+	unsigned    operations;              /* at once; past it ST_UNAVAILABLE                          */
+	int64_t     render_limit_ns;
+	int64_t     operation_limit_ns;
+	bool        strict_references;
+};
+
+struct orchestrator {
+	struct store   *store;
+	struct types   *types;
+	struct plugins *plugins;
+	struct orchestrator_options options;
+	struct renderer *renderer;
+	unsigned        running;             /* operations; atomic                                       */
+};
+
+enum status MUST_CHECK orchestrator_open(struct orchestrator *orchestrator, struct error *err);   /* fields above set */
+void orchestrator_close(struct orchestrator *orchestrator);
+
+/* Offers "emco.app-context/1", "emco.clusters/1", "emco.resources/1", "emco.units/1".  Before plugins are created. */
+void orchestrator_extensions(void);
+
+/* -- operations on a deployment intent group.  path: below /v2/.  All answer when the state is durable. -- */
+
+struct operation_reply { int64_t revision; };
+
+enum status MUST_CHECK deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                              struct operation_reply *ret_reply, struct error *err);
+enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                         struct operation_reply *ret_reply, struct error *err);
+enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                            struct error *err);
+
+/* May the resource be replaced or deleted in its present state?  ST_CONFLICT says why not.  In the caller's transaction. */
+enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
+
+/* -- logical clouds -- */
+
+enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
+
+/* -- status -- */
+
+enum status_mode { STATUS_RSYNC, STATUS_CLUSTER, STATUS_DEPLOYED, STATUS_READY };
+enum status_output { STATUS_ALL, STATUS_SUMMARY, STATUS_DETAIL };
+enum status_form { STATUS_FULL, STATUS_APPS, STATUS_CLUSTERS, STATUS_RESOURCES };
+
+struct status_query {
+	enum status_mode   mode;
+	enum status_output output;
+	enum status_form   form;
+	int64_t            instance;             /* 0: the last                                          */
+	const struct view *apps, *clusters, *resources;
+	size_t             app_count, cluster_count, resource_count;
+};
+
+/* The JSON of GET .../status, as the contract has it, appended to reply. */
+enum status MUST_CHECK deployment_status(struct orchestrator *o, struct view path, const struct status_query *query,
+                                         int64_t deadline_ns, struct buf *reply, struct error *err);
+enum status MUST_CHECK cloud_status(struct orchestrator *o, struct view path, const struct status_query *query,
+                                    int64_t deadline_ns, struct buf *reply, struct error *err);
+
+#endif

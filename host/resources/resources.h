@@ -1,0 +1,58 @@
+/*
+ * resources.h - the host's own resource rows, their verbs and their views, a file per family.
+ *
+ * A row (emco_resource_type) gives create, read, list, replace and delete.  A verb is a POST below one resource
+ * (".../instantiate").  A view is another answer to GET, chosen by a query parameter or replacing the plain one.
+ */
+#ifndef HOST_RESOURCES_RESOURCES_H
+#define HOST_RESOURCES_RESOURCES_H
+
+#include "host/orchestrator/orchestrator.h"
+
+/* A request for a verb or a view, already authorised and parsed.  Everything is borrowed for the call. */
+struct ask {
+	struct orchestrator *orchestrator;
+	const struct type   *type;
+	struct view          path;                  /* of the resource, or of the collection's parent for a collection view */
+	struct arena        *arena;
+	int64_t              deadline_ns;
+	struct view          body;                  /* JSON, or empty                                            */
+	/* Query parameters, decoded, in order. */
+	const struct ask_parameter { struct view name, value; } *parameters;
+	size_t               parameter_count;
+	struct buf          *reply;                 /* JSON to send; stays empty for none                        */
+};
+
+const struct ask_parameter *ask_find(const struct ask *ask, const char *name);        /* the first; NULL: none */
+
+typedef enum status ask_handler(struct ask *ask, struct error *err);
+
+struct verb {
+	const char  *type, *name;                   /* "deploymentIntentGroup", "instantiate"                    */
+	unsigned     success;                       /* 202                                                       */
+	ask_handler *handler;
+	const char  *summary;
+};
+
+struct look {                                   /* a view                                                    */
+	const char  *type;
+	bool         is_item;                       /* of one resource; else of the collection                   */
+	const char  *segment;                       /* ".../status": a path of its own; NULL: the plain path     */
+	const char  *parameter;                     /* chosen by this query parameter; NULL: always              */
+	ask_handler *handler;
+	const char  *summary;
+};
+
+struct family {
+	const emco_resource_type *types;    size_t type_count;
+	const struct verb        *verbs;    size_t verb_count;
+	const struct look        *looks;    size_t look_count;
+};
+
+/* All families of the host. */
+const struct family *resources_families(size_t *ret_count);
+
+/* Add the rows to the set. */
+enum status MUST_CHECK resources_types(struct types *types, struct error *err);
+
+#endif
