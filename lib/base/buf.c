@@ -1,5 +1,7 @@
 #include "lib/base/buf.h"
 
+#include <assert.h>
+
 static char nothing[1] = "";
 
 struct view view_of(const char *text)
@@ -96,9 +98,25 @@ enum status buf_printf(struct buf *buf, struct error *err, const char *fmt, ...)
 	return ST_OK;
 }
 
-/* The escape for one byte, or NULL when it stands for itself. */
-static const char *json_escape(unsigned char c, char scratch[8])
+void buf_cut(struct buf *buf, size_t len)
 {
+	assert(len <= buf->len);
+	buf->len = len;
+	if (buf->cap > 0)
+		buf->data[len] = '\0';
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf_cut(buf, 0);
+}
+
+/* The escape for the character at text, and how many bytes it stands for; NULL when it stands for itself. */
+static const char *json_escape(struct view text, size_t *bytes, char scratch[8])
+{
+	const unsigned char c = (unsigned char) text.ptr[0];
+
+	*bytes = 1;
 	switch (c) {
 	case '"':  return "\\\"";
 	case '\\': return "\\\\";
@@ -106,6 +124,10 @@ static const char *json_escape(unsigned char c, char scratch[8])
 	case '\r': return "\\r";
 	case '\t': return "\\t";
 	default:   break;
+	}
+	if (c == 0xE2 && text.len >= 3 && (memcmp(text.ptr, "\u2028", 3) == 0 || memcmp(text.ptr, "\u2029", 3) == 0)) {
+		*bytes = 3;
+		return (unsigned char) text.ptr[2] == 0xA8 ? "\\u2028" : "\\u2029";
 	}
 	if (c >= ' ' && c != '<' && c != '>' && c != '&')
 		return NULL;
@@ -116,37 +138,29 @@ static const char *json_escape(unsigned char c, char scratch[8])
 enum status buf_add_json(struct buf *buf, struct view text, struct error *err)
 {
 	const size_t before = buf->len;
-	size_t       from = 0;
+	size_t       from = 0, bytes;
 	char         scratch[8];
 	enum status  st = buf_add(buf, "\"", 1, err);
 
 	for (size_t i = 0; st == ST_OK && i < text.len; i++) {
-		const char *escape = json_escape((unsigned char) text.ptr[i], scratch);
+		const char *escape = json_escape((struct view) { text.ptr + i, text.len - i }, &bytes, scratch);
 		if (escape == NULL)
 			continue;
 		st = buf_add(buf, text.ptr + from, i - from, err);
 		if (st == ST_OK)
 			st = buf_add_text(buf, escape, err);
-		from = i + 1;
+		from = i + bytes;
+		i = from - 1;
 	}
 	if (st == ST_OK)
 		st = buf_add(buf, text.ptr + from, text.len - from, err);
 	if (st == ST_OK)
 		st = buf_add(buf, "\"", 1, err);
-	if (st != ST_OK) {
-		buf->len = before;
-		if (buf->cap > 0)
-			buf->data[before] = '\0';
-	}
+	if (st != ST_OK)
+		buf_cut(buf, before);
 	return st;
 }
 
-void buf_clear(struct buf *buf)
-{
-	buf->len = 0;
-	if (buf->cap > 0)
-		buf->data[0] = '\0';
-}
 
 struct view buf_view(const struct buf *buf)
 {

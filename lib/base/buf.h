@@ -38,13 +38,17 @@ enum status MUST_CHECK buf_add_view(struct buf *buf, struct view view, struct er
 enum status MUST_CHECK buf_add_text(struct buf *buf, const char *text, struct error *err);
 enum status MUST_CHECK buf_printf(struct buf *buf, struct error *err, const char *fmt, ...) PRINTF(3, 4);
 
-/* Append text as a JSON string, quotes included.  Writes <, > and & as \u003c, \u003e, \u0026, as EMCO does. */
+/*
+ * Append text as a JSON string, quotes included.  Writes <, > and & as \u003c, \u003e, \u0026 and the two line
+ * separators U+2028, U+2029 as escapes, as EMCO does.
+ */
 enum status MUST_CHECK buf_add_json(struct buf *buf, struct view text, struct error *err);
 
 /* Make room for len more bytes and return where they go; the caller adds what it wrote to buf->len. NULL on failure. */
 char *buf_room(struct buf *buf, size_t len, struct error *err) MUST_CHECK;
 
 void        buf_clear(struct buf *buf);                 /* keeps the memory                      */
+void        buf_cut(struct buf *buf, size_t len);       /* back to len bytes; more than it has is our bug */
 struct view buf_view(const struct buf *buf);
 
 /* The bytes as an owned C string (free it); the buffer is empty afterwards.  NULL when out of memory. */

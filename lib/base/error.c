@@ -1,7 +1,7 @@
 #include "lib/base/error.h"
 
 /* Cut at a whole UTF-8 character: half a character would make the answer invalid JSON. */
-static void print_cut(char *to, size_t size, const char *fmt, va_list args)
+static PRINTF(3, 0) void print_cut(char *to, size_t size, const char *fmt, va_list args)
 {
 	int n = vsnprintf(to, size, fmt, args);
 
@@ -32,7 +32,8 @@ static void one_line(char *text)
 			*text = ' ';
 }
 
-static enum status fill(struct error *err, enum status code, const char *field, const char *fmt, va_list args)
+static PRINTF(4, 0) enum status
+fill(struct error *err, enum status code, const char *field, const char *fmt, va_list args)
 {
 	if (err == NULL)
 		return code;

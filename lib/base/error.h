@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define MUST_CHECK     __attribute__((warn_unused_result))
+#define IGNORE(call)   ((void) !(call))     /* a status dropped on purpose: gcc does not take (void) for an answer */
 #define PRINTF(f, a)   __attribute__((format(printf, f, a)))
 #define CLEANUP(fn)    __attribute__((cleanup(fn)))
 #define ARRAY_LEN(a)   (sizeof(a) / sizeof((a)[0]))

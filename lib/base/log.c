@@ -60,12 +60,12 @@ static bool is_plain(const char *value)
 /* A log line must come out whatever happens, so a value that does not fit is cut rather than refused. */
 static void add_pair(struct buf *line, const char *key, const char *value)
 {
-	(void) buf_printf(line, NULL, " %s=", key);
+	IGNORE(buf_printf(line, NULL, " %s=", key));
 	const size_t len = strnlen(value, VALUE_MAX_BYTES);
 	if (is_plain(value))
-		(void) buf_add(line, value, len, NULL);
+		IGNORE(buf_add(line, value, len, NULL));
 	else
-		(void) buf_add_json(line, (struct view) { value, len }, NULL);
+		IGNORE(buf_add_json(line, (struct view) { value, len }, NULL));
 }
 
 void log_event(enum log_level level, const char *event, ...)
@@ -78,7 +78,7 @@ void log_event(enum log_level level, const char *event, ...)
 		return;
 	buf_init(&line, LINE_MAX_BYTES);
 	wall_text(wall_ms(), time_text);
-	(void) buf_printf(&line, NULL, "%s %s %s", time_text, level_words[level], event);
+	IGNORE(buf_printf(&line, NULL, "%s %s %s", time_text, level_words[level], event));
 	if (request_id != NULL)
 		add_pair(&line, "request", request_id);
 
@@ -92,6 +92,6 @@ void log_event(enum log_level level, const char *event, ...)
 
 	if (line.len == line.max)
 		line.len--;
-	(void) buf_add(&line, "\n", 1, NULL);
-	(void) !write(log_fd, line.data, line.len);           /* nowhere to report to */
+	IGNORE(buf_add(&line, "\n", 1, NULL));
+	IGNORE(write(log_fd, line.data, line.len));           /* nowhere to report to */
 }

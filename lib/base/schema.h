@@ -1,0 +1,47 @@
+/*
+ * schema.h - JSON Schema, the part of it that EMCO's resources need, compiled once.
+ *
+ * One document describes a resource type: it validates requests, orders and completes what is stored, and is what
+ * /v2/openapi.json shows.  Supported keywords: type (one or a list), properties, required, additionalProperties (boolean
+ * or schema), items, minItems, maxItems, minLength, maxLength (in code points), minimum, maximum, pattern (PCRE2, with
+ * match limits), format (dns-label, ipv4, ipv4-cidr, mac), enum, const, anyOf, oneOf, allOf, not, default, $ref to
+ * "#/$defs/...", $defs, title, description, examples, readOnly, writeOnly, and ours: x-emco-omit-empty,
+ * x-emco-ignore-case (enum and pattern), x-emco-secret.  Any other keyword refuses to compile, by name.
+ *
+ * A compiled schema is immutable: any thread.
+ */
+#ifndef LIB_BASE_SCHEMA_H
+#define LIB_BASE_SCHEMA_H
+
+#include "lib/base/json.h"
+
+struct schema;
+
+/* Owned by the caller.  ST_INVALID names the keyword and its JSON pointer: a fault of ours or of a plugin's author. */
+enum status MUST_CHECK schema_new(struct view document, struct schema **ret_schema, struct error *err);
+void schema_free(struct schema *schema);
+const json_t *schema_document(const struct schema *schema);      /* borrowed */
+
+/* One fault.  field: JSON pointer; text: expected and found. */
+struct fault { const char *field, *text; };
+
+enum { FAULTS_MAX = 32, UNKNOWN_MAX = 16 };
+
+struct verdict {
+	struct fault fault[FAULTS_MAX];
+	size_t       faults;                       /* may exceed FAULTS_MAX: then only so many are kept     */
+	const char  *unknown[UNKNOWN_MAX];         /* JSON pointers of members that the schema has no name for */
+	size_t       unknowns;
+};
+
+/*
+ * Bring input into the schema's shape, then check it.  Shape: members match their names without case (exact first) and
+ * come out in the schema's order; null means absent; absent members get their default; unknown members are dropped and
+ * named; empty members marked x-emco-omit-empty are left out.  Every fault is collected; texts live in arena.
+ * ST_OK: *ret_value is owned by the caller.  ST_INVALID: verdict has at least one fault, err the first, and a hint of how
+ * many more.  Strings are taken as they are: json_read has checked UTF-8.
+ */
+enum status MUST_CHECK schema_check(const struct schema *schema, const json_t *input, struct arena *arena,
+                                    struct verdict *verdict, json_t **ret_value, struct error *err);
+
+#endif
