@@ -6,6 +6,7 @@ find_package(Threads REQUIRED)
 function(emco_dependency name module)
 	pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${module})
 	add_library(emco::${name} ALIAS PkgConfig::${name})
+	set_property(GLOBAL APPEND PROPERTY EMCO_FOREIGN emco::${name})
 endfunction()
 
 emco_dependency(pq      libpq)
@@ -21,6 +22,5 @@ emco_dependency(git2    libgit2)
 emco_dependency(zlib    zlib)
 emco_dependency(cmocka  cmocka)
 
-if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/Civetweb.cmake)
-	include(Civetweb)             # emco::civetweb
-endif()
+include(Civetweb)             # emco::civetweb
+set_property(GLOBAL APPEND PROPERTY EMCO_FOREIGN emco::civetweb)
