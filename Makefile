@@ -1,0 +1,67 @@
+# The few commands people type.  The build itself is CMake: see CMakePresets.json and CONTRIBUTING.md.
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: help build test serve demo bench tsan coverage fuzz format lint clean
+
+help:           ## This list
+	@sed -n 's/^\([a-z]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
+
+build: build/release/build.ninja  ## The daemon, its plugins and the client, optimised, in build/release
+	cmake --build --preset release
+
+test: dev       ## Every test, with AddressSanitizer and UBSan
+	@scripts/install-packages build run test
+	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset dev
+
+serve: build    ## A server on port 9015 with a PostgreSQL of its own; state in ./var (EMCO_PORT, EMCO_DATA)
+	@scripts/install-packages run
+	@exec scripts/serve
+
+demo: build     ## A guided tour of a running server
+	@scripts/install-packages run test
+	@exec demo/run
+
+bench: build    ## Measure against the machine's limits
+	@scripts/install-packages run test bench
+	@exec tests/bench/run
+
+tsan: build/tsan/build.ninja  ## Every test, with ThreadSanitizer
+	@scripts/install-packages build run test
+	cmake --build --preset tsan
+	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset tsan
+
+coverage: build/coverage/build.ninja  ## Lines that the tests execute, a table
+	@scripts/install-packages build run test coverage
+	cmake --build --preset coverage
+	find build/coverage -name '*.gcda' -delete
+	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset coverage
+	gcovr --root . --exclude tests/ --exclude 'build/' build/coverage
+
+fuzz: build/fuzz/build.ninja  ## Each fuzz target for FUZZ_SECONDS (60); tests/fuzz/corpus keeps the inputs
+	cmake --build --preset fuzz
+	@for target in $$(find build/fuzz/tests -name 'fuzz_*' -type f -perm -u+x); do \
+		corpus=tests/fuzz/corpus/$${target##*/}; mkdir -p $$corpus; echo "== $$target"; \
+		$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$corpus/crash- $$corpus || exit 1; \
+	done
+
+format:         ## clang-format on FILES="...": tables are aligned by hand, so never on everything
+	@scripts/install-packages lint
+	@test -n "$(FILES)" || { echo 'say which: make format FILES="lib/base/new.c"' >&2; exit 1; }
+	clang-format -i $(FILES)
+
+lint: dev       ## clang-tidy on every source file
+	@scripts/install-packages lint
+	git ls-files -co --exclude-standard -- lib host plugins sdk cli | grep "\.c$$" | xargs -r -P 2 -n 4 clang-tidy -p build/dev --quiet
+
+clean:          ## Remove what was built; ./var and the cache stay
+	rm -rf build
+
+.PHONY: dev
+dev: build/dev/build.ninja
+	cmake --build --preset dev
+
+# Ninja runs CMake again by itself when a list changes, so configuring happens once.
+build/%/build.ninja:
+	@scripts/install-packages build $(if $(filter fuzz clang,$*),fuzz)
+	cmake --preset $*
