@@ -15,10 +15,18 @@ struct archive_limits {
 };
 extern const struct archive_limits archive_default_limits;    /* 10,000 entries, 16 MiB, 64 MiB, 200 to 1 (past 1 MiB) */
 
-/* ST_MALFORMED: no gzip, no tar, cut short, no entry.  ST_INVALID: a forbidden entry, which is named.  ST_TOO_LARGE. */
+enum { ARCHIVE_PATH_MAX = 1024, ARCHIVE_PATH_PARTS_MAX = 32 };
+
+/*
+ * ST_MALFORMED: no gzip, no tar, cut short, no entry.  ST_INVALID: a forbidden entry, which is named; so is a path that
+ * comes twice.  ST_TOO_LARGE past a limit.  limits NULL: the default ones.  Any thread.
+ */
 enum status MUST_CHECK archive_check(struct view bytes, const struct archive_limits *limits, struct error *err);
 
-/* Called for each regular file.  path and content are borrowed.  Another status than ST_OK ends the reading with it. */
+/*
+ * Called for each regular file, in order; a leading "./" of its path is gone.  path and content are borrowed.
+ * Another status than ST_OK ends the reading with it.
+ */
 typedef enum status archive_each(void *data, const char *path, struct view content, struct error *err);
 enum status MUST_CHECK archive_read(struct view bytes, const struct archive_limits *limits, archive_each *each, void *data,
                                     struct error *err);

@@ -76,6 +76,8 @@ static enum status explain(const json_error_t *fault, struct error *err)
 	}
 	case json_error_numeric_overflow:
 		return fail(err, ST_MALFORMED, "line %d column %d: a number beyond 64 bits", fault->line, fault->column);
+	case json_error_invalid_utf8:
+		return fail(err, ST_MALFORMED, "line %d column %d: text is not UTF-8", fault->line, fault->column);
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
 		return fail(err, ST_MALFORMED, "line %d column %d: a string may not hold \\u0000", fault->line,

@@ -1,0 +1,63 @@
+#include "lib/base/utf8.h"
+
+/* Bytes of the well-formed character at text, 0 when it is none.  The ranges are those of the Unicode standard, table 3-7. */
+static size_t character(const unsigned char *text, size_t len)
+{
+	const unsigned char lead = text[0];
+	unsigned char       low = 0x80, high = 0xBF;
+	size_t              size;
+
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xC2 || lead > 0xF4)
+		return 0;
+	size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+	if (len < size)
+		return 0;
+	if (lead == 0xE0)
+		low = 0xA0;
+	else if (lead == 0xED)
+		high = 0x9F;
+	else if (lead == 0xF0)
+		low = 0x90;
+	else if (lead == 0xF4)
+		high = 0x8F;
+	if (text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < size; i++)
+		if ((text[i] & 0xC0) != 0x80)
+			return 0;
+	return size;
+}
+
+bool utf8_is_valid(struct view text)
+{
+	for (size_t i = 0, size; i < text.len; i += size) {
+		size = character((const unsigned char *) text.ptr + i, text.len - i);
+		if (size == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool starts_character(char c)
+{
+	return ((unsigned char) c & 0xC0) != 0x80;
+}
+
+size_t utf8_count(struct view text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += starts_character(text.ptr[i]);
+	return count;
+}
+
+struct view utf8_cut(struct view text, size_t count)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (starts_character(text.ptr[i]) && count-- == 0)
+			return (struct view) { text.ptr, i };
+	return text;
+}

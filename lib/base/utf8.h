@@ -1,0 +1,18 @@
+/*
+ * utf8.h - text as people count it: code points, never half of one.
+ */
+#ifndef LIB_BASE_UTF8_H
+#define LIB_BASE_UTF8_H
+
+#include "lib/base/buf.h"
+
+/* No overlong form, no surrogate, nothing past U+10FFFF. */
+bool utf8_is_valid(struct view text);
+
+/* Code points of valid text. */
+size_t utf8_count(struct view text);
+
+/* The first count code points of valid text. */
+struct view utf8_cut(struct view text, size_t count);
+
+#endif
