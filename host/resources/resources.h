@@ -21,6 +21,9 @@ struct ask {
 	const struct ask_parameter { struct view name, value; } *parameters;
 	size_t               parameter_count;
 	struct buf          *reply;                 /* JSON to send; stays empty for none                        */
+	/* A view may answer with a resource instead, negotiated as a read of it is (JSON, file, multipart). */
+	struct view          instead;               /* its path, in arena; empty: no                             */
+	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
 };
 
 const struct ask_parameter *ask_find(const struct ask *ask, const char *name);        /* the first; NULL: none */
