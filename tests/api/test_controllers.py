@@ -1,0 +1,99 @@
+"""Controllers change the outcome, in order, and a failing one leaves nothing behind."""
+import pytest
+
+from emco import Scene, named, simple_chart
+
+TRACE = 'plugin = "action-annotate";\nname = "%s";\npriority = %d;\noptions = { append = true; };\n'
+RSYNC = 'plugin = "rsync";\noptions = { retry_min_ms = 100; retry_max_ms = 1000; };\n'
+NEAREST = 'plugin = "placement-nearest";\nname = "nearest";\n'
+
+
+def stage(api, name, remote, intents, labels=None):
+    scene = Scene(api, name)
+    scene.clusters({"one": remote("one"), "two": remote("two")}, labels=labels or {"two": ["ssd"]})
+    scene.cloud().apps({"web": simple_chart("web")})
+    return scene.deployment({"web": scene.any_of("one", "two")}, intents=intents, approve=False)
+
+
+def annotations(scene, cluster):
+    found = scene.remotes[cluster].objects(f"{scene.provider}+{cluster}", "web")
+    return found["r1-web+Deployment.yaml"]["metadata"].get("annotations", {})
+
+
+def test_without_a_placement_controller_the_first_alternative_is_taken(api, unique, remote):
+    scene = stage(api, unique, remote, {})
+    api.make(f"{scene.dig}/approve")
+    scene.instantiate()
+    assert scene.remotes["one"].commits() and not scene.remotes["two"].commits()
+
+
+def test_the_placement_controller_chooses_another_cluster(api, unique, remote):
+    scene = stage(api, unique, remote, {"nearest": "fast"})
+    api.make(f"{scene.dig}/nearest-intents", named("fast", app="web", clusterLabel="ssd"))
+    api.make(f"{scene.dig}/approve")
+    scene.instantiate()
+    assert scene.remotes["two"].commits() and not scene.remotes["one"].commits()
+
+
+@pytest.mark.parametrize("first,second", [("red", "blue"), ("blue", "red")])
+def test_swapping_priorities_swaps_the_order(make_daemon, unique, remote, first, second):
+    priorities = {first: 1, second: 2}
+    daemon = make_daemon(controllers={"rsync": RSYNC, **{name: TRACE % (name, rank) for name, rank in priorities.items()}})
+    api = daemon.start().client()
+    scene = stage(api, unique, remote, {"red": "red", "blue": "blue"})
+    for name in priorities:
+        api.make(f"{scene.dig}/annotation-intents", named(name, annotations={"example.org/order": name}))
+    api.make(f"{scene.dig}/approve")
+    scene.instantiate()
+    assert annotations(scene, "one")["example.org/order"] == f"{first},{second}"
+
+
+def test_a_record_overrides_the_priority(make_daemon, unique, remote):
+    daemon = make_daemon(controllers={"rsync": RSYNC, "red": TRACE % ("red", 1), "blue": TRACE % ("blue", 2)})
+    api = daemon.start().client()
+    for name, priority in (("red", 20), ("blue", 10)):
+        api.make("controllers", named(name, host="localhost", port=9033, type="action", priority=priority))
+    scene = stage(api, unique, remote, {"red": "red", "blue": "blue"})
+    for name in ("red", "blue"):
+        api.make(f"{scene.dig}/annotation-intents", named(name, annotations={"example.org/order": name}))
+    api.make(f"{scene.dig}/approve")
+    scene.instantiate()
+    assert annotations(scene, "one")["example.org/order"] == "blue,red"
+    answer = api.delete("controllers/red")
+    assert answer.status_code == 409 and "referenced" in answer.text
+
+
+def test_a_failing_controller_leaves_no_context_and_no_unit_and_is_named(make_daemon, unique, remote):
+    strict = NEAREST + "options = { strict = true; };\n"
+    daemon = make_daemon(controllers={"rsync": RSYNC, "nearest": strict})
+    api = daemon.start().client()
+    scene = stage(api, unique, remote, {"nearest": "fast"})
+    api.make(f"{scene.dig}/nearest-intents", named("fast", app="web", clusterLabel="nowhere"))
+    api.make(f"{scene.dig}/approve")
+    before = daemon.count("app_context"), daemon.count("unit")
+    answer = api.post(f"{scene.dig}/instantiate")
+    assert answer.status_code >= 400
+    assert "nearest" in answer.text and "nowhere" in answer.text
+    assert (daemon.count("app_context"), daemon.count("unit")) == before
+    assert daemon.count("operation") == 0
+    assert scene.status()["states"]["actions"][-1]["state"] == "Approved"
+
+    answer = api.put(f"{scene.dig}/nearest-intents/fast", named("fast", app="web", clusterLabel="ssd"))
+    assert answer.status_code in (200, 201), answer.text
+    scene.instantiate()
+
+
+def test_a_controller_that_nobody_has_is_refused_by_name(api, unique, remote):
+    scene = stage(api, unique, remote, {"nobody": "x"})
+    api.make(f"{scene.dig}/approve")
+    answer = api.post(f"{scene.dig}/instantiate")
+    assert answer.status_code == 404 and '"nobody"' in answer.text
+
+
+def test_plugin_types_are_served_and_described(api, unique, remote):
+    scene = stage(api, unique, remote, {})
+    api.make(f"{scene.dig}/nearest-intents", named("i", clusterLabel="ssd"))
+    assert [i["metadata"]["name"] for i in api.get(f"{scene.dig}/nearest-intents").json()] == ["i"]
+    assert api.post(f"{scene.dig}/nearest-intents", named("j", clusterLabel=5)).status_code == 400
+    paths = api.get("openapi.json").json()["paths"]
+    assert any(path.endswith("/nearest-intents") for path in paths)

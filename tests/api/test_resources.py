@@ -1,0 +1,264 @@
+"""Resources over REST: what can be created, read, listed, replaced and deleted, and what is refused with which words."""
+import json
+
+import pytest
+
+from emco import archive, chart, named, profile, simple_chart
+
+FULL = {"description": "", "userData1": "", "userData2": ""}
+
+
+@pytest.fixture
+def project(api, unique):
+    api.make("projects", named(unique))
+    return f"projects/{unique}"
+
+
+@pytest.fixture
+def version(api, project):
+    api.make(f"{project}/composite-apps", named("ca", compositeAppVersion="v1"))
+    return f"{project}/composite-apps/ca/v1"
+
+
+def test_a_project_is_echoed_in_full_and_read_back_the_same(api, unique):
+    answer = api.post("projects", {"metadata": {"NAME": unique, "description": "a <b> & c"}, "unknown": 1})
+    assert answer.status_code == 201
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.text == ('{"metadata":{"name":"%s","description":"a \\u003cb\\u003e \\u0026 c","userData1":"","userData2":""}}\n'
+                           % unique)
+    assert "unknown" in answer.headers["Warning"]
+    assert api.get(f"projects/{unique}").text == answer.text
+
+
+def test_a_duplicate_a_missing_parent_and_a_missing_resource(api, project):
+    name = project.split("/")[1]
+    answer = api.post("projects", named(name))
+    assert answer.status_code == 409 and name in answer.text and "exists" in answer.text
+    answer = api.post("projects/nobody/composite-apps", named("ca", compositeAppVersion="v1"))
+    assert answer.status_code == 404 and '"projects/nobody"' in answer.text
+    for method in ("GET", "DELETE"):
+        assert api.request(method, "projects/nobody").status_code == 404
+    assert api.get("projects/nobody/composite-apps").status_code == 404
+    assert api.get("nothing").status_code == 404
+
+
+def test_what_has_children_or_is_referenced_stays(api, version, project, unique):
+    answer = api.delete(project)
+    assert answer.status_code == 409 and version in answer.text
+
+    api.make(f"{version}/composite-profiles", named("cp"))
+    api.make(f"{version}/deployment-intent-groups",
+             named("dig", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    answer = api.delete(f"{version}/composite-profiles/cp")
+    assert answer.status_code == 409 and f"{version}/deployment-intent-groups/dig" in answer.text
+    assert api.delete(f"{version}/deployment-intent-groups/dig").status_code == 204
+    assert api.delete(f"{version}/composite-profiles/cp").status_code == 204
+
+
+def test_a_reference_may_come_before_what_it_names_and_protects_it_from_then_on(api, version, project):
+    api.make(f"{version}/deployment-intent-groups",
+             named("dig", compositeProfile="later", version="r1", logicalCloud="lc", overrideValues=[]))
+    assert api.get(f"{version}/composite-profiles/later").status_code == 404
+    assert api.get(f"{version}/composite-profiles").json() == []
+    api.make(f"{version}/composite-profiles", named("later"))
+    assert api.delete(f"{version}/composite-profiles/later").status_code == 409
+
+
+def test_put_creates_or_replaces_and_insists_on_the_name(api, unique):
+    assert api.put(f"projects/{unique}", named(unique)).status_code == 200
+    body = {"metadata": {"name": unique, "description": "new"}}
+    assert api.put(f"projects/{unique}", body).status_code == 200
+    assert api.get(f"projects/{unique}").json()["metadata"]["description"] == "new"
+    answer = api.put(f"projects/{unique}", named("other"))
+    assert answer.status_code == 400 and unique in answer.text and "other" in answer.text
+
+
+def test_etags_guard_against_lost_updates(api, project):
+    tag = api.get(project).headers["ETag"]
+    assert api.get(project, headers={"If-None-Match": tag}).status_code == 304
+    body = named(project.split("/")[1])
+    assert api.put(project, body, headers={"If-Match": tag}).status_code == 200
+    assert api.put(project, body, headers={"If-Match": tag}).status_code == 412
+    assert api.put(project, body, headers={"If-None-Match": "*"}).status_code == 412
+
+
+def test_an_app_is_read_as_json_file_or_multipart(api, version):
+    content = simple_chart("web")
+    api.make(f"{version}/apps", named("web"), content)
+    path = f"{version}/apps/web"
+    for accept in ("application/json", "*/*", "text/html, application/json;q=0.5", ""):
+        assert api.get(path, headers={"Accept": accept}).json()["metadata"] == {"name": "web", **FULL}
+    assert api.get(path, headers={"Accept": "application/octet-stream"}).content == content
+    both = api.get(path, headers={"Accept": "multipart/form-data"})
+    boundary = both.headers["Content-Type"].split("boundary=")[1].strip('"')
+    assert content in both.content and both.content.rstrip().endswith(f"--{boundary}--".encode())
+    assert api.get(path, headers={"Accept": "image/png"}).status_code == 406
+    assert [a["metadata"]["name"] for a in api.get(f"{version}/apps").json()] == ["web"]
+
+
+def test_an_app_has_one_profile_in_a_composite_profile(api, version):
+    api.make(f"{version}/composite-profiles", named("cp"))
+    profiles = f"{version}/composite-profiles/cp/profiles"
+    api.make(profiles, named("p1", app="web"), profile())
+    answer = api.upload(profiles, named("p2", app="web"), profile())
+    assert answer.status_code == 409
+    assert api.get(f"{profiles}?app=web").json()["metadata"]["name"] == "p1"
+
+
+def test_clusters_are_found_by_label(api, unique, remote):
+    api.make("cluster-providers", named(unique))
+    clusters = f"cluster-providers/{unique}/clusters"
+    for name in ("c2", "c1"):
+        body = named(name, gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": "git", "gitOpsResourceObject": "git"})
+        assert api.upload(clusters, body).status_code == 201
+        api.make(f"{clusters}/{name}/labels", {"clusterLabel": "edge"})
+    api.make(f"{clusters}/c1/labels", {"clusterLabel": "one"})
+    assert api.get(f"{clusters}?label=edge").json() == ["c1", "c2"]
+    assert api.get(f"{clusters}?label=none").json() == []
+    found = api.get(f"{clusters}?withLabels=true").json()
+    assert [[label["clusterLabel"] for label in c["labels"]] for c in found] == [["edge", "one"], ["edge"]]
+    assert api.delete(f"{clusters}/c1").status_code == 409
+
+
+KUBECONFIG = """apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: k, cluster: {server: "https://192.0.2.1:6443"}}]
+contexts: [{name: c, context: {cluster: k, user: u}}]
+users: [{name: u, user: %s}]
+"""
+
+
+def test_a_kubeconfig_is_kept_sealed_and_a_dangerous_one_is_refused(daemon, api, unique):
+    api.make("cluster-providers", named(unique))
+    clusters = f"cluster-providers/{unique}/clusters"
+    good = KUBECONFIG % "{token: verysecret}"
+    assert api.upload(clusters, named("good"), good).status_code == 201
+    assert api.get(f"{clusters}/good", headers={"Accept": "application/octet-stream"}).text == good
+    assert b"verysecret" not in b"".join(bytes(row[0]) for row in daemon.sql("SELECT bytes FROM resource_file"))
+    for bad, word in ((KUBECONFIG % "{exec: {command: aws}}", "exec"), ("no kubeconfig", "kubeconfig"),
+                      (KUBECONFIG.replace("kind: Config", "kind: Pod") % "{}", "Config"), ("{", "line")):
+        answer = api.upload(clusters, named("bad"), bad)
+        assert answer.status_code in (400, 422), answer.text
+        assert word in answer.text
+    assert api.get(f"{clusters}/bad").status_code == 404
+    answer = api.upload(clusters, named("none"))
+    assert answer.status_code in (400, 422) and "kubeconfig" in answer.text
+
+
+@pytest.mark.parametrize("body,status,words", [
+    (b"", 400, ["empty"]),
+    (b"   ", 400, ["empty"]),
+    (b"{", 422, ["line 1"]),
+    (b'{"metadata":{"name":"a"}} x', 422, ["line 1"]),
+    (b'{"metadata":{"name":"a","name":"b"}}', 422, ["duplicate"]),
+    (b'{"metadata":{"name":"\xff"}}', 422, ["UTF-8"]),
+    (b"[]", 400, ["object"]),
+    (b"null", 400, ["object"]),
+    (b'{"metadata":{}}', 400, ["/metadata/name"]),
+    (b'{"metadata":{"name":5}}', 400, ["/metadata/name", "string"]),
+    (b'{"metadata":{"name":""}}', 400, ["/metadata/name"]),
+    (b'{"metadata":{"name":"a b"}}', 400, ["/metadata/name"]),
+    (b'{"metadata":{"name":"-a"}}', 400, ["/metadata/name"]),
+    (b'{"metadata":{"name":"a\\n"}}', 400, ["/metadata/name"]),
+    (b'{"metadata":{"name":"a\\u0000b"}}', 422, ["NUL"]),
+    (b'{"metadata":{"name":"' + b"n" * 129 + b'"}}', 400, ["128", "129"]),
+    (b'{"metadata":{"name":"a","description":"' + b"d" * 1025 + b'"}}', 400, ["/metadata/description", "1024"]),
+    (b'{"metadata":' + b"[" * 100 + b"]" * 100 + b"}", 413, ["64"]),
+])
+def test_bad_json_is_refused_with_its_reason_and_nothing_is_stored(daemon, api, body, status, words):
+    before = daemon.count("resource")
+    answer = api.request("POST", "projects", data=body)
+    assert answer.status_code == status, answer.text
+    for word in words:
+        assert word.lower() in answer.text.lower(), answer.text
+    assert daemon.count("resource") == before
+
+
+def test_all_faults_are_told_at_once_and_as_a_problem_document_when_asked(api):
+    body = {"metadata": {"name": "a b", "description": 5, "userData1": "x" * 513}}
+    answer = api.post("projects", body)
+    for field in ("/metadata/name", "/metadata/description", "/metadata/userData1"):
+        assert field in answer.text
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    answer = api.post("projects", body, headers={"Accept": "application/problem+json"})
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(answer.text)
+    assert problem["status"] == 400 and len(problem["errors"]) == 3
+
+
+def tar_with(name, kind=None, target=""):
+    import io
+    import tarfile
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        if kind is not None:
+            entry.type, entry.linkname = kind, target
+        tar.addfile(entry, io.BytesIO(b""))
+    return out.getvalue()
+
+
+def bomb():
+    return archive({"web/zeros": b"\0" * (300 << 20)})
+
+
+@pytest.mark.parametrize("content,word", [
+    (b"no archive", "gzip"), (b"", ""), (b"\x1f\x8b\x08\x00", ""),
+    (tar_with("../out"), ".."), (tar_with("/etc/passwd"), "/etc/passwd"),
+    (tar_with("web/link", b"2", "/etc/passwd"), "link"), (tar_with("web/hard", b"1", "../../x"), "link"),
+])
+def test_a_chart_that_is_no_good_archive_is_refused(daemon, api, version, content, word):
+    before = daemon.count("resource_file")
+    answer = api.upload(f"{version}/apps", named("web"), content)
+    assert answer.status_code in (400, 413, 422), answer.text
+    assert word in answer.text
+    assert daemon.count("resource_file") == before
+    assert api.get(f"{version}/apps/web").status_code == 404
+
+
+def test_an_archive_bomb_is_refused_at_its_bound(api, version):
+    answer = api.upload(f"{version}/apps", named("web"), bomb())
+    assert answer.status_code in (413, 422) and "web/zeros" in answer.text
+
+
+def test_uploads_must_be_multipart_and_complete(api, version):
+    assert api.post(f"{version}/apps", named("web")).status_code == 415
+    assert api.upload(f"{version}/apps", named("web")).status_code in (400, 422)
+    answer = api.request("POST", f"{version}/apps", files=[("file", ("f", chart("web", {})))])
+    assert answer.status_code == 400
+    headers = {"Content-Type": "multipart/form-data"}
+    assert api.request("POST", f"{version}/apps", data=b"x", headers=headers).status_code in (400, 422)
+
+
+def test_placement_intents_are_checked(api, version):
+    api.make(f"{version}/deployment-intent-groups",
+             named("dig", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    gpi = f"{version}/deployment-intent-groups/dig/generic-placement-intents"
+    api.make(gpi, named("gpi"))
+    ok = {"allOf": [{"clusterProvider": "p", "cluster": "c"}, {"anyOf": [{"clusterProvider": "p", "clusterLabel": "l"}]}]}
+    answer = api.post(f"{gpi}/gpi/app-intents", named("good", app="web", intent=ok))
+    assert answer.text == ('{"metadata":{"name":"good"},"spec":{"app":"web","intent":{"allOf":[{"clusterProvider":"p","cluster":"c"},'
+                           '{"anyOf":[{"clusterProvider":"p","clusterLabel":"l"}]}]}}}\n')
+    for bad in ({"allOf": [{}]}, {"allOf": [{"clusterProvider": "p", "cluster": "c", "clusterLabel": "l"}]},
+                {"anyOf": [{"cluster": "c"}]}, {"allOf": "x"}):
+        assert api.post(f"{gpi}/gpi/app-intents", named("bad", app="web", intent=bad)).status_code == 400, bad
+    assert api.post(f"{gpi}/gpi/app-intents", named("bad", intent={})).status_code == 400
+
+
+def test_group_intents_keep_their_particular_list(api, version):
+    api.make(f"{version}/deployment-intent-groups",
+             named("dig", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    intents = f"{version}/deployment-intent-groups/dig/intents"
+    assert api.get(intents).json() == {"intent": []}
+    api.make(intents, named("i", intent={"genericPlacementIntent": "gpi"}))
+    assert api.get(intents).json() == {"intent": [{"genericPlacementIntent": "gpi"}]}
+    assert api.get(f"{intents}?intent=i").json() == {"intent": {"genericPlacementIntent": "gpi"}}
+
+
+def test_methods_and_paths_that_do_not_exist(api, project):
+    answer = api.request("PATCH", "projects")
+    assert answer.status_code == 405 and "GET" in answer.headers["Allow"]
+    assert api.get("projects/").status_code == 200
+    assert api.get("projects/a%2fb").status_code in (400, 404)
+    assert api.get("projects//x").status_code == 404

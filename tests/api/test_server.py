@@ -1,0 +1,148 @@
+"""The server as a whole: its configuration, its limits, slow and broken clients, a database that goes away."""
+import concurrent.futures
+import socket
+import subprocess
+import time
+
+import requests
+
+from conftest import SOURCE, Postgres, wait_for
+from emco import named
+
+
+def raw(port, request, seconds=20):
+    """Send bytes, close our side, read the answer to its end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as link:
+        link.sendall(request)
+        link.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := link.recv(65536):
+            answer += chunk
+        return answer
+
+
+def test_health_readiness_metrics_and_openapi_are_there(daemon, api):
+    for base in (daemon.url, daemon.health_url):
+        assert requests.get(base + "/healthz", timeout=5).status_code == 200
+        assert requests.get(base + "/readyz", timeout=5).status_code == 200
+    api.get("projects")
+    metrics = requests.get(daemon.url + "/metrics", timeout=5).text
+    assert "emco_build" in metrics and "# TYPE" in metrics
+    document = api.get("openapi.json").json()
+    assert document["openapi"].startswith("3.1") and "/v2/projects" in "".join(document["paths"])
+
+
+def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
+    body = b'{"metadata":{"name":"%s"}}' % unique.encode()
+    answer = raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (len(body) + 10) + body)
+    assert b" 201 " not in answer.split(b"\r\n")[0]
+    assert api.get(f"projects/{unique}").status_code == 404
+
+
+def test_a_body_over_the_limit_is_refused(make_daemon, unique):
+    daemon = make_daemon(options={"body_limit_bytes": 65536}).start()
+    body = {"metadata": {"name": unique, "description": "x" * 70000}}
+    answer = daemon.client().post("projects", body)
+    assert answer.status_code == 413 and "65536" in answer.text
+
+
+def test_slow_bodies_do_not_starve_health(daemon):
+    head = b"POST /v2/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    links = []
+    try:
+        for _ in range(200):
+            link = socket.create_connection(("127.0.0.1", daemon.port), timeout=5)
+            link.sendall(head)
+            links.append(link)
+        for _ in range(20):
+            begun = time.monotonic()
+            assert requests.get(daemon.health_url + "/healthz", timeout=5).status_code == 200
+            assert time.monotonic() - begun < 2
+    finally:
+        for link in links:
+            link.close()
+    wait_for(lambda: requests.get(daemon.url + "/healthz", timeout=5).status_code == 200, 30, "the main port")
+
+
+def test_many_writers_leave_neither_a_500_nor_an_orphan(daemon, api, unique):
+    api.make("projects", named(unique))
+
+    def work(number):
+        mine = daemon.client()
+        codes = set()
+        for turn in range(10):
+            name = f"ca{(number + turn) % 5}"
+            codes.add(mine.post(f"projects/{unique}/composite-apps", named(name, compositeAppVersion="v1")).status_code)
+            codes.add(mine.delete(f"projects/{unique}/composite-apps/{name}/v1").status_code)
+            codes.add(mine.delete(f"projects/{unique}").status_code)
+            codes.add(mine.post("projects", named(unique)).status_code)
+        return codes
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        codes = set().union(*pool.map(work, range(16)))
+    assert codes <= {201, 204, 404, 409}, codes
+    assert daemon.sql("SELECT count(*) FROM resource c LEFT JOIN resource p ON p.id = c.parent "
+                      "WHERE p.id IS NULL OR (c.doc IS NOT NULL AND p.doc IS NULL AND p.path <> '')")[0][0] == 0
+
+
+def test_a_database_that_goes_away_and_comes_back_is_survived(tmp_path, helm, unique):
+    from conftest import Daemon
+    own = Postgres(tmp_path / "pg").start()
+    daemon = Daemon(tmp_path / "emcod", own, helm)
+    try:
+        api = daemon.start().client()
+        api.make("projects", named(unique))
+        own.stop()
+        begun = time.monotonic()
+        answer = api.get(f"projects/{unique}")
+        assert answer.status_code == 503 and answer.headers["Retry-After"]
+        assert time.monotonic() - begun < 15
+        assert requests.get(daemon.url + "/readyz", timeout=10).status_code == 503
+        assert requests.get(daemon.url + "/healthz", timeout=10).status_code == 200
+        own.start()
+        wait_for(lambda: api.get(f"projects/{unique}").status_code == 200, 30, "the project after the restart")
+        wait_for(daemon.is_ready, 30, "readiness after the restart")
+        api.make("projects", named(unique + "b"))
+        assert daemon.stop() == 0
+    finally:
+        if daemon.process and daemon.process.poll() is None:
+            daemon.process.kill()
+            daemon.process.wait(10)
+        own.stop()
+
+
+def refused(daemon, *words):
+    done = subprocess.run([daemon.binary, "-c", daemon.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60, check=False)
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stdout, done.stdout
+
+
+def test_an_unknown_option_is_named_with_file_and_line(make_daemon):
+    refused(make_daemon(options={"databse": "x"}), "emcod.conf:", "databse", "database")
+
+
+def test_an_unknown_option_of_a_controller_is_named_with_file_and_line(make_daemon):
+    text = 'plugin = "placement-nearest";\nname = "nearest";\noptions = {\n  strickt = true;\n};\n'
+    refused(make_daemon(controllers={"nearest": text}), "nearest.conf:4", "strickt", "strict")
+
+
+def test_a_controller_whose_plugin_is_missing_is_named(make_daemon):
+    refused(make_daemon(controllers={"x": 'plugin = "no-such";\n'}), "x.conf", "no-such")
+
+
+def test_a_listener_for_everybody_needs_the_word_insecure(make_daemon):
+    refused(make_daemon(options={"listen": "0.0.0.0:0"}), "insecure")
+
+
+def test_a_key_file_that_others_can_read_is_refused(make_daemon):
+    daemon = make_daemon()
+    daemon.key.chmod(0o644)
+    refused(daemon, "seal.key", "600")
+
+
+def test_the_options_are_printed_and_all_documented(daemon):
+    printed = subprocess.run([daemon.binary, "--print", "options"], stdout=subprocess.PIPE, text=True, timeout=20, check=True).stdout
+    sample = (SOURCE / "etc" / "emcod.conf").read_text()
+    for name in ("listen", "database", "seal_key_file", "plugin_dir", "controllers_dir", "helm"):
+        assert name in printed and name in sample
