@@ -1,0 +1,368 @@
+/*
+ * extension_units.c - "emco.units/1": the work of a synchroniser, on the store's units.
+ *
+ * A unit that is handed out lives in the memory of the call it was claimed with, with its row and lease token around it.
+ * renew and report find the row through the pointer, so they may come on another call of the same plugin, as long as the
+ * claiming call has not ended: a synchroniser waits for work on one call and does it on another, with its own deadline.
+ */
+#include "host/orchestrator/extensions.h"
+
+#include "host/registry/call.h"
+#include "host/store/unit.h"
+#include "lib/base/clock.h"
+#include "lib/base/json.h"
+
+enum {
+	POLL_MS = 5000,                 /* the safety net under notifications                    */
+	SLICE_MS = 250,                 /* how soon a cancelled wait ends                        */
+	PAUSE_MS = 20,                  /* least wait after an empty claim                       */
+	TEXT_LIMIT = 16 << 20,          /* bytes of one set or one object                        */
+	OBJECTS_LIMIT = 100000,         /* in one report                                         */
+};
+#define CLAIMED_MAGIC  0xC1A13EDu
+
+struct claimed {
+	emco_unit       abi;            /* first: the plugin holds a pointer to it               */
+	uint32_t        magic;
+	struct unit_row row;
+};
+
+static const struct unit_row *row_of(const emco_unit *unit)
+{
+	const struct claimed *claimed = (const struct claimed *) (const void *) unit;
+
+	return claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
+}
+
+/* A waiting synchroniser must not hold a connection. */
+static void give_back(struct call *call)
+{
+	db_return(call->db);
+	call->db = NULL;
+}
+
+/* The rights of the synchroniser's role, and a connection. */
+static enum status enter(struct call *call, struct db **ret_db, struct error *err)
+{
+	if ((call->roles & EMCO_ROLE_SYNCHRONISER) == 0)
+		return fail(err, ST_FORBIDDEN, "\"%s\" is no synchroniser: it may not use \"%s\"", call->who, EMCO_UNITS_1);
+	return call_db(call, ret_db, err);
+}
+
+/* -- claim -- */
+
+static enum status text_of(struct arena *arena, const json_t *meta, const char *member, const char *missing,
+                           emco_str *ret_text, struct error *err)
+{
+	const char *text = json_string_at(meta, member);
+
+	if (text[0] == '\0')
+		text = missing;
+	*ret_text = (emco_str) { arena_text(arena, text), strlen(text) };
+	return ret_text->ptr != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
+}
+
+/* Owners without a meta object (cluster networks) get what EMCO assumes: namespace "default", level "0". */
+static enum status meta_to_abi(struct arena *arena, struct view text, emco_unit *unit, struct error *err)
+{
+	auto_json *meta = NULL;
+	enum status st = text.len > 0 ? json_read(text, &meta, err) : ST_OK;
+
+	if (st == ST_OK)
+		st = text_of(arena, meta, "Namespace", "default", &unit->namespace_, err);
+	if (st == ST_OK)
+		st = text_of(arena, meta, "Level", "0", &unit->level, err);
+	if (st == ST_OK)
+		st = text_of(arena, meta, "LogicalCloud", "", &unit->logical_cloud, err);
+	return st;
+}
+
+static enum status digest_to_abi(struct arena *arena, bool is_there, const struct digest *digest, emco_str *ret_text,
+                                 struct error *err)
+{
+	char hex[DIGEST_HEX_SIZE] = "";
+
+	if (is_there)
+		digest_hex(digest, hex);
+	*ret_text = (emco_str) { arena_text(arena, hex), strlen(hex) };
+	return ret_text->ptr != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
+}
+
+static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, struct claimed **ret_claimed,
+                               struct error *err)
+{
+	struct claimed *claimed = arena_alloc(arena, 1, sizeof *claimed);
+	const char     *id = arena_printf(arena, "%lld", (long long) row->status_context);
+
+	if (claimed == NULL || id == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	claimed->magic = CLAIMED_MAGIC;
+	claimed->row = *row;
+	claimed->abi = (emco_unit) {
+		.size = sizeof(emco_unit),
+		.attempts = row->attempts > UINT32_MAX ? UINT32_MAX : (uint32_t) row->attempts,
+		.id = (uint64_t) row->id,
+		.generation = (uint64_t) row->generation,
+		.owner = view_to_abi(row->owner_path),
+		.app = view_to_abi(row->app),
+		.cluster = view_to_abi(row->cluster),
+		.status_context = { id, strlen(id) },
+		.event = view_to_abi(row->event),
+	};
+
+	enum status st = meta_to_abi(arena, row->meta, &claimed->abi, err);
+	if (st == ST_OK)
+		st = digest_to_abi(arena, row->has_desired, &row->desired, &claimed->abi.desired, err);
+	if (st == ST_OK)
+		st = digest_to_abi(arena, row->has_applied, &row->applied, &claimed->abi.applied, err);
+	if (st == ST_OK)
+		*ret_claimed = claimed;
+	return st;
+}
+
+/* Until something may have changed: a notification, the next due unit, the poll. */
+static void wait_for_work(struct call *call, uint64_t *seen, int64_t next_ns)
+{
+	int64_t until_ns = deadline_in_ms(POLL_MS);
+
+	if (next_ns >= 0 && next_ns < (int64_t) POLL_MS * 1000000)
+		until_ns = clock_ns() + next_ns;
+	if (until_ns < deadline_in_ms(PAUSE_MS))
+		until_ns = deadline_in_ms(PAUSE_MS);
+	if (until_ns > call->deadline_ns)
+		until_ns = call->deadline_ns;
+	while (!deadline_past(until_ns) && !call->abi.cancelled(&call->abi)) {
+		const int64_t slice_ns = deadline_in_ms(SLICE_MS);
+
+		if (store_wait(call->store, CHANNEL_UNITS, seen, slice_ns < until_ns ? slice_ns : until_ns))
+			return;
+	}
+}
+
+static emco_status claim(emco_call *abi, uint64_t limit, int64_t lease_ns, emco_units_each *each, void *data)
+{
+	struct call     *call = call_of(abi);
+	struct unit_row *rows = NULL;
+	struct error     err = { 0 };
+	struct db       *db = NULL;
+	uint64_t         seen = 0;
+	size_t           count = 0;
+
+	while (!call->abi.cancelled(&call->abi)) {
+		int64_t     next_ns = -1;
+		enum status st = enter(call, &db, &err);
+
+		if (st == ST_OK)
+			st = unit_claim(call->store, db, limit, lease_ns, &call->arena, &rows, &count, &next_ns, &err);
+		give_back(call);
+		if (st != ST_OK)
+			return call_failed(call, &err);
+		if (count > 0)
+			break;
+		wait_for_work(call, &seen, next_ns);
+	}
+	if (count == 0)
+		return EMCO_E_DEADLINE;
+
+	for (size_t i = 0; i < count; i++) {
+		struct claimed *claimed = NULL;
+
+		if (unit_to_abi(&call->arena, &rows[i], &claimed, &err) != ST_OK)
+			return call_failed(call, &err);
+
+		const emco_status status = each(data, &claimed->abi);
+		if (status != EMCO_OK)
+			return status;
+	}
+	return EMCO_OK;
+}
+
+static emco_status renew(emco_call *abi, const emco_unit *unit, int64_t lease_ns)
+{
+	struct call           *call = call_of(abi);
+	const struct unit_row *row = row_of(unit);
+	struct error           err = { 0 };
+	struct db             *db = NULL;
+	enum status            st = enter(call, &db, &err);
+
+	if (st == ST_OK && row == NULL)
+		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
+	if (st == ST_OK)
+		st = unit_renew(call->store, db, row, lease_ns, &err);
+	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
+}
+
+/* -- report -- */
+
+static const enum object_state object_states[] = {
+	[EMCO_OBJECT_PENDING]  = OBJECT_PENDING,
+	[EMCO_OBJECT_APPLIED]  = OBJECT_APPLIED,
+	[EMCO_OBJECT_FAILED]   = OBJECT_FAILED,
+	[EMCO_OBJECT_RETRYING] = OBJECT_RETRYING,
+	[EMCO_OBJECT_DELETED]  = OBJECT_DELETED,
+};
+
+/* The element of an array whose elements may be older and shorter than ours. */
+static const emco_object_state *state_at(const emco_unit_report *report, size_t index)
+{
+	const char *first = (const char *) report->objects;
+
+	return (const emco_object_state *) (const void *) (first + index * report->objects[0].size);
+}
+
+static enum status objects_from_abi(struct call *call, const emco_unit_report *report, struct object_row **ret_rows,
+                                    struct error *err)
+{
+	if (report->object_count > OBJECTS_LIMIT)
+		return fail(err, ST_TOO_LARGE, "at most %d objects in a report, got %u", OBJECTS_LIMIT,
+		            (unsigned) report->object_count);
+
+	struct object_row *rows = arena_alloc(&call->arena, report->object_count + 1u, sizeof *rows);
+	if (rows == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (uint32_t i = 0; i < report->object_count; i++) {
+		const emco_object_state *state = state_at(report, i);
+
+		if (state->state < 0 || (size_t) state->state >= ARRAY_LEN(object_states))
+			return fail(err, ST_INVALID, "unknown object state %d", (int) state->state);
+		rows[i] = (struct object_row) { .name = view_from_abi(state->name), .message = view_from_abi(state->message),
+		                                .state = object_states[state->state] };
+	}
+	*ret_rows = rows;
+	return ST_OK;
+}
+
+static enum status outcome_from_abi(struct call *call, const emco_unit_report *report, struct unit_outcome *ret_outcome,
+                                    struct error *err)
+{
+	struct object_row *rows = NULL;
+
+	if (report->outcome < EMCO_UNIT_DONE || report->outcome > EMCO_UNIT_FAILED)
+		return fail(err, ST_INVALID, "unknown outcome %d", (int) report->outcome);
+	if (report->object_count > 0 && report->objects[0].size < sizeof(emco_object_state))
+		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u", sizeof(emco_object_state),
+		            (unsigned) report->objects[0].size);
+
+	enum status st = objects_from_abi(call, report, &rows, err);
+	if (st != ST_OK)
+		return st;
+	*ret_outcome = (struct unit_outcome) {
+		.retry_after_ns = report->retry_after_ns > 0 ? report->retry_after_ns : 0,
+		.reachable = report->reachable > 0 ? 1 : report->reachable < 0 ? -1 : 0,
+		.error = view_from_abi(report->error),
+		.objects = rows, .object_count = report->object_count,
+	};
+	switch (report->outcome) {
+	case EMCO_UNIT_DONE:  ret_outcome->kind = UNIT_DONE;   break;
+	case EMCO_UNIT_RETRY: ret_outcome->kind = UNIT_RETRY;  break;
+	default:              ret_outcome->kind = UNIT_FAILED; break;
+	}
+	return ST_OK;
+}
+
+static emco_status report(emco_call *abi, const emco_unit *unit, const emco_unit_report *result)
+{
+	struct call           *call = call_of(abi);
+	const struct unit_row *row = row_of(unit);
+	struct unit_outcome    outcome;
+	struct error           err = { 0 };
+	struct db             *db = NULL;
+	enum status            st = enter(call, &db, &err);
+
+	if (st == ST_OK && row == NULL)
+		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
+	if (st == ST_OK)
+		st = outcome_from_abi(call, result, &outcome, &err);
+	if (st == ST_OK)
+		st = unit_report(call->store, db, row, &outcome, &err);
+	if (st != ST_OK)
+		return call_failed(call, &err);
+	store_notify(call->store, CHANNEL_STATUS);
+	return EMCO_OK;
+}
+
+/* -- sets and objects -- */
+
+static enum status set_of(struct call *call, emco_str set, struct set_entry **ret_entries, size_t *ret_count,
+                          struct error *err)
+{
+	struct digest digest;
+	struct db    *db = NULL;
+	auto_buf      text = { 0 };
+
+	if (!digest_from_hex(view_from_abi(set), &digest))
+		return fail(err, ST_INVALID, "a set is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE, (size_t) set.len);
+	buf_init(&text, TEXT_LIMIT);
+
+	enum status st = enter(call, &db, err);
+	if (st == ST_OK)
+		st = set_read(db, &digest, &text, err);
+	if (st != ST_OK)
+		return st;
+
+	/* The entries point into the text, which must live as long as they do. */
+	const char *kept = arena_copy(&call->arena, text.data, text.len);
+	if (kept == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	return set_decode((struct view) { kept, text.len }, &call->arena, ret_entries, ret_count, err);
+}
+
+static emco_status each_entry(emco_call *abi, emco_str set, emco_units_each_entry *each, void *data)
+{
+	struct call      *call = call_of(abi);
+	struct set_entry *entries = NULL;
+	struct error      err = { 0 };
+	size_t            count = 0;
+
+	if (set_of(call, set, &entries, &count, &err) != ST_OK)
+		return call_failed(call, &err);
+	for (size_t i = 0; i < count; i++) {
+		const struct set_entry *entry = &entries[i];
+		emco_set_entry out = {
+			.size = sizeof out,
+			.secret = entry->is_secret,
+			.object = { .size = sizeof out.object, .phase = entry->phase, .name = view_to_abi(entry->name),
+			            .api_version = view_to_abi(entry->api_version), .kind = view_to_abi(entry->kind),
+			            .namespace_ = view_to_abi(entry->namespace_), .events = view_to_abi(entry->events) },
+		};
+
+		if (digest_to_abi(&call->arena, true, &entry->manifest, &out.digest, &err) != ST_OK)
+			return call_failed(call, &err);
+
+		const emco_status status = each(data, &out);
+		if (status != EMCO_OK)
+			return status;
+	}
+	return EMCO_OK;
+}
+
+static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
+{
+	struct call  *call = call_of(abi);
+	struct digest digest;
+	struct error  err = { 0 };
+	struct db    *db = NULL;
+	auto_buf      text = { 0 };
+
+	buf_init(&text, TEXT_LIMIT);
+	enum status st = enter(call, &db, &err);
+	if (st == ST_OK && !digest_from_hex(view_from_abi(hex), &digest))
+		st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE, (size_t) hex.len);
+	if (st == ST_OK)
+		st = manifest_read(call->store, db, &digest, &text, &err);
+	if (st != ST_OK)
+		return call_failed(call, &err);
+
+	const char *kept = arena_copy(&call->arena, text.data, text.len);
+	if (kept == NULL) {
+		fail(&err, ST_NO_MEMORY, "out of memory");
+		return call_failed(call, &err);
+	}
+	*ret_body = (emco_str) { kept, text.len };
+	return EMCO_OK;
+}
+
+const emco_units_1 extension_units = {
+	.size = sizeof extension_units,
+	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
+};
