@@ -20,7 +20,10 @@ struct arena {
 /* In place.  Cannot fail; memory is taken as it is needed, at most max bytes. */
 void arena_init(struct arena *arena, size_t max);
 void arena_done(struct arena *arena);                   /* accepts a zeroed arena */
+
+/* auto_arena arena = ARENA(max): done at the end of its scope.  NOTE: never without the initialiser, see auto_buf. */
 #define auto_arena CLEANUP(arena_done) struct arena
+#define ARENA(max_bytes)  ((struct arena) { .max = (max_bytes) })
 
 /* Zeroed memory, aligned for any type, valid until arena_done.  NULL beyond max or when out of memory. */
 void *arena_alloc(struct arena *arena, size_t count, size_t size) MUST_CHECK;

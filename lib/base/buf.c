@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-static char nothing[1] = "";
+char buf_nothing[1] = "";
 
 struct view view_of(const char *text)
 {
@@ -16,14 +16,14 @@ bool view_is(struct view view, const char *text)
 
 void buf_init(struct buf *buf, size_t max)
 {
-	*buf = (struct buf) { .data = nothing, .max = max };
+	*buf = BUF(max);
 }
 
 void buf_done(struct buf *buf)
 {
 	if (buf->cap > 0)
 		free(buf->data);
-	*buf = (struct buf) { .data = nothing, .max = buf->max };
+	*buf = BUF(buf->max);
 }
 
 char *buf_room(struct buf *buf, size_t len, struct error *err)
@@ -171,6 +171,6 @@ char *buf_take(struct buf *buf)
 {
 	char *data = buf->cap > 0 ? buf->data : strdup("");
 
-	*buf = (struct buf) { .data = nothing, .max = buf->max };
+	*buf = BUF(buf->max);
 	return data;
 }

@@ -30,7 +30,14 @@ bool        view_is(struct view view, const char *text);
 /* In place, owns nothing yet.  Cannot fail. */
 void buf_init(struct buf *buf, size_t max);
 void buf_done(struct buf *buf);                         /* accepts a zeroed or done buffer       */
+
+/*
+ * auto_buf text = BUF(max): done at the end of its scope.  NOTE: always with "= BUF(max)"; a return between a bare
+ * declaration and its buf_init would free whatever was on the stack.
+ */
 #define auto_buf CLEANUP(buf_done) struct buf
+#define BUF(max_bytes)  ((struct buf) { .data = buf_nothing, .max = (max_bytes) })
+extern char buf_nothing[1];
 
 /* Append.  ST_TOO_LARGE beyond max, ST_NO_MEMORY; the buffer is unchanged then. */
 enum status MUST_CHECK buf_add(struct buf *buf, const void *bytes, size_t len, struct error *err);

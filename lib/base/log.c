@@ -71,12 +71,11 @@ static void add_pair(struct buf *line, const char *key, const char *value)
 void log_event(enum log_level level, const char *event, ...)
 {
 	char       time_text[WALL_TEXT_SIZE];
-	auto_buf   line;
+	auto_buf   line = BUF(LINE_MAX_BYTES);
 	va_list    args;
 
 	if (level > log_most)
 		return;
-	buf_init(&line, LINE_MAX_BYTES);
 	wall_text(wall_ms(), time_text);
 	IGNORE(buf_printf(&line, NULL, "%s %s %s", time_text, level_words[level], event));
 	if (request_id != NULL)
