@@ -50,13 +50,16 @@ struct param {
 #define PARAMS(...)      ((const struct param[]) { __VA_ARGS__ }), \
                          sizeof((const struct param[]) { __VA_ARGS__ }) / sizeof(struct param)
 
-/* Arrays as parameters: the text form of PostgreSQL's text[] and bytea[], appended to out. */
+/*
+ * Arrays as parameters: PostgreSQL's binary form of text[] and bytea[], appended to out; pass it with P_BYTES.
+ * digests: DIGEST_SIZE bytes each, stride bytes apart.
+ */
 enum status MUST_CHECK param_texts(struct buf *out, const struct view *items, size_t count, struct error *err);
 enum status MUST_CHECK param_digests(struct buf *out, const void *digests, size_t count, size_t stride, struct error *err);
 
 enum expect { EXPECT_NONE, EXPECT_ROW, EXPECT_MAYBE, EXPECT_ROWS };    /* no rows; one; one or none; any */
 
-struct rows;                                            /* an answer; owned by the caller */
+struct rows;                            /* an answer; owned by the caller.  Columns: text, bytea, bool, int2 to int8 only */
 void rows_free(struct rows *rows);
 static inline void rows_clearp(struct rows **rows) { rows_free(*rows); }
 #define auto_rows CLEANUP(rows_clearp) struct rows
@@ -75,8 +78,8 @@ const char *db_sqlstate(const struct db *db);
 size_t      rows_count(const struct rows *rows);        /* of rows; 0 for NULL                                */
 uint64_t    rows_affected(const struct rows *rows);
 bool        rows_is_null(const struct rows *rows, size_t row, size_t column);
-struct view rows_view(const struct rows *rows, size_t row, size_t column);    /* borrowed; bytea is decoded   */
-int64_t     rows_int(const struct rows *rows, size_t row, size_t column);
+struct view rows_view(const struct rows *rows, size_t row, size_t column);    /* text, bytea: borrowed        */
+int64_t     rows_int(const struct rows *rows, size_t row, size_t column);     /* 0 for null                   */
 bool        rows_bool(const struct rows *rows, size_t row, size_t column);
 
 /* -- transactions -- */
@@ -89,7 +92,12 @@ void db_rollback(struct db *db);
 typedef enum status db_work(struct db *db, void *data, struct error *err);
 enum status MUST_CHECK db_transaction(struct pool *pool, int64_t deadline_ns, db_work *work, void *data, struct error *err);
 
-/* COPY rows into a table inside a transaction.  line: tab-separated text form, made by db_copy_text and db_copy_hex. */
+/*
+ * COPY rows into a table inside a transaction.  lines: tab-separated text form, each ended by a newline, whose columns
+ * db_copy_text and db_copy_hex (for bytea) append to out.
+ */
+enum status MUST_CHECK db_copy_text(struct buf *out, struct view text, struct error *err);
+enum status MUST_CHECK db_copy_hex(struct buf *out, struct view bytes, struct error *err);
 enum status MUST_CHECK db_copy_begin(struct db *db, const struct query *copy, struct error *err);
 enum status MUST_CHECK db_copy_add(struct db *db, struct view lines, struct error *err);
 enum status MUST_CHECK db_copy_end(struct db *db, struct error *err);

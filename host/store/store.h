@@ -7,10 +7,17 @@
 #include "host/store/db.h"
 #include "host/store/seal.h"
 
+struct notifier;
+struct liveness;
+
 struct store {
-	struct pool   *pool;
-	struct sealer *sealer;
-	int64_t        host;           /* this process: holder of leases; its liveness connection holds advisory lock (1, host) */
+	struct pool     *pool;
+	struct sealer   *sealer;
+	int64_t          host;         /* this process: holder of leases; its liveness connection holds advisory lock (1, host) */
+	struct notifier *notifier;
+	struct liveness *liveness;
+	_Atomic int64_t  claimed;      /* owner of the last claim: the next one goes to another, so that none starves           */
+	_Atomic int64_t  swept_ns;     /* when leases of dead processes were last given back                                    */
 };
 
 struct store_options {
