@@ -1,8 +1,9 @@
 /*
  * chain.h - the controllers of one deployment, in order, and how one is called.
  *
- * A link is a controller named in a deployment's group intents, bound to an instance, with the intent's name.  Placement
- * before action, then ascending (priority, name).  A controller that is named twice runs once for each intent.
+ * A link is a controller named in a deployment's group intents, bound to an instance, with the intent's name.  Links stand
+ * in ascending (priority, name); each step picks its own: placement runs before action because its step does.  A controller
+ * that is named with two intents runs once for each; it is told of terminate and events once.
  */
 #ifndef HOST_REGISTRY_CHAIN_H
 #define HOST_REGISTRY_CHAIN_H
@@ -21,7 +22,10 @@ struct chain { struct link *links; size_t count; };     /* in the arena it was b
 
 /*
  * intents: a JSON array of maps, controller name -> intent name ("genericPlacementIntent" is skipped).
+ * A controller's record ("controllers/NAME") gives its priority and host, and may narrow its roles (spec.type); without one,
+ * an instance of that name is taken.
  * ST_NOT_FOUND: `controller "dtc" is named in the group intents, but there is no such controller`.
+ * ST_UPSTREAM: the record means a remote controller.  ST_INVALID: its type is a role the plugin does not have.
  */
 enum status MUST_CHECK chain_build(const struct plugins *plugins, struct store *store, struct db *db,
                                    const json_t *intents, struct arena *arena, struct chain *ret_chain,
@@ -41,8 +45,10 @@ struct chain_call {
 
 /*
  * Call every link that has a part in the step, in order.  Declined links are passed over.  A failing one ends it: err names
- * the controller.  Each call has the instance's deadline; a late one is dropped, the instance quarantined, ST_DEADLINE.
- * CHAIN_POST calls all and returns the first failure at the end.
+ * the controller.  Each call has the instance's deadline or deadline_ns, whichever is earlier; a late one is dropped:
+ * ST_DEADLINE, and host/registry/instance.h says when the instance is quarantined.  On a guarded thread, end is told
+ * "not ok" also for a call that was left behind, and nothing may be kept.
+ * Not implemented is no failure for CHAIN_TERMINATE and CHAIN_POST.  CHAIN_POST calls all and returns the first failure.
  */
 enum status MUST_CHECK chain_run(const struct chain *chain, struct plugins *plugins, struct store *store,
                                  const struct chain_call *call, int64_t deadline_ns, struct error *err);

@@ -12,13 +12,22 @@
 
 struct guard;
 
-/* work runs on another thread.  data is taken: freed by data_free on whichever side ends last. */
+/* A call that returns EMCO_E_DEADLINE this soon after its deadline kept its word: cancelled() told it so. */
+#define GUARD_GRACE_NS  INT64_C(250000000)
+
+/*
+ * work runs on another thread.  data is taken: freed by data_free (may be NULL) on whichever side ends last, which may be
+ * before guard_run returns; a caller that wants results out of it holds a reference of its own.
+ * ST_DEADLINE: the plugin call in progress came later than its deadline (the earlier of its own and deadline_ns).
+ */
 typedef enum status guard_work(struct guard *guard, void *data, struct error *err);
 enum status MUST_CHECK guard_run(guard_work *work, void *data, void (*data_free)(void *), int64_t deadline_ns,
                                  struct error *err);
 
 /* On the guarded thread, around a plugin call.  guard_call_end: false when the caller has gone, and nothing may be kept. */
 void guard_call_begin(struct guard *guard, const char *who, int64_t deadline_ns);
+/* The same; late(data) is called once by the waiting side when it leaves this call behind.  data must outlive the thread. */
+void guard_call_begin_late(struct guard *guard, const char *who, int64_t deadline_ns, void (*late)(void *), void *data);
 bool guard_call_end(struct guard *guard);
 bool guard_is_abandoned(struct guard *guard);
 

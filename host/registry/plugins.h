@@ -32,19 +32,30 @@ struct instance {
 
 struct plugins_options { const char *plugin_dir, *controllers_dir, *data_dir; };
 
-/* Load and check everything; nothing is created yet.  The first fault ends it: ST_INVALID, "nearest.conf:4: ...". */
+/*
+ * Load and check everything; nothing is created yet.  Files are taken in byte order of their names (*.conf), and started in
+ * that order.  A folder that is empty or missing is no fault; a plugin that no file names is not loaded.
+ * The first fault ends it: ST_INVALID, ".../nearest.conf:4: ..."; ST_FORBIDDEN: somebody else could have written the file.
+ */
 enum status MUST_CHECK plugins_load(const struct plugins_options *options, struct plugins **ret_plugins,
                                     struct error *err);
 /* Add the plugins' resource types to the set, before it is sealed. */
 enum status MUST_CHECK plugins_types(struct plugins *plugins, struct types *types, struct error *err);
-/* Create and start every instance; those that fail are named in err, and all started ones are stopped again. */
+/* Check, create and start every instance.  The first that fails is named in err, and all started ones are stopped again. */
 enum status MUST_CHECK plugins_start(struct plugins *plugins, struct store *store, struct error *err);
-void plugins_stop(struct plugins *plugins);             /* stop, destroy; then free.  Accepts NULL */
+/*
+ * Cancel what runs, stop and destroy in reverse order, free.  Accepts NULL and what plugins_start gave up.  An instance that
+ * is still inside a call a second later is left as it is, memory included: the process is about to end.
+ */
+void plugins_stop(struct plugins *plugins);
 
 size_t           plugins_count(const struct plugins *plugins);
 struct instance *plugins_at(const struct plugins *plugins, size_t index);        /* by name */
 
-/* The instance that a controller record means: its name or host equals the instance's name or an alias.  NULL: remote. */
+/*
+ * The instance that a controller record means, or NULL: remote.  First by the record's name, then by its host: an instance
+ * of that name, else one whose file says so (`bind`), else one whose plugin has that name or alias.  Equal ones by name.
+ */
 struct instance *plugins_bind(const struct plugins *plugins, struct view record_name, struct view record_host);
 
 void plugins_quarantine(struct plugins *plugins, struct instance *instance);
