@@ -1,0 +1,331 @@
+#include "host/orchestrator/placement.h"
+
+enum { ENTRIES_MAX = 100000, CANDIDATES_MAX = 2000000 };
+
+/* One cluster in one group, before it is known which group it stays in. */
+struct candidate {
+	struct view cluster;
+	unsigned    group;
+};
+
+struct resolving {
+	const struct placement_ask *ask;
+	struct arena     *arena;
+	struct candidate *candidates;
+	size_t            count, room;
+	unsigned          group;        /* the last one made                                        */
+	bool             *is_mandatory; /* by group                                                 */
+	const char      **entry;        /* by group: what it is of, for messages                    */
+	size_t            groups_room;
+	const char       *empty_label;  /* an allOf label that nothing carries; NULL: none          */
+	struct error     *err;
+};
+
+int view_order(const void *a, const void *b)
+{
+	const struct view *left = a, *right = b;
+	const size_t       len = left->len < right->len ? left->len : right->len;
+	const int          order = len > 0 ? memcmp(left->ptr, right->ptr, len) : 0;
+
+	return order != 0 ? order : left->len < right->len ? -1 : left->len > right->len;
+}
+
+static enum status no_memory(struct resolving *r)
+{
+	return fail(r->err, ST_NO_MEMORY, "out of memory");
+}
+
+#define ABOUT(r)  (int) (r)->ask->app.len, (r)->ask->app.ptr, (int) (r)->ask->intent_name.len, (r)->ask->intent_name.ptr
+#define ABOUT_FMT "app \"%.*s\": placement intent \"%.*s\": "
+
+/* -- gathering ------------------------------------------------------------------------------------------------------- */
+
+static enum status add_group(struct resolving *r, bool is_mandatory, const char *entry)
+{
+	if (r->group + 2 > r->groups_room) {
+		const size_t room = r->groups_room == 0 ? 64 : 2 * r->groups_room;
+		bool        *flags = arena_alloc(r->arena, room, sizeof *flags);
+		const char **entries = arena_alloc(r->arena, room, sizeof *entries);
+		if (flags == NULL || entries == NULL)
+			return no_memory(r);
+		if (r->groups_room > 0) {
+			memcpy(flags, r->is_mandatory, r->groups_room * sizeof *flags);
+			memcpy(entries, r->entry, r->groups_room * sizeof *entries);
+		}
+		r->is_mandatory = flags;
+		r->entry = entries;
+		r->groups_room = room;
+	}
+	r->group++;
+	r->is_mandatory[r->group] = is_mandatory;
+	r->entry[r->group] = entry;
+	return ST_OK;
+}
+
+static enum status add_candidate(struct resolving *r, struct view provider, struct view cluster)
+{
+	if (r->count == r->room) {
+		const size_t      room = r->room == 0 ? 64 : 2 * r->room;
+		struct candidate *candidates;
+		if (r->count >= CANDIDATES_MAX)
+			return fail(r->err, ST_TOO_LARGE, ABOUT_FMT "more than %d candidates", ABOUT(r), CANDIDATES_MAX);
+		candidates = arena_alloc(r->arena, room, sizeof *candidates);
+		if (candidates == NULL)
+			return no_memory(r);
+		if (r->count > 0)
+			memcpy(candidates, r->candidates, r->count * sizeof *candidates);
+		r->candidates = candidates;
+		r->room = room;
+	}
+
+	char *name = arena_alloc(r->arena, provider.len + cluster.len + 2, 1);
+	if (name == NULL)
+		return no_memory(r);
+	memcpy(name, provider.ptr, provider.len);
+	name[provider.len] = '+';
+	memcpy(name + provider.len + 1, cluster.ptr, cluster.len);
+	r->candidates[r->count++] = (struct candidate) { { name, provider.len + cluster.len + 1 }, r->group };
+	return ST_OK;
+}
+
+/* What an entry of allOf or anyOf names, as views of the document. */
+struct entry { struct view provider, cluster, label; const char *text; };
+
+static enum status read_entry(struct resolving *r, const json_t *value, struct entry *ret_entry)
+{
+	struct entry entry = {
+		json_text_at(value, "clusterProvider"), json_text_at(value, "cluster"), json_text_at(value, "clusterLabel"), "",
+	};
+	const bool        is_label = entry.label.len > 0;
+	const struct view name = is_label ? entry.label : entry.cluster;
+
+	entry.text = arena_printf(r->arena, "%s \"%.*s\" of provider \"%.*s\"", is_label ? "label" : "cluster", (int) name.len,
+	                          name.ptr, (int) entry.provider.len, entry.provider.ptr);
+	if (entry.text == NULL)
+		return no_memory(r);
+	if (entry.provider.len == 0 || (entry.cluster.len > 0) == (entry.label.len > 0))
+		return fail(r->err, ST_INVALID, ABOUT_FMT "an entry needs a clusterProvider and either cluster or clusterLabel",
+		            ABOUT(r));
+	*ret_entry = entry;
+	return ST_OK;
+}
+
+static enum status
+look_up(struct resolving *r, const struct entry *entry, const struct view **ret_clusters, size_t *ret_count)
+{
+	if (entry->cluster.len > 0) {
+		*ret_clusters = &entry->cluster;
+		*ret_count = 1;
+		return ST_OK;
+	}
+	const enum status st = r->ask->labelled(r->ask->data, entry->provider, entry->label, ret_clusters, ret_count, r->err);
+	if (st == ST_NOT_FOUND)
+		return fail(r->err, ST_NOT_FOUND, ABOUT_FMT "there is no cluster provider \"%.*s\"", ABOUT(r),
+		            (int) entry->provider.len, entry->provider.ptr);
+	return st;
+}
+
+static enum status add_any_of(struct resolving *r, const json_t *any_of)
+{
+	size_t      i;
+	json_t     *value;
+	const char *first = NULL;
+	enum status st = add_group(r, false, "");
+
+	json_array_foreach(json_for_reading(any_of), i, value) {
+		const struct view *clusters;
+		struct entry       entry;
+		size_t             count;
+		if (st != ST_OK || (st = read_entry(r, value, &entry)) != ST_OK ||
+		    (st = look_up(r, &entry, &clusters, &count)) != ST_OK)
+			return st;
+		first = first != NULL ? first : entry.text;
+		for (size_t k = 0; st == ST_OK && k < count; k++)
+			st = add_candidate(r, entry.provider, clusters[k]);
+	}
+	r->entry[r->group] = first != NULL ? first : "";
+	return st;
+}
+
+static enum status add_all_of(struct resolving *r, const json_t *value)
+{
+	const json_t      *any_of = json_object_get(value, "anyOf");
+	const struct view *clusters;
+	struct entry       entry;
+	size_t             count;
+	enum status        st;
+
+	if (json_array_size(any_of) > 0)
+		return add_any_of(r, any_of);
+	if ((st = read_entry(r, value, &entry)) != ST_OK || (st = look_up(r, &entry, &clusters, &count)) != ST_OK)
+		return st;
+	if (count == 0)
+		r->empty_label = entry.text;
+	for (size_t i = 0; st == ST_OK && i < count; i++) {
+		st = add_group(r, true, entry.text);
+		if (st == ST_OK)
+			st = add_candidate(r, entry.provider, clusters[i]);
+	}
+	return st;
+}
+
+static enum status gather(struct resolving *r)
+{
+	const json_t *all_of = json_object_get(r->ask->intent, "allOf"), *any_of = json_object_get(r->ask->intent, "anyOf");
+	size_t        i;
+	json_t       *value;
+	enum status   st = ST_OK;
+
+	if (json_array_size(all_of) + json_array_size(any_of) > ENTRIES_MAX)
+		return fail(r->err, ST_TOO_LARGE, ABOUT_FMT "more than %d entries", ABOUT(r), ENTRIES_MAX);
+	json_array_foreach(json_for_reading(all_of), i, value) {
+		st = add_all_of(r, value);
+		if (st != ST_OK)
+			return st;
+	}
+	return json_array_size(any_of) > 0 ? add_any_of(r, any_of) : ST_OK;
+}
+
+/* -- choosing -------------------------------------------------------------------------------------------------------- */
+
+static int by_cluster(const void *a, const void *b)
+{
+	const struct candidate *left = a, *right = b;
+	const int order = view_order(&left->cluster, &right->cluster);
+
+	return order != 0 ? order : left->group < right->group ? -1 : left->group > right->group;
+}
+
+struct tally { unsigned candidates; bool is_satisfied; };      /* of one group */
+
+/* Labels come in byte order, so there is often nothing to sort. */
+static void put_in_order(struct resolving *r)
+{
+	for (size_t i = 1; i < r->count; i++)
+		if (by_cluster(&r->candidates[i - 1], &r->candidates[i]) > 0) {
+			qsort(r->candidates, r->count, sizeof *r->candidates, by_cluster);
+			return;
+		}
+}
+
+/* Alternatives outside the cloud go; what is left is in byte order, a cluster's groups beside each other, ascending. */
+static enum status sift(struct resolving *r)
+{
+	size_t kept = 0, at = 0;
+
+	put_in_order(r);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct candidate *candidate = &r->candidates[i];
+		int                     order = 1;
+		while (at < r->ask->cloud_count && (order = view_order(&candidate->cluster, &r->ask->cloud[at])) > 0)
+			at++;
+		if (at < r->ask->cloud_count && order == 0)
+			r->candidates[kept++] = *candidate;
+		else if (r->is_mandatory[candidate->group])
+			return fail(r->err, ST_CONFLICT, ABOUT_FMT "the logical cloud does not have mandatory cluster \"%.*s\"",
+			            ABOUT(r), (int) candidate->cluster.len, candidate->cluster.ptr);
+	}
+	r->count = kept;
+	return ST_OK;
+}
+
+/* The end of the run of one cluster that begins at i. */
+static size_t run_end(const struct resolving *r, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < r->count && view_order(&r->candidates[i].cluster, &r->candidates[end].cluster) == 0)
+		end++;
+	return end;
+}
+
+/* A group with a mandatory cluster among its alternatives asks for nothing more. */
+static void settle(struct resolving *r, struct tally *tally)
+{
+	for (size_t i = 0, end; i < r->count; i = end) {
+		bool is_mandatory = false;
+		end = run_end(r, i);
+		for (size_t k = i; k < end; k++) {
+			tally[r->candidates[k].group].candidates += k == i || r->candidates[k].group != r->candidates[k - 1].group;
+			is_mandatory = is_mandatory || r->is_mandatory[r->candidates[k].group];
+		}
+		for (size_t k = i; is_mandatory && k < end; k++)
+			tally[r->candidates[k].group].is_satisfied = true;
+	}
+}
+
+/*
+ * The group a cluster stays in: its mandatory one; else the last it is in, as in EMCO, but no group loses its last
+ * alternative.  0: none, because all its groups are satisfied without it.
+ */
+static unsigned choose(const struct resolving *r, struct tally *tally, size_t begin, size_t end, bool *ret_is_mandatory)
+{
+	unsigned chosen = 0;
+
+	*ret_is_mandatory = false;
+	for (size_t k = begin; k < end; k++)
+		if (r->is_mandatory[r->candidates[k].group]) {
+			*ret_is_mandatory = true;
+			return r->candidates[k].group;
+		}
+	for (size_t k = begin; k < end; k++) {
+		const unsigned group = r->candidates[k].group;
+		if (tally[group].is_satisfied || (k > begin && group == r->candidates[k - 1].group))
+			continue;
+		if (chosen == 0)
+			chosen = group;
+		else if (tally[chosen].candidates > 1) {
+			tally[chosen].candidates--;
+			chosen = group;
+		} else {
+			tally[group].candidates--;
+		}
+	}
+	return chosen;
+}
+
+static enum status check_groups(const struct resolving *r, const struct tally *tally, size_t places)
+{
+	for (unsigned group = 1; group <= r->group; group++)
+		if (tally[group].candidates == 0 && !r->is_mandatory[group])
+			return fail(r->err, ST_CONFLICT,
+			            ABOUT_FMT "the logical cloud has no cluster of the anyOf that begins with %s", ABOUT(r),
+			            r->entry[group]);
+	if (places > 0)
+		return ST_OK;
+	if (r->empty_label != NULL)
+		return fail(r->err, ST_CONFLICT, ABOUT_FMT "no cluster carries %s", ABOUT(r), r->empty_label);
+	return fail(r->err, ST_CONFLICT, ABOUT_FMT "it names no cluster", ABOUT(r));
+}
+
+enum status placement_resolve(const struct placement_ask *ask, struct arena *arena, struct placement *ret_placement,
+                              struct error *err)
+{
+	struct resolving r = { .ask = ask, .arena = arena, .err = err };
+	struct placement placement = { NULL, 0 };
+	enum status      st = gather(&r);
+
+	if (st != ST_OK)
+		return st;
+	struct tally *tally = arena_alloc(arena, r.group + 1, sizeof *tally);
+	placement.at = arena_alloc(arena, r.count + 1, sizeof *placement.at);
+	if (tally == NULL || placement.at == NULL)
+		return no_memory(&r);
+
+	st = sift(&r);
+	if (st != ST_OK)
+		return st;
+	settle(&r, tally);
+	st = check_groups(&r, tally, r.count);
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0, end; i < r.count; i = end) {
+		bool is_mandatory;
+		end = run_end(&r, i);
+		const unsigned group = choose(&r, tally, i, end, &is_mandatory);
+		if (group != 0)
+			placement.at[placement.count++] = (struct place) { r.candidates[i].cluster, group, is_mandatory };
+	}
+	*ret_placement = placement;
+	return ST_OK;
+}
