@@ -1,0 +1,256 @@
+/* Cluster providers, their clusters, and what is known about them. */
+#include "host/resources/resources_priv.h"
+
+#include <strings.h>
+
+/* -- hooks ----------------------------------------------------------------------------------------------------------- */
+
+/* A cluster is reached by its kubeconfig, or through Git by what a sync object says. */
+static enum status check_access(const emco_change *change, struct error *err)
+{
+	auto_json *document = NULL, *previous = NULL;
+
+	enum status st = hook_document(change, &document, err);
+	if (st == ST_OK && change->previous.len > 0)
+		st = json_read(view_from_abi(change->previous), &previous, err);
+	if (st != ST_OK)
+		return st;
+
+	const char *type = json_string_at(document, "spec.gitOps.gitOpsType");
+	if (*type != '\0') {
+		if (*json_string_at(document, "spec.gitOps.gitOpsReferenceObject") == '\0')
+			return fail_at(err, ST_INVALID, "/spec/gitOps/gitOpsReferenceObject",
+			               "\"gitOpsReferenceObject\" must name a cluster sync object when \"gitOpsType\" is \"%s\"", type);
+		return ST_OK;
+	}
+	const bool has_one = previous != NULL && *json_string_at(previous, "spec.gitOps.gitOpsType") == '\0';
+	if (change->files > 0 || has_one)
+		return ST_OK;
+	fail_at(err, ST_INVALID, "file", "a cluster without \"gitOpsType\" needs its kubeconfig, got no part \"file\"");
+	return fail_hint(err, "Send the kubeconfig as file part \"file\" of multipart/form-data.");
+}
+
+static emco_status cluster_changes(emco_call *call, emco_change *change)
+{
+	struct error err = { .code = ST_OK };
+
+	if (change->kind == EMCO_CHANGE_DELETE)
+		return EMCO_OK;
+	return hook_end(call, check_access(change, &err), &err);
+}
+
+/* -- views of the clusters of a provider ----------------------------------------------------------------------------- */
+
+/* An array that is being written. */
+struct array { struct buf *reply; size_t count; };
+
+static enum status comma(struct array *array, struct error *err)
+{
+	return array->count++ > 0 ? buf_add_text(array->reply, ",", err) : ST_OK;
+}
+
+static enum status add_name(void *data, struct view path, struct error *err)
+{
+	struct array *array = data;
+
+	enum status st = comma(array, err);
+	return st == ST_OK ? buf_add_json(array->reply, path_name(path), err) : st;
+}
+
+/* A provider that does not exist has no list; one without clusters has an empty one. */
+static enum status check_exists(const struct ask *ask, struct db *db, struct error *err)
+{
+	auto_json *document = NULL;
+
+	return ask_read(ask, db, ask->path, &document, err);
+}
+
+static enum status names_with_label(struct ask *ask, struct error *err)
+{
+	const struct view label = ask_find(ask, "label")->value;
+	struct array      array = { .reply = ask->reply };
+	auto_db          *db = NULL;
+
+	if (label.len == 0) {
+		ask->is_plain = true;
+		return ST_OK;
+	}
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = check_exists(ask, db, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "[", err);
+	if (st == ST_OK)
+		st = resource_list_parents(db, VIEW("clusterLabel"), label, ask->path, add_name, &array, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "]", err);
+	return st;
+}
+
+/* A cluster of the list with labels.  Both live in the request's arena. */
+struct labelled { struct view path, metadata; struct labelled *next; };
+
+struct labelling {
+	struct arena     *arena;
+	struct labelled  *first, **last;
+};
+
+static enum status keep_cluster(void *data, struct view path, const json_t *document, struct error *err)
+{
+	struct labelling *labelling = data;
+	struct labelled  *cluster = arena_alloc(labelling->arena, 1, sizeof *cluster);
+	auto_buf          text;
+
+	buf_init(&text, DOCUMENT_MAX);
+	enum status st = json_write(&text, json_at(document, "metadata"), err);
+	if (st != ST_OK)
+		return st;
+	const char *where = arena_copy(labelling->arena, path.ptr, path.len);
+	const char *metadata = arena_copy(labelling->arena, text.data, text.len);
+	if (cluster == NULL || where == NULL || metadata == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	*cluster = (struct labelled) { { where, path.len }, { metadata, text.len }, NULL };
+	*labelling->last = cluster;
+	labelling->last = &cluster->next;
+	return ST_OK;
+}
+
+static enum status add_document(void *data, const struct resource_item *item, struct error *err)
+{
+	struct array *array = data;
+
+	enum status st = comma(array, err);
+	return st == ST_OK ? buf_add_view(array->reply, item->doc, err) : st;
+}
+
+static enum status add_labelled(const struct ask *ask, struct db *db, const struct labelled *cluster, struct error *err)
+{
+	struct array labels = { .reply = ask->reply };
+
+	enum status st = buf_add_text(ask->reply, "{\"metadata\":", err);
+	if (st == ST_OK)
+		st = buf_add_view(ask->reply, cluster->metadata, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, ",\"labels\":[", err);
+	if (st == ST_OK)
+		st = resource_list(ask->orchestrator->store, db, VIEW("clusterLabel"), cluster->path, VIEW(""), 0, add_document,
+		                   &labels, err);
+	if (st == ST_NOT_FOUND)             /* deleted since it was listed */
+		st = ST_OK;
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "]}", err);
+	return st;
+}
+
+static enum status clusters_with_labels(struct ask *ask, struct error *err)
+{
+	const struct view wanted = ask_find(ask, "withLabels")->value;
+	struct labelling  labelling = { .arena = ask->arena, .last = &labelling.first };
+	struct array      array = { .reply = ask->reply };
+	auto_db          *db = NULL;
+
+	if (wanted.len != 4 || strncasecmp(wanted.ptr, "true", 4) != 0) {
+		if (ask_find(ask, "label") != NULL)
+			return names_with_label(ask, err);
+		ask->is_plain = true;
+		return ST_OK;
+	}
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = ask_list(ask, db, "cluster", ask->path, keep_cluster, &labelling, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "[", err);
+	for (const struct labelled *c = labelling.first; st == ST_OK && c != NULL; c = c->next) {
+		st = comma(&array, err);
+		if (st == ST_OK)
+			st = add_labelled(ask, db, c, err);
+	}
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "]", err);
+	return st;
+}
+
+/* -- GET ...?key=K: one value of a key-value set ---------------------------------------------------------------------- */
+
+static enum status value_of_key(struct ask *ask, struct error *err)
+{
+	const struct view key = ask_find(ask, "key")->value;
+	auto_json        *document = NULL;
+	auto_db          *db = NULL;
+	json_t           *value = NULL;
+
+	if (key.len == 0) {
+		ask->is_plain = true;
+		return ST_OK;
+	}
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = ask_read(ask, db, ask->path, &document, err);
+	if (st != ST_OK)
+		return st;
+
+	const json_t *sets = json_at(document, "spec.kv");
+	for (size_t i = 0; value == NULL && i < json_array_size(sets); i++)
+		value = json_object_getn(json_array_get(sets, i), key.ptr, key.len);
+	if (value == NULL)
+		return fail(err, ST_NOT_FOUND, "\"%.*s\" has no key \"%.*s\"", (int) path_name(ask->path).len,
+		            path_name(ask->path).ptr, (int) key.len, key.ptr);
+	st = buf_add_text(ask->reply, "{\"value\":", err);
+	if (st == ST_OK)
+		st = json_write(ask->reply, value, err);
+	return st == ST_OK ? buf_add_text(ask->reply, "}", err) : st;
+}
+
+/* -- tables ---------------------------------------------------------------------------------------------------------- */
+
+static const emco_file kubeconfig_file[] = {
+	{
+		.part = "file", .filename = "kubeconfig", .flags = EMCO_FILE_SEALED, .limit_bytes = KUBECONFIG_MAX,
+		.check = kubeconfig_is_sound,
+	},
+};
+
+static const emco_reference cluster_references[] = {
+	{ .at = "spec.gitOps", .target = "cluster-providers/{clusterProvider}/cluster-sync-objects/{.gitOpsReferenceObject}" },
+	{ .at = "spec.gitOps", .target = "cluster-providers/{clusterProvider}/cluster-sync-objects/{.gitOpsResourceObject}" },
+};
+
+static const emco_resource_type types[] = {
+	{
+		.name = "clusterProvider", .segment = "cluster-providers", .schema = schema_cluster_provider,
+		.flags = EMCO_RESOURCE_PUT_201,
+		.summary = "Who owns a set of clusters.",
+	},
+	{
+		.name = "cluster", .parent = "clusterProvider", .segment = "clusters",
+		.schema = schema_cluster, .flags = EMCO_RESOURCE_EVENTS, EMCO_REFERENCES(cluster_references),
+		EMCO_FILES(kubeconfig_file), .before_change = cluster_changes,
+		.summary = "A cluster to deploy to.",
+	},
+	{
+		.name = "clusterLabel", .parent = "cluster", .segment = "labels", .names = "clusterLabel",
+		.schema = schema_cluster_label, .flags = EMCO_RESOURCE_PUT_201,
+		.summary = "A label of a cluster, for placement.",
+	},
+	{
+		.name = "clusterKv", .parent = "cluster", .segment = "kv-pairs",
+		.schema = schema_cluster_kv, .flags = EMCO_RESOURCE_PUT_201,
+		.summary = "Facts about a cluster that controllers look up by key.",
+	},
+	{
+		.name = "clusterSyncObject", .parent = "clusterProvider", .segment = "cluster-sync-objects",
+		.schema = schema_cluster_sync_object, .flags = EMCO_RESOURCE_PUT_201 | EMCO_RESOURCE_SECRET,
+		.summary = "Access to a Git repository or a cloud, for clusters that are reached through Git.",
+	},
+};
+
+static const struct look looks[] = {
+	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels." },
+	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label." },
+	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key." },
+	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key." },
+};
+
+const struct family clusters_family = {
+	.types = types, .type_count = ARRAY_LEN(types), .looks = looks, .look_count = ARRAY_LEN(looks),
+};

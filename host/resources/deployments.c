@@ -1,0 +1,158 @@
+/* Deployment intent groups: what is deployed, by which controllers, and its life cycle. */
+#include "host/resources/resources_priv.h"
+
+#include <inttypes.h>
+
+/* A deployment that is in use neither changes nor goes. */
+static emco_status deployment_changes(emco_call *call, emco_change *change)
+{
+	struct error err = { .code = ST_OK };
+	struct db   *db;
+
+	if (change->kind == EMCO_CHANGE_CREATE)
+		return EMCO_OK;
+	enum status st = call_db(call_of(call), &db, &err);
+	if (st == ST_OK)
+		st = deployment_check_change(db, view_from_abi(change->path), change->kind == EMCO_CHANGE_DELETE, &err);
+	return hook_end(call, st, &err);
+}
+
+/* -- verbs ----------------------------------------------------------------------------------------------------------- */
+
+static enum status approve(struct ask *ask, struct error *err)
+{
+	return deployment_approve(ask->orchestrator, ask->path, ask->deadline_ns, err);
+}
+
+static enum status instantiate(struct ask *ask, struct error *err)
+{
+	struct operation_reply reply;
+
+	return deployment_instantiate(ask->orchestrator, ask->path, ask->deadline_ns, &reply, err);
+}
+
+static enum status terminate(struct ask *ask, struct error *err)
+{
+	return deployment_terminate(ask->orchestrator, ask->path, ask->deadline_ns, err);
+}
+
+static enum status update(struct ask *ask, struct error *err)
+{
+	struct operation_reply reply;
+
+	enum status st = deployment_update(ask->orchestrator, ask->path, ask->deadline_ns, &reply, err);
+	if (st != ST_OK)
+		return st;
+	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
+}
+
+/* -- views ----------------------------------------------------------------------------------------------------------- */
+
+static enum status show_status(struct ask *ask, struct error *err)
+{
+	struct status_query query;
+
+	enum status st = status_query_read(ask, STATUS_OF_DEPLOYMENT, &query, err);
+	if (st != ST_OK)
+		return st;
+	return deployment_status(ask->orchestrator, ask->path, &query, ask->deadline_ns, ask->reply, err);
+}
+
+/* What the list of group intents writes into; count tells whether a comma is due. */
+struct maps { struct buf *reply; size_t count; };
+
+static enum status add_map(void *data, struct view path, const json_t *document, struct error *err)
+{
+	struct maps *maps = data;
+	json_t      *map = json_at(document, "spec.intent");
+
+	(void) path;
+	if (map == NULL)
+		return ST_OK;
+	if (maps->count++ > 0) {
+		enum status st = buf_add_text(maps->reply, ",", err);
+		if (st != ST_OK)
+			return st;
+	}
+	return json_write(maps->reply, map, err);
+}
+
+/* All maps of controllers to intents: another shape than a plain list, and the one that clients know. */
+static enum status list_intents(struct ask *ask, struct error *err)
+{
+	struct maps maps = { .reply = ask->reply };
+	auto_db    *db = NULL;
+
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "{\"intent\":[", err);
+	if (st == ST_OK)
+		st = ask_list(ask, db, "groupIntent", ask->path, add_map, &maps, err);
+	if (st == ST_OK)
+		st = buf_add_text(ask->reply, "]}", err);
+	return st;
+}
+
+static enum status show_intent(struct ask *ask, struct error *err)
+{
+	const struct view name = ask_find(ask, "intent")->value;
+	auto_json        *document = NULL;
+	auto_db          *db = NULL;
+
+	if (name.len == 0)
+		return list_intents(ask, err);
+	const char *path = arena_printf(ask->arena, "%.*s/intents/%.*s", (int) ask->path.len, ask->path.ptr, (int) name.len,
+	                                name.ptr);
+	if (path == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = ask_read(ask, db, view_of(path), &document, err);
+	if (st != ST_OK)
+		return st;
+	return json_write(ask->reply, json_at(document, "spec"), err);
+}
+
+/* -- tables ---------------------------------------------------------------------------------------------------------- */
+
+static const emco_reference deployment_references[] = {
+	{ .at = "spec", .target = COMPOSITE_APP_PATH "composite-profiles/{.compositeProfile}" },
+	{ .at = "spec", .target = "projects/{project}/logical-clouds/{.logicalCloud}" },
+};
+
+static const emco_reference intent_references[] = {
+	{ .at = "spec.intent.*", .target = "controllers/{*}", .except = "genericPlacementIntent" },
+};
+
+static const emco_resource_type types[] = {
+	{
+		.name = "deploymentIntentGroup", .parent = "compositeAppVersion", .segment = "deployment-intent-groups",
+		.schema = schema_deployment_intent_group, .flags = EMCO_RESOURCE_OWNER,
+		EMCO_REFERENCES(deployment_references), .before_change = deployment_changes,
+		.summary = "One deployment of a composite application.",
+	},
+	{
+		.name = "groupIntent", .parent = "deploymentIntentGroup", .segment = "intents",
+		.schema = schema_group_intent, EMCO_REFERENCES(intent_references),
+		.summary = "Which controllers take part in a deployment, each with the name of its intent.",
+	},
+};
+
+static const struct verb verbs[] = {
+	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated." },
+	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy." },
+	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision." },
+	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters." },
+};
+
+static const struct look looks[] = {
+	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object." },
+	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names." },
+	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name." },
+};
+
+const struct family deployments_family = {
+	.types = types, .type_count = ARRAY_LEN(types), .verbs = verbs, .verb_count = ARRAY_LEN(verbs),
+	.looks = looks, .look_count = ARRAY_LEN(looks),
+};
