@@ -32,7 +32,8 @@ static enum status compile_hole(const struct entry *entry, const struct rule *ru
 		part->kind = PART_NAME;
 	} else if (hole.len > 1 && hole.ptr[0] == '.') {
 		if (rule->walk == WALK_EVERY_NAME)
-			return fail(err, ST_INVALID, "{%.*s} needs an object, and \".*\" finds names", (int) hole.len, hole.ptr);
+			return fail(err, ST_INVALID, "{%.*s} needs an object, and \".*\" finds names", (int) hole.len,
+			            hole.ptr);
 		part->kind = PART_MEMBER;
 		part->text = (struct view) { hole.ptr + 1, hole.len - 1 };
 	} else {
@@ -56,7 +57,8 @@ static enum status compile_target(const struct entry *entry, struct rule *rule, 
 		const char *end = strchr(target, '}');
 		if (end == NULL)
 			return fail(err, ST_INVALID, "a \"{\" without its \"}\"");
-		enum status st = compile_hole(entry, rule, (struct view) { target + 1, (size_t) (end - target) - 1 }, part, err);
+		enum status st =
+			compile_hole(entry, rule, (struct view) { target + 1, (size_t) (end - target) - 1 }, part, err);
 		if (st != ST_OK)
 			return st;
 		target = end + 1;
@@ -273,8 +275,9 @@ static enum status gather(struct gathering *g, const struct entry *entry, const 
 	return ST_OK;
 }
 
-enum status type_references(const struct types *types, const struct type *type, struct view path, const json_t *document,
-                            struct arena *arena, struct view **ret_paths, size_t *ret_count, struct error *err)
+enum status type_references(const struct types *types, const struct type *type, struct view path,
+                            const json_t *document, struct arena *arena, struct view **ret_paths, size_t *ret_count,
+                            struct error *err)
 {
 	const struct entry *entry = entry_of(type);
 	struct gathering    g = { .arena = arena, .err = err };

@@ -46,7 +46,8 @@ static void *copy_structs(struct types *types, const void *from, size_t from_siz
 	char *to = arena_alloc(&types->arena, count, our_size);
 
 	for (size_t i = 0; to != NULL && i < count; i++)
-		memcpy(to + i * our_size, (const char *) from + i * from_size, from_size < our_size ? from_size : our_size);
+		memcpy(to + i * our_size, (const char *) from + i * from_size,
+		       from_size < our_size ? from_size : our_size);
 	return to;
 }
 
@@ -73,7 +74,8 @@ static enum status check_word(const char *what, const char *word, struct error *
 	if (word == NULL)
 		return fail(err, ST_INVALID, "has no %s", what);
 	if (!name_is_valid(view_of(word)))
-		return fail(err, ST_INVALID, "%s must be letters, digits, \"-\", \"_\" and \".\", got \"%s\"", what, word);
+		return fail(err, ST_INVALID, "%s must be letters, digits, \"-\", \"_\" and \".\", got \"%s\"", what,
+		            word);
 	return ST_OK;
 }
 
@@ -113,7 +115,8 @@ static enum status fill_names(struct types *types, struct entry *entry, struct e
 	if (type->variable_count == 0 || type->variable_count > TYPE_VARIABLES_MAX)
 		return fail(err, ST_INVALID, "must have 1 to %d variables, got \"%s\"", TYPE_VARIABLES_MAX, variables);
 	if (name_count != type->variable_count)
-		return fail(err, ST_INVALID, "names must say where %zu variables are, got \"%s\"", type->variable_count, names);
+		return fail(err, ST_INVALID, "names must say where %zu variables are, got \"%s\"", type->variable_count,
+		            names);
 
 	for (size_t i = 0; i < type->variable_count; i++) {
 		if (type->variables[i] == NULL || type->names[i] == NULL)
@@ -134,10 +137,12 @@ static enum status check_row(const struct types *types, const emco_resource_type
 	if (row->schema == NULL)
 		return fail(err, ST_INVALID, "has no schema");
 	if ((row->flags & ~(uint32_t) TYPE_FLAGS_KNOWN) != 0)
-		return fail(err, ST_INVALID, "flags 0x%x are not known to this server", row->flags & ~(uint32_t) TYPE_FLAGS_KNOWN);
+		return fail(err, ST_INVALID, "flags 0x%x are not known to this server",
+		            row->flags & ~(uint32_t) TYPE_FLAGS_KNOWN);
 	for (size_t i = 0; i < types->count; i++)
 		if (strcmp(types->entries[i]->row.name, row->name) == 0)
-			return fail(err, ST_INVALID, "\"%s\" already has a type of that name", types->entries[i]->type.origin);
+			return fail(err, ST_INVALID, "\"%s\" already has a type of that name",
+			            types->entries[i]->type.origin);
 	if (types->count == TYPES_MAX)
 		return fail(err, ST_INVALID, "is one too many, at most %d types", TYPES_MAX);
 	return ST_OK;
@@ -188,8 +193,8 @@ enum status types_add(struct types *types, const emco_resource_type *rows, size_
 	if (origin == NULL)
 		return no_memory(err);
 	if (count > 0 && row_size < offsetof(emco_resource_type, flags))
-		return fail(err, ST_INVALID, "resource types of \"%s\": a row has %zu bytes, expected at least %zu", origin, row_size,
-		            offsetof(emco_resource_type, flags));
+		return fail(err, ST_INVALID, "resource types of \"%s\": a row has %zu bytes, expected at least %zu",
+		            origin, row_size, offsetof(emco_resource_type, flags));
 
 	for (size_t i = 0; i < count; i++) {
 		enum status st = add_row(types, (const char *) rows + i * row_size, row_size, origin, err);
@@ -216,8 +221,9 @@ static enum status check_variables(const struct entry *entry, struct error *err)
 		for (size_t i = 0; i < up->variable_count; i++)
 			for (size_t k = 0; k < entry->type.variable_count; k++)
 				if (strcmp(up->variables[i], entry->type.variables[k]) == 0)
-					return fail(err, ST_INVALID, "variable \"%s\" is that of its ancestor \"%s\" too", up->variables[i],
-					            up->row->name);
+					return fail(err, ST_INVALID,
+					            "variable \"%s\" is that of its ancestor \"%s\" too",
+					            up->variables[i], up->row->name);
 	return ST_OK;
 }
 
@@ -314,8 +320,9 @@ static enum status index_types(struct types *types, struct error *err)
 
 		struct slot *slot = slot_of(types, entry->type.parent, segment);
 		if (slot->type != NULL) {
-			fail(err, ST_INVALID, "route \"%s\" below \"%s\" is that of \"%s\" of \"%s\" already", entry->row.segment,
-			     entry->row.parent != NULL ? entry->row.parent : "/v2", slot->type->row->name, slot->type->origin);
+			fail(err, ST_INVALID, "route \"%s\" below \"%s\" is that of \"%s\" of \"%s\" already",
+			     entry->row.segment, entry->row.parent != NULL ? entry->row.parent : "/v2",
+			     slot->type->row->name, slot->type->origin);
 			return row_fault(entry, err);
 		}
 		*slot = (struct slot) { entry->type.parent, segment, &entry->type };

@@ -81,9 +81,11 @@ static enum status check_name(const char *where, struct view name, struct error 
 	if (name.len == 0)
 		return fail_at(err, ST_INVALID, field, "\"%s\" must be given", where);
 	if (name.len > NAME_LEN_MAX)
-		return fail_at(err, ST_INVALID, field, "\"%s\" must be at most %d characters, got %zu", where, NAME_LEN_MAX, name.len);
+		return fail_at(err, ST_INVALID, field, "\"%s\" must be at most %d characters, got %zu", where,
+		               NAME_LEN_MAX, name.len);
 	return fail_at(err, ST_INVALID, field,
-	               "\"%s\" must be letters, digits, \"-\", \"_\" and \".\", with a letter or digit at both ends, got \"%.*s\"",
+	               "\"%s\" must be letters, digits, \"-\", \"_\" and \".\", with a letter or digit at both ends, "
+	               "got \"%.*s\"",
 	               where, (int) name.len, name.ptr);
 }
 

@@ -38,7 +38,8 @@ static enum status profile_of_app(struct ask *ask, struct error *err)
 		return st;
 	if (search.path.len == 0)
 		return fail(err, ST_NOT_FOUND, "composite profile \"%.*s\" has no profile of app \"%.*s\"",
-		            (int) path_name(ask->path).len, path_name(ask->path).ptr, (int) search.app.len, search.app.ptr);
+		            (int) path_name(ask->path).len, path_name(ask->path).ptr, (int) search.app.len,
+		            search.app.ptr);
 	ask->instead = search.path;
 	return ST_OK;
 }

@@ -15,7 +15,8 @@ static bool is_dns_name(const char *name, size_t len_max, size_t labels_max)
 		const size_t len = strcspn(name, ".");
 		if (len == 0 || len > 63 || ++labels > labels_max)
 			return false;
-		if (memchr(letters, name[0], sizeof letters - 1) == NULL || memchr(letters, name[len - 1], sizeof letters - 1) == NULL)
+		if (memchr(letters, name[0], sizeof letters - 1) == NULL ||
+		    memchr(letters, name[len - 1], sizeof letters - 1) == NULL)
 			return false;
 		for (size_t i = 1; i + 1 < len; i++)
 			if (name[i] != '-' && memchr(letters, name[i], sizeof letters - 1) == NULL)
@@ -35,18 +36,21 @@ static enum status check_level_1(const json_t *document, struct error *err)
 
 	if (!is_dns_name(name, 253, SIZE_MAX))
 		return fail_at(err, ST_INVALID, "/metadata/name",
-		               "the name of a logical cloud of level 1 must be lower-case letters, digits, \"-\" and \".\", got \"%s\"",
+		               "the name of a logical cloud of level 1 must be lower-case letters, digits, \"-\" and "
+		               "\".\", got \"%s\"",
 		               name);
 	if (*namespace_ == '\0')
 		return fail_at(err, ST_INVALID, "/spec/namespace", "a logical cloud of level 1 needs a \"namespace\"");
 	if (!is_dns_name(namespace_, 63, 1))
 		return fail_at(err, ST_INVALID, "/spec/namespace",
-		               "\"namespace\" must be 1 to 63 lower-case letters, digits and \"-\", got \"%.70s\"", namespace_);
-	if (strcmp(namespace_, "default") == 0 || strncmp(namespace_, "kube-", 5) == 0)
-		return fail_at(err, ST_INVALID, "/spec/namespace", "\"namespace\" must not be one of the cluster's own, got \"%s\"",
+		               "\"namespace\" must be 1 to 63 lower-case letters, digits and \"-\", got \"%.70s\"",
 		               namespace_);
+	if (strcmp(namespace_, "default") == 0 || strncmp(namespace_, "kube-", 5) == 0)
+		return fail_at(err, ST_INVALID, "/spec/namespace",
+		               "\"namespace\" must not be one of the cluster's own, got \"%s\"", namespace_);
 	if (*user == '\0')
-		return fail_at(err, ST_INVALID, "/spec/user/userName", "a logical cloud of level 1 needs a \"userName\"");
+		return fail_at(err, ST_INVALID, "/spec/user/userName",
+		               "a logical cloud of level 1 needs a \"userName\"");
 	if (strncmp(user, "system:", 7) == 0)
 		return fail_at(err, ST_INVALID, "/spec/user/userName",
 		               "\"userName\" must not begin with \"system:\", got \"%s\"", user);
@@ -95,7 +99,8 @@ static emco_status cloud_changes(emco_call *call, emco_change *change)
 	if (st == ST_OK && change->kind != EMCO_CHANGE_CREATE) {
 		st = call_db(call_of(call), &db, &err);
 		if (st == ST_OK)
-			st = cloud_check_change(db, view_from_abi(change->path), change->kind == EMCO_CHANGE_DELETE, &err);
+			st = cloud_check_change(db, view_from_abi(change->path), change->kind == EMCO_CHANGE_DELETE,
+			                        &err);
 	}
 	return hook_end(call, st, &err);
 }
@@ -132,7 +137,8 @@ static enum status check_quota(emco_call *call, const emco_change *change, struc
 	if (st == ST_OK)
 		st = json_read(buf_view(&text), &document, err);
 	if (st == ST_OK && strcmp(json_string_at(document, "spec.level"), "0") == 0)
-		return fail(err, ST_INVALID, "a cluster quota needs a logical cloud of level 1, and \"%.*s\" has level 0",
+		return fail(err, ST_INVALID,
+		            "a cluster quota needs a logical cloud of level 1, and \"%.*s\" has level 0",
 		            (int) path_name(cloud).len, path_name(cloud).ptr);
 	return st;
 }

@@ -20,7 +20,7 @@ static enum status check_access(const emco_change *change, struct error *err)
 	if (*type != '\0') {
 		if (*json_string_at(document, "spec.gitOps.gitOpsReferenceObject") == '\0')
 			return fail_at(err, ST_INVALID, "/spec/gitOps/gitOpsReferenceObject",
-			               "\"gitOpsReferenceObject\" must name a cluster sync object when \"gitOpsType\" is \"%s\"", type);
+			               "a cluster of \"gitOpsType\" \"%s\" needs a \"gitOpsReferenceObject\"", type);
 		return ST_OK;
 	}
 	const bool has_one = previous != NULL && *json_string_at(previous, "spec.gitOps.gitOpsType") == '\0';
@@ -133,8 +133,8 @@ static enum status add_labelled(const struct ask *ask, struct db *db, const stru
 	if (st == ST_OK)
 		st = buf_add_text(ask->reply, ",\"labels\":[", err);
 	if (st == ST_OK)
-		st = resource_list(ask->orchestrator->store, db, VIEW("clusterLabel"), cluster->path, VIEW(""), 0, add_document,
-		                   &labels, err);
+		st = resource_list(ask->orchestrator->store, db, VIEW("clusterLabel"), cluster->path, VIEW(""), 0,
+		                   add_document, &labels, err);
 	if (st == ST_NOT_FOUND)             /* deleted since it was listed */
 		st = ST_OK;
 	if (st == ST_OK)

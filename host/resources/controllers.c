@@ -3,12 +3,13 @@
 
 static const emco_resource_type types[] = {
 	{
-		.name = "controller", .segment = "controllers", .schema = schema_controller, .flags = EMCO_RESOURCE_PUT_201,
+		.name = "controller", .segment = "controllers",
+		.schema = schema_controller, .flags = EMCO_RESOURCE_PUT_201,
 		.summary = "A controller that may take part in deployments.",
 	},
 	{
-		.name = "clmController", .segment = "clm-controllers", .schema = schema_clm_controller,
-		.flags = EMCO_RESOURCE_PUT_200,
+		.name = "clmController", .segment = "clm-controllers",
+		.schema = schema_clm_controller, .flags = EMCO_RESOURCE_PUT_200,
 		.summary = "A controller that is told of clusters created, updated and deleted.",
 	},
 	{

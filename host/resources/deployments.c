@@ -101,8 +101,8 @@ static enum status show_intent(struct ask *ask, struct error *err)
 
 	if (name.len == 0)
 		return list_intents(ask, err);
-	const char *path = arena_printf(ask->arena, "%.*s/intents/%.*s", (int) ask->path.len, ask->path.ptr, (int) name.len,
-	                                name.ptr);
+	const char *path = arena_printf(ask->arena, "%.*s/intents/%.*s", (int) ask->path.len, ask->path.ptr,
+	                                (int) name.len, name.ptr);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 

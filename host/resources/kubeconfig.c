@@ -44,11 +44,13 @@ static enum status check_server(const char *cluster, const char *server, struct 
 	const size_t len = strcspn(host, "/?#");
 
 	if ((!is_https && !is_http) || len == 0)
-		return fail(err, ST_INVALID, "\"server\" of cluster \"%s\" must be an https URL, got \"%.100s\"", cluster, server);
+		return fail(err, ST_INVALID, "\"server\" of cluster \"%s\" must be an https URL, got \"%.100s\"",
+		            cluster, server);
 	if (memchr(host, '@', len) != NULL)
 		return fail(err, ST_INVALID, "\"server\" of cluster \"%s\" must not name a user", cluster);
 	if (is_http && !is_loopback(host, len))
-		return fail(err, ST_INVALID, "\"server\" of cluster \"%s\" must be an https URL beyond this machine, got \"%.100s\"",
+		return fail(err, ST_INVALID,
+		            "\"server\" of cluster \"%s\" must be an https URL beyond this machine, got \"%.100s\"",
 		            cluster, server);
 	return ST_OK;
 }
@@ -65,8 +67,9 @@ static enum status check_files(const char *kind, const char *name, const json_t 
 		const char *path = json_string_at(entry, *members);
 		if (*path == '\0')
 			continue;
-		fail(err, ST_INVALID, "%s \"%s\" names the file \"%.80s\" in \"%s\": only what a kubeconfig contains is used", kind, name,
-		     path, *members);
+		fail(err, ST_INVALID,
+		     "%s \"%s\" names the file \"%.80s\" in \"%s\": only what a kubeconfig contains is used", kind,
+		     name, path, *members);
 		return fail_hint(err, "Make one with: kubectl config view --raw --flatten");
 	}
 	return ST_OK;
@@ -77,7 +80,8 @@ static enum status check_cluster(const char *name, const json_t *cluster, struct
 	const json_t *insecure = json_object_get(cluster, "insecure-skip-tls-verify");
 
 	if (insecure != NULL && !json_is_false(insecure) && !json_is_null(insecure))
-		return fail(err, ST_INVALID, "cluster \"%s\" has \"insecure-skip-tls-verify\": a server that anybody may be is not used",
+		return fail(err, ST_INVALID,
+		            "cluster \"%s\" has \"insecure-skip-tls-verify\": a server that anybody may be is not used",
 		            name);
 	enum status st = check_files("cluster", name, cluster, cluster_files, err);
 	return st == ST_OK ? check_server(name, json_string_at(cluster, "server"), err) : st;
@@ -88,10 +92,11 @@ static enum status check_user(const char *name, const json_t *user, struct error
 	const json_t *exec = json_object_get(user, "exec"), *provider = json_object_get(user, "auth-provider");
 
 	if (exec != NULL && !json_is_null(exec))
-		return fail(err, ST_INVALID, "user \"%s\" wants to run the program \"%.80s\": \"exec\" is not allowed in a kubeconfig",
+		return fail(err, ST_INVALID,
+		            "user \"%s\" wants to run the program \"%.80s\": \"exec\" is not allowed in a kubeconfig",
 		            name, json_string_at(exec, "command"));
 	if (provider != NULL && !json_is_null(provider))
-		return fail(err, ST_INVALID, "user \"%s\" wants the provider \"%.80s\": \"auth-provider\" is not allowed in a kubeconfig",
+		return fail(err, ST_INVALID, "user \"%s\" wants \"%.80s\": \"auth-provider\" is not allowed in a kubeconfig",
 		            name, json_string_at(provider, "name"));
 	return check_files("user", name, user, user_files, err);
 }
@@ -111,7 +116,8 @@ static enum status check_list(const json_t *config, const char *list, const char
 		const json_t *entry = json_array_get(entries, i), *body = json_object_get(entry, member);
 		const char   *name = json_string_at(entry, "name");
 		if (*name == '\0' || !json_is_object(body))
-			return fail(err, ST_INVALID, "entry %zu of \"%s\" must have \"name\" and \"%s\"", i + 1, list, member);
+			return fail(err, ST_INVALID, "entry %zu of \"%s\" must have \"name\" and \"%s\"", i + 1, list,
+			            member);
 		enum status st = check(name, body, err);
 		if (st != ST_OK)
 			return st;
@@ -148,8 +154,9 @@ static enum status check_config(const json_t *config, struct error *err)
 	bool          is_there = false;
 
 	if (!json_is_object(config) || strcmp(json_string_at(config, "kind"), "Config") != 0)
-		return fail(err, ST_INVALID, "must be of kind \"Config\", got %s%s%s", json_is_object(config) ? "\"" : "no object",
-		            json_string_at(config, "kind"), json_is_object(config) ? "\"" : "");
+		return fail(err, ST_INVALID, "must be of kind \"Config\", got %s%s%s",
+		            json_is_object(config) ? "\"" : "no object", json_string_at(config, "kind"),
+		            json_is_object(config) ? "\"" : "");
 	enum status st = find_context(config, &context, err);
 	if (st != ST_OK)
 		return st;
@@ -170,7 +177,8 @@ enum status kubeconfig_check(struct view content, struct error *err)
 	auto_json *config = NULL;
 
 	if (content.len > KUBECONFIG_MAX)
-		return fail(err, ST_TOO_LARGE, "kubeconfig: must be at most %d bytes, got %zu", KUBECONFIG_MAX, content.len);
+		return fail(err, ST_TOO_LARGE, "kubeconfig: must be at most %d bytes, got %zu", KUBECONFIG_MAX,
+		            content.len);
 	enum status st = yaml_read(content, YAML_KUBERNETES, &config, err);
 	if (st == ST_OK)
 		st = check_config(config, err);

@@ -45,8 +45,8 @@ static const emco_reference app_intent_references[] = {
 
 static const emco_resource_type types[] = {
 	{
-		.name = "genericPlacementIntent", .parent = "deploymentIntentGroup", .segment = "generic-placement-intents",
-		.schema = schema_generic_placement_intent,
+		.name = "genericPlacementIntent", .parent = "deploymentIntentGroup",
+		.segment = "generic-placement-intents", .schema = schema_generic_placement_intent,
 		.summary = "Where the apps of a deployment may run: a set of app intents.",
 	},
 	{

@@ -78,8 +78,8 @@ static enum status list_one(void *data, const struct resource_item *item, struct
 	return listing->each(listing->data, item->path, document, err);
 }
 
-enum status ask_list(const struct ask *ask, struct db *db, const char *type, struct view parent, ask_each *each, void *data,
-                     struct error *err)
+enum status ask_list(const struct ask *ask, struct db *db, const char *type, struct view parent, ask_each *each,
+                     void *data, struct error *err)
 {
 	struct listing listing = { each, data };
 
@@ -130,7 +130,8 @@ const struct family *resources_families(size_t *ret_count)
 enum status resources_types(struct types *types, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		enum status st = types_add(types, all[i]->types, sizeof(emco_resource_type), all[i]->type_count, "emcod", err);
+		const struct family *family = all[i];
+		enum status st = types_add(types, family->types, sizeof family->types[0], family->type_count, "emcod", err);
 		if (st != ST_OK)
 			return st;
 	}

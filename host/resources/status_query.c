@@ -9,8 +9,9 @@ struct word { const char *name; int value; };
 
 static const struct word types[]    = { { "rsync", STATUS_RSYNC }, { "cluster", STATUS_CLUSTER }, { NULL, 0 } };
 static const struct word statuses[] = { { "ready", STATUS_READY }, { "deployed", STATUS_DEPLOYED }, { NULL, 0 } };
-static const struct word outputs[]  = { { "all", STATUS_ALL }, { "summary", STATUS_SUMMARY }, { "detail", STATUS_DETAIL },
-                                        { NULL, 0 } };
+static const struct word outputs[] = {
+	{ "all", STATUS_ALL }, { "summary", STATUS_SUMMARY }, { "detail", STATUS_DETAIL }, { NULL, 0 }
+};
 
 static void say_words(const struct word *words, char *text, size_t size)
 {
@@ -23,7 +24,8 @@ static void say_words(const struct word *words, char *text, size_t size)
 }
 
 /* The first parameter of that name, looked up; value stays when there is none. */
-static enum status read_word(const struct ask *ask, const char *name, const struct word *words, int *value, struct error *err)
+static enum status read_word(const struct ask *ask, const char *name, const struct word *words, int *value,
+                             struct error *err)
 {
 	const struct ask_parameter *parameter = ask_find(ask, name);
 	char                        text[80];
@@ -56,7 +58,8 @@ static enum status read_instance(const struct ask *ask, int64_t *ret_instance, s
 			instance = instance * 10 + digit;
 	}
 	if (!is_id || instance == 0)
-		return fail_at(err, ST_INVALID, "instance", "query parameter \"instance\" must be the id of an AppContext, got \"%.*s\"",
+		return fail_at(err, ST_INVALID, "instance",
+		               "query parameter \"instance\" must be the id of an AppContext, got \"%.*s\"",
 		               (int) text.len, text.ptr);
 	*ret_instance = instance;
 	return ST_OK;
@@ -73,7 +76,8 @@ static bool is_cluster(struct view value)
 	if (plus == NULL)
 		return false;
 	const size_t len = (size_t) (plus - value.ptr);
-	return name_is_valid((struct view) { value.ptr, len }) && name_is_valid((struct view) { plus + 1, value.len - len - 1 });
+	return name_is_valid((struct view) { value.ptr, len }) &&
+	       name_is_valid((struct view) { plus + 1, value.len - len - 1 });
 }
 
 static enum status filter_fault(const struct ask_parameter *parameter, filter_rule *rule, struct error *err)
@@ -85,16 +89,16 @@ static enum status filter_fault(const struct ask_parameter *parameter, filter_ru
 
 	snprintf(field, sizeof field, "%.*s", len, name);
 	if (rule != is_cluster)
-		return fail_at(err, ST_INVALID, field, "query parameter \"%.*s\" must be a name, got \"%.*s\"", len, name, (int) got.len,
-		               got.ptr);
-	fail_at(err, ST_INVALID, field, "query parameter \"cluster\" must be provider+cluster, got \"%.*s\"", (int) got.len,
-	        got.ptr);
+		return fail_at(err, ST_INVALID, field, "query parameter \"%.*s\" must be a name, got \"%.*s\"", len,
+		               name, (int) got.len, got.ptr);
+	fail_at(err, ST_INVALID, field, "query parameter \"cluster\" must be provider+cluster, got \"%.*s\"",
+	        (int) got.len, got.ptr);
 	return fail_hint(err, "In a URL the \"+\" is written %%2B.");
 }
 
 /* All values of a parameter that may be repeated, each checked. */
-static enum status read_filter(const struct ask *ask, const char *name, filter_rule *rule, const struct view **ret_values,
-                               size_t *ret_count, struct error *err)
+static enum status read_filter(const struct ask *ask, const char *name, filter_rule *rule,
+                               const struct view **ret_values, size_t *ret_count, struct error *err)
 {
 	struct view *values = NULL;
 	size_t       count = 0;
