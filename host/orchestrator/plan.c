@@ -1,0 +1,404 @@
+#include "host/orchestrator/plan_priv.h"
+
+#include <inttypes.h>
+#include <sys/random.h>
+
+/* -- tables by digest ------------------------------------------------------------------------------------------------ */
+
+static size_t bucket_of(const struct table *table, const struct digest *digest)
+{
+	uint64_t word;
+
+	memcpy(&word, digest->bytes, sizeof word);
+	return (size_t) word & (table->size - 1);
+}
+
+struct node *table_find(const struct table *table, const struct digest *digest)
+{
+	struct node *node = table->size > 0 ? table->buckets[bucket_of(table, digest)] : NULL;
+
+	while (node != NULL && !digest_equal(&node->digest, digest))
+		node = node->next;
+	return node;
+}
+
+static enum status table_grow(struct table *table, struct error *err)
+{
+	struct table bigger = { NULL, table->size == 0 ? 64 : 4 * table->size, table->count };
+
+	bigger.buckets = calloc(bigger.size, sizeof(struct node *));
+	if (bigger.buckets == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < table->size; i++)
+		for (struct node *node = table->buckets[i], *after; node != NULL; node = after) {
+			struct node **bucket = &bigger.buckets[bucket_of(&bigger, &node->digest)];
+			after = node->next;
+			node->next = *bucket;
+			*bucket = node;
+		}
+	free(table->buckets);
+	*table = bigger;
+	return ST_OK;
+}
+
+enum status table_add(struct table *table, struct node *node, struct error *err)
+{
+	if (table->count >= table->size) {
+		const enum status st = table_grow(table, err);
+		if (st != ST_OK)
+			return st;
+	}
+	struct node **bucket = &table->buckets[bucket_of(table, &node->digest)];
+	node->next = *bucket;
+	*bucket = node;
+	table->count++;
+	return ST_OK;
+}
+
+void table_done(struct table *table)
+{
+	free(table->buckets);
+}
+
+/* -- life ------------------------------------------------------------------------------------------------------------ */
+
+/* Positive, 63 bits, random: as EMCO's. */
+static int64_t new_id(void)
+{
+	uint64_t id = 0;
+
+	while (id < 2 || id == INT64_MAX) {
+		if (getrandom(&id, sizeof id, 0) != (ssize_t) sizeof id)
+			return 0;
+		id &= INT64_MAX;
+	}
+	return (int64_t) id;
+}
+
+struct plan *plan_new(struct sealer *sealer, const struct plan_meta *meta)
+{
+	struct plan *plan = calloc(1, sizeof *plan);
+
+	if (plan == NULL)
+		return NULL;
+	arena_init(&plan->arena, PLAN_BYTES_MAX);
+	plan->sealer = sealer;
+	plan->meta = *meta;
+	plan->id = new_id();
+	snprintf(plan->id_text, sizeof plan->id_text, "%" PRId64, plan->id);
+	if (plan->id == 0) {
+		plan_free(plan);
+		return NULL;
+	}
+	return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan == NULL)
+		return;
+	if (plan->is_open)
+		plan_drop(plan);
+	table_done(&plan->sets);
+	table_done(&plan->bodies);
+	free(plan->touched);
+	arena_done(&plan->arena);
+	free(plan);
+}
+
+void plan_use(struct plan *plan, struct db *db)          { plan->db = db; }
+bool plan_is_stored(const struct plan *plan)             { return plan->store != NULL; }
+int64_t plan_id(const struct plan *plan)                 { return plan->id; }
+struct view plan_id_text(const struct plan *plan)        { return view_of(plan->id_text); }
+const struct plan_meta *plan_meta(const struct plan *plan) { return &plan->meta; }
+
+/* -- contents by digest ---------------------------------------------------------------------------------------------- */
+
+enum status plan_intern_body(struct plan *plan, struct view text, bool is_secret, bool is_borrowed,
+                             struct body **ret_body, struct error *err)
+{
+	const struct digest digest = is_secret && plan->sealer != NULL ? seal_digest(plan->sealer, text) : digest_of(text);
+	struct body        *body = (struct body *) table_find(&plan->bodies, &digest);
+
+	if (body != NULL) {
+		*ret_body = body;
+		return ST_OK;
+	}
+	body = arena_alloc(&plan->arena, 1, sizeof *body);
+	if (body != NULL && !is_borrowed)
+		text.ptr = arena_copy(&plan->arena, text.ptr, text.len);
+	if (body == NULL || text.ptr == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	body->node.digest = digest;
+	body->text = text;
+	body->is_secret = is_secret;
+	*ret_body = body;
+	return table_add(&plan->bodies, &body->node, err);
+}
+
+static enum status copy_set(struct plan *plan, struct set *set, const struct set_entry *entries,
+                            struct body *const *bodies, size_t count, struct error *err)
+{
+	set->entries = arena_alloc(&plan->arena, count + 1, sizeof *set->entries);
+	set->bodies = arena_alloc(&plan->arena, count + 1, sizeof(struct body *));
+	set->manifests = arena_alloc(&plan->arena, count + 1, sizeof *set->manifests);
+	if (set->entries == NULL || set->bodies == NULL || set->manifests == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	if (count > 0) {
+		memcpy(set->entries, entries, count * sizeof *entries);
+		memcpy(set->bodies, bodies, count * sizeof(struct body *));
+	}
+	for (size_t i = 0; i < count; i++)
+		set->manifests[i] = entries[i].manifest;
+	set->count = count;
+	return ST_OK;
+}
+
+enum status plan_intern_set(struct plan *plan, const struct set_entry *entries, struct body *const *bodies,
+                            size_t count, struct set **ret_set, struct error *err)
+{
+	auto_buf    text;
+	enum status st;
+
+	buf_init(&text, 64 << 20);
+	st = set_encode(entries, count, &text, err);
+	if (st != ST_OK)
+		return st;
+	const struct digest digest = digest_of(buf_view(&text));
+	struct set         *set = (struct set *) table_find(&plan->sets, &digest);
+	if (set != NULL) {
+		*ret_set = set;
+		return ST_OK;
+	}
+
+	set = arena_alloc(&plan->arena, 1, sizeof *set);
+	const char *copy = arena_copy(&plan->arena, text.data, text.len);
+	if (set == NULL || copy == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	set->node.digest = digest;
+	set->text = (struct view) { copy, text.len };
+	st = copy_set(plan, set, entries, bodies, count, err);
+	if (st == ST_OK)
+		st = table_add(&plan->sets, &set->node, err);
+	if (st == ST_OK)
+		*ret_set = set;
+	return st;
+}
+
+/* -- making ---------------------------------------------------------------------------------------------------------- */
+
+static enum status set_of_objects(struct plan *plan, const struct objects *objects, struct set **ret_set,
+                                  struct error *err)
+{
+	struct set_entry *entries = arena_alloc(&plan->arena, objects->count + 1, sizeof *entries);
+	struct body     **bodies = arena_alloc(&plan->arena, objects->count + 1, sizeof(struct body *));
+
+	if (entries == NULL || bodies == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < objects->count; i++) {
+		const struct object *object = &objects->at[i];
+		const enum status    st = plan_intern_body(plan, object->body, object->is_secret, true, &bodies[i], err);
+		if (st != ST_OK)
+			return st;
+		entries[i] = (struct set_entry) {
+			.name = object->name, .api_version = object->api_version, .kind = object->kind,
+			.namespace_ = object->namespace_, .events = object->events, .phase = object->phase,
+			.is_secret = object->is_secret, .manifest = bodies[i]->node.digest,
+		};
+	}
+	return plan_intern_set(plan, entries, bodies, objects->count, ret_set, err);
+}
+
+static enum status grow_apps(struct plan *plan, struct error *err)
+{
+	const size_t     room = plan->app_room == 0 ? 16 : 2 * plan->app_room;
+	struct plan_app *apps;
+
+	if (plan->app_count < plan->app_room)
+		return ST_OK;
+	apps = arena_alloc(&plan->arena, room, sizeof *apps);
+	if (apps == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	if (plan->app_count > 0)
+		memcpy(apps, plan->apps, plan->app_count * sizeof *apps);
+	plan->apps = apps;
+	plan->app_room = room;
+	return ST_OK;
+}
+
+enum status plan_add_app(struct plan *plan, struct view app, const struct objects *objects,
+                         const struct placement *placement, struct error *err)
+{
+	struct set *set;
+	enum status st = grow_apps(plan, err);
+
+	if (st == ST_OK)
+		st = set_of_objects(plan, objects, &set, err);
+	if (st != ST_OK)
+		return st;
+	struct plan_slot *slots = arena_alloc(&plan->arena, placement->count + 1, sizeof *slots);
+	if (slots == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < placement->count; i++) {
+		const char *group = arena_printf(&plan->arena, "%u", placement->at[i].group);
+		if (group == NULL)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+		slots[i] = (struct plan_slot) {
+			.app = (unsigned) plan->app_count, .cluster = placement->at[i].cluster, .group = view_of(group), .set = set,
+		};
+	}
+	plan->apps[plan->app_count++] = (struct plan_app) { .name = app, .slots = slots, .count = placement->count };
+	return ST_OK;
+}
+
+enum status plan_add_dependencies(struct plan *plan, struct view app, struct view json, struct error *err)
+{
+	for (size_t i = 0; i < plan->app_count; i++)
+		if (view_order(&plan->apps[i].name, &app) == 0) {
+			plan->apps[i].dependencies = json;
+			return ST_OK;
+		}
+	return fail(err, ST_NOT_FOUND, "the context has no app \"%.*s\"", (int) app.len, app.ptr);
+}
+
+/* -- trimming -------------------------------------------------------------------------------------------------------- */
+
+static int by_group(const void *a, const void *b)
+{
+	struct plan_slot *const *left = a, *const *right = b;
+	const int order = view_order(&(*left)->group, &(*right)->group);
+
+	return order != 0 ? order : *left < *right ? -1 : *left > *right;
+}
+
+static enum status trim_app(struct plan *plan, struct plan_app *app, struct error *err)
+{
+	struct plan_slot **order = arena_alloc(&plan->arena, app->count + 1, sizeof *order);
+
+	if (order == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < app->count; i++)
+		order[i] = &app->slots[i];
+	qsort(order, app->count, sizeof(struct plan_slot *), by_group);
+
+	for (size_t i = 0, end; i < app->count; i = end) {
+		bool has_one = false;
+		for (end = i; end < app->count && view_order(&order[i]->group, &order[end]->group) == 0; end++) {
+			if (has_one)
+				order[end]->is_dropped = true;
+			has_one = has_one || !order[end]->is_dropped;
+		}
+		if (!has_one)
+			return fail(err, ST_CONFLICT,
+			            "app \"%.*s\": placement controllers left no cluster of group %.*s, which began with \"%.*s\"",
+			            (int) app->name.len, app->name.ptr, (int) order[i]->group.len, order[i]->group.ptr,
+			            (int) order[i]->cluster.len, order[i]->cluster.ptr);
+	}
+	return ST_OK;
+}
+
+enum status plan_trim(struct plan *plan, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < plan->app_count; i++)
+		st = trim_app(plan, &plan->apps[i], err);
+	return st;
+}
+
+/* -- reading --------------------------------------------------------------------------------------------------------- */
+
+size_t plan_app_count(const struct plan *plan)
+{
+	return plan->app_count;
+}
+
+struct view plan_app(const struct plan *plan, size_t app)
+{
+	return plan->apps[app].name;
+}
+
+size_t plan_slot_count(const struct plan *plan, size_t app)
+{
+	return plan->apps[app].count;
+}
+
+struct plan_slot *plan_slot(const struct plan *plan, size_t app, size_t slot)
+{
+	struct plan_slot *at = &plan->apps[app].slots[slot];
+
+	return at->is_dropped ? NULL : at;
+}
+
+static int by_cluster(const void *key, const void *slot)
+{
+	return view_order(key, &((const struct plan_slot *) slot)->cluster);
+}
+
+struct plan_slot *plan_find(const struct plan *plan, struct view app, struct view cluster)
+{
+	for (size_t i = 0; i < plan->app_count; i++) {
+		const struct plan_app *at = &plan->apps[i];
+		if (view_order(&at->name, &app) != 0 || at->count == 0)
+			continue;
+		struct plan_slot *slot = bsearch(&cluster, at->slots, at->count, sizeof *at->slots, by_cluster);
+		return slot != NULL && !slot->is_dropped ? slot : NULL;
+	}
+	return NULL;
+}
+
+struct view plan_slot_cluster(const struct plan_slot *slot)
+{
+	return slot->cluster;
+}
+
+struct view plan_slot_group(const struct plan_slot *slot)
+{
+	return slot->group;
+}
+
+struct digest plan_slot_set(struct plan *plan, struct plan_slot *slot)
+{
+	if (plan_settle(plan, slot, NULL) != ST_OK)
+		return (struct digest) { { 0 } };
+	return slot->set->node.digest;
+}
+
+enum status plan_entries(struct plan *plan, struct plan_slot *slot, const struct set_entry **ret_entries,
+                         size_t *ret_count, struct error *err)
+{
+	enum status st = plan_settle(plan, slot, err);
+
+	if (st == ST_OK && slot->set->entries == NULL)
+		st = plan_fetch_set(plan, slot->set, err);
+	if (st != ST_OK)
+		return st;
+	*ret_entries = slot->set->entries;
+	*ret_count = slot->set->count;
+	return ST_OK;
+}
+
+enum status plan_body(struct plan *plan, struct plan_slot *slot, struct view name, struct view *ret_body,
+                      struct error *err)
+{
+	struct set *set = slot->set;
+
+	if (set->entries == NULL) {
+		const enum status st = plan_fetch_set(plan, set, err);
+		if (st != ST_OK)
+			return st;
+	}
+	for (size_t i = 0; i < set->count; i++) {
+		if (view_order(&set->entries[i].name, &name) != 0)
+			continue;
+		if (set->bodies[i] == NULL) {
+			const enum status st = plan_fetch_body(plan, &set->entries[i], &set->bodies[i], err);
+			if (st != ST_OK)
+				return st;
+		}
+		*ret_body = set->bodies[i]->text;
+		return ST_OK;
+	}
+	return fail(err, ST_NOT_FOUND, "there is no object \"%.*s\" on cluster \"%.*s\"", (int) name.len, name.ptr,
+	            (int) slot->cluster.len, slot->cluster.ptr);
+}

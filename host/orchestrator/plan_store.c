@@ -1,0 +1,345 @@
+#include "host/orchestrator/plan_priv.h"
+
+#include <inttypes.h>
+
+enum { META_MAX = 64 << 10, PLAN_MAX = 1 << 20, BODY_MAX = 16 << 20 };
+
+/* -- the meta object, as the contract has it: all members, always ---------------------------------------------------- */
+
+static const struct { const char *member; size_t offset; } meta_members[] = {
+	{ "Project",               offsetof(struct plan_meta, project)                 },
+	{ "CompositeApp",          offsetof(struct plan_meta, composite_app)           },
+	{ "Version",               offsetof(struct plan_meta, version)                 },
+	{ "Release",               offsetof(struct plan_meta, release)                 },
+	{ "DeploymentIntentGroup", offsetof(struct plan_meta, deployment_intent_group) },
+	{ "Namespace",             offsetof(struct plan_meta, namespace_)              },
+	{ "Level",                 offsetof(struct plan_meta, level)                   },
+	{ "ChildContextIDs",       0                                                   },      /* no text: null */
+	{ "LogicalCloud",          offsetof(struct plan_meta, logical_cloud)           },
+	{ "LogicalCloudNamespace", offsetof(struct plan_meta, cloud_namespace)         },
+	{ "LogicalCloudLevel",     offsetof(struct plan_meta, cloud_level)             },
+};
+
+static struct view *meta_view(struct plan_meta *meta, size_t row)
+{
+	return (struct view *) (void *) ((char *) meta + meta_members[row].offset);
+}
+
+static enum status write_meta(struct plan_meta *meta, struct buf *out, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < ARRAY_LEN(meta_members); i++) {
+		st = buf_printf(out, err, "%s\"%s\":", i == 0 ? "{" : ",", meta_members[i].member);
+		if (st == ST_OK)
+			st = meta_members[i].offset == 0 ? buf_add_text(out, "null", err)
+			                                 : buf_add_json(out, *meta_view(meta, i), err);
+	}
+	return st == ST_OK ? buf_add_text(out, "}", err) : st;
+}
+
+static enum status read_meta(struct view text, struct arena *arena, struct plan_meta *meta, struct error *err)
+{
+	auto_json  *value = NULL;
+	enum status st = json_read(text, &value, err);
+
+	for (size_t i = 0; st == ST_OK && i < ARRAY_LEN(meta_members); i++) {
+		const struct view member = json_text_at(value, meta_members[i].member);
+		if (meta_members[i].offset == 0)
+			continue;
+		const char *copy = arena_copy(arena, member.ptr, member.len);
+		if (copy == NULL)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+		*meta_view(meta, i) = (struct view) { copy, member.len };
+	}
+	return st;
+}
+
+/* -- writing --------------------------------------------------------------------------------------------------------- */
+
+/* {"apporder":["a","b"],"dependencies":{"a":[{"app":"b","opStatus":"Ready","wait":5}]}} */
+static enum status write_order(const struct plan *plan, struct buf *out, struct error *err)
+{
+	enum status st = buf_add_text(out, "{\"apporder\":[", err);
+	bool        is_first = true;
+
+	for (size_t i = 0; st == ST_OK && i < plan->app_count; i++) {
+		if (i > 0)
+			st = buf_add_text(out, ",", err);
+		if (st == ST_OK)
+			st = buf_add_json(out, plan->apps[i].name, err);
+	}
+	if (st == ST_OK)
+		st = buf_add_text(out, "],\"dependencies\":{", err);
+	for (size_t i = 0; st == ST_OK && i < plan->app_count; i++) {
+		if (plan->apps[i].dependencies.len == 0)
+			continue;
+		if (!is_first)
+			st = buf_add_text(out, ",", err);
+		if (st == ST_OK)
+			st = buf_add_json(out, plan->apps[i].name, err);
+		if (st == ST_OK)
+			st = buf_add_text(out, ":", err);
+		if (st == ST_OK)
+			st = buf_add_view(out, plan->apps[i].dependencies, err);
+		is_first = false;
+	}
+	return st == ST_OK ? buf_add_text(out, "}}", err) : st;
+}
+
+/* Everything that live slots need, each once. */
+struct needs {
+	struct manifest_row  *manifests;
+	struct set_row       *sets;
+	struct placement_row *placements;
+	struct plan_size      count;
+};
+
+static void need_set(struct needs *needs, struct set *set)
+{
+	if (set->is_marked)
+		return;
+	set->is_marked = true;
+	needs->sets[needs->count.sets++] = (struct set_row) {
+		.digest = set->node.digest, .text = set->text, .manifests = set->manifests, .manifest_count = set->count,
+	};
+	for (size_t i = 0; i < set->count; i++) {
+		struct body *body = set->bodies[i];
+		if (body == NULL || body->is_marked)
+			continue;
+		body->is_marked = true;
+		needs->manifests[needs->count.manifests++] = (struct manifest_row) {
+			.digest = body->node.digest, .body = body->text, .is_secret = body->is_secret,
+		};
+	}
+}
+
+static void clear_marks(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->sets.size; i++)
+		for (struct node *node = plan->sets.buckets[i]; node != NULL; node = node->next)
+			((struct set *) node)->is_marked = false;
+	for (size_t i = 0; i < plan->bodies.size; i++)
+		for (struct node *node = plan->bodies.buckets[i]; node != NULL; node = node->next)
+			((struct body *) node)->is_marked = false;
+}
+
+/* NOTE: a draft has no digest yet, so every slot is settled first. */
+static enum status gather_needs(struct plan *plan, struct arena *arena, struct needs *needs, struct error *err)
+{
+	size_t slots = 0;
+
+	for (size_t i = 0; i < plan->app_count; i++)
+		slots += plan->apps[i].count;
+	for (size_t i = 0; i < plan->app_count; i++)
+		for (size_t k = 0; k < plan->apps[i].count; k++) {
+			const enum status st = plan_settle(plan, &plan->apps[i].slots[k], err);
+			if (st != ST_OK)
+				return st;
+		}
+	needs->placements = arena_alloc(arena, slots + 1, sizeof *needs->placements);
+	needs->sets = arena_alloc(arena, plan->sets.count + 1, sizeof *needs->sets);
+	needs->manifests = arena_alloc(arena, plan->bodies.count + 1, sizeof *needs->manifests);
+	if (needs->placements == NULL || needs->sets == NULL || needs->manifests == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+
+	for (size_t i = 0; i < plan->app_count; i++)
+		for (size_t k = 0; k < plan->apps[i].count; k++) {
+			struct plan_slot *slot = &plan->apps[i].slots[k];
+			if (slot->is_dropped)
+				continue;
+			needs->placements[needs->count.slots++] = (struct placement_row) {
+				.app = plan->apps[i].name, .cluster = slot->cluster, .group = slot->group, .set = slot->set->node.digest,
+			};
+			need_set(needs, slot->set);
+		}
+	clear_marks(plan);
+	return ST_OK;
+}
+
+struct plan_size plan_size(struct plan *plan)
+{
+	auto_arena   arena;
+	struct needs needs = { .count = { 0, 0, 0 } };
+
+	arena_init(&arena, PLAN_BYTES_MAX);
+	IGNORE(gather_needs(plan, &arena, &needs, NULL));
+	return needs.count;
+}
+
+enum status plan_flush(struct plan *plan, struct store *store, struct db *db, int64_t owner, struct error *err)
+{
+	auto_arena   arena;
+	auto_buf     meta, order;
+	struct needs needs = { .count = { 0, 0, 0 } };
+	enum status  st;
+
+	arena_init(&arena, PLAN_BYTES_MAX);
+	buf_init(&meta, META_MAX);
+	buf_init(&order, PLAN_MAX);
+	if ((st = write_meta(&plan->meta, &meta, err)) != ST_OK || (st = write_order(plan, &order, err)) != ST_OK ||
+	    (st = gather_needs(plan, &arena, &needs, err)) != ST_OK)
+		return st;
+	struct context_row row = {
+		.id = plan->id, .owner = owner, .meta = buf_view(&meta), .plan = buf_view(&order),
+		.status_context = plan->meta.status_context != 0 ? plan->meta.status_context : plan->id,
+	};
+	return context_write(store, db, &row, needs.manifests, needs.count.manifests, needs.sets, needs.count.sets,
+	                     needs.placements, needs.count.slots, err);
+}
+
+/* -- reading --------------------------------------------------------------------------------------------------------- */
+
+static enum status stored_set(struct plan *plan, const struct digest *digest, struct set **ret_set, struct error *err)
+{
+	struct set *set = (struct set *) table_find(&plan->sets, digest);
+
+	if (set == NULL) {
+		set = arena_alloc(&plan->arena, 1, sizeof *set);
+		if (set == NULL)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+		set->node.digest = *digest;
+		const enum status st = table_add(&plan->sets, &set->node, err);
+		if (st != ST_OK)
+			return st;
+	}
+	*ret_set = set;
+	return ST_OK;
+}
+
+/* Rows of one app stand together once they are sorted by (place of the app in the order, cluster). */
+struct ranked { const struct placement_row *row; size_t rank; };
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct ranked *left = a, *right = b;
+
+	if (left->rank != right->rank)
+		return left->rank < right->rank ? -1 : 1;
+	const int order = view_order(&left->row->app, &right->row->app);
+	return order != 0 ? order : view_order(&left->row->cluster, &right->row->cluster);
+}
+
+static size_t rank_of(const json_t *order, struct view app)
+{
+	size_t  i;
+	json_t *name;
+
+	json_array_foreach(json_for_reading(order), i, name)
+		if (json_string_length(name) == app.len && memcmp(json_string_value(name), app.ptr, app.len) == 0)
+			return i;
+	return json_array_size(order);
+}
+
+static enum status
+load_apps(struct plan *plan, const json_t *order, const struct placement_row *rows, size_t count, struct error *err)
+{
+	struct ranked    *ranked = arena_alloc(&plan->arena, count + 1, sizeof *ranked);
+	struct plan_slot *slots = arena_alloc(&plan->arena, count + 1, sizeof *slots);
+	struct view       last = { NULL, 0 };
+
+	plan->apps = arena_alloc(&plan->arena, count + 1, sizeof *plan->apps);
+	if (ranked == NULL || slots == NULL || plan->apps == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		ranked[i] = (struct ranked) { &rows[i], rank_of(order, rows[i].app) };
+	qsort(ranked, count, sizeof *ranked, by_rank);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct placement_row *row = ranked[i].row;
+		if (last.ptr == NULL || view_order(&last, &row->app) != 0)
+			plan->apps[plan->app_count++] = (struct plan_app) { .name = row->app, .slots = &slots[i] };
+		last = row->app;
+		struct plan_app *app = &plan->apps[plan->app_count - 1];
+		slots[i] = (struct plan_slot) {
+			.app = (unsigned) plan->app_count - 1, .cluster = row->cluster, .group = row->group,
+		};
+		app->count++;
+		const enum status st = stored_set(plan, &row->set, &slots[i].set, err);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+enum status plan_load(struct store *store, struct db *db, int64_t id, struct plan **ret_plan, struct error *err)
+{
+	static const struct plan_meta no_meta = { .status_context = 0 };
+	auto_plan             *plan = plan_new(store->sealer, &no_meta);
+	auto_json             *order = NULL;
+	struct context_row     row;
+	struct placement_row  *rows;
+	size_t                 count;
+	enum status            st;
+
+	if (plan == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	plan->id = id;
+	snprintf(plan->id_text, sizeof plan->id_text, "%" PRId64, id);
+	plan->store = store;
+	plan->db = db;
+	if ((st = context_read(db, id, &plan->arena, &row, err)) != ST_OK ||
+	    (st = context_placements(db, id, &plan->arena, &rows, &count, err)) != ST_OK ||
+	    (st = read_meta(row.meta, &plan->arena, &plan->meta, err)) != ST_OK ||
+	    (st = json_read(row.plan, &order, err)) != ST_OK ||
+	    (st = load_apps(plan, json_object_get(order, "apporder"), rows, count, err)) != ST_OK)
+		return st;
+	plan->meta.status_context = row.status_context;
+	*ret_plan = plan;
+	plan = NULL;
+	return ST_OK;
+}
+
+enum status plan_fetch_set(struct plan *plan, struct set *set, struct error *err)
+{
+	auto_buf    text;
+	enum status st;
+
+	if (plan->db == NULL)
+		return fail(err, ST_INTERNAL, "a stored context is read without a connection");
+	buf_init(&text, 64 << 20);
+	st = set_read(plan->db, &set->node.digest, &text, err);
+	if (st != ST_OK)
+		return st;
+	const char *copy = arena_copy(&plan->arena, text.data, text.len);
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	set->text = (struct view) { copy, text.len };
+
+	struct set_entry *entries;
+	st = set_decode(set->text, &plan->arena, &entries, &set->count, err);
+	if (st != ST_OK)
+		return st;
+	set->bodies = arena_alloc(&plan->arena, set->count + 1, sizeof(struct body *));
+	if (set->bodies == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	set->entries = entries;
+	return ST_OK;
+}
+
+enum status plan_fetch_body(struct plan *plan, const struct set_entry *entry, struct body **ret_body, struct error *err)
+{
+	struct body *body = (struct body *) table_find(&plan->bodies, &entry->manifest);
+	auto_buf     text;
+	enum status  st;
+
+	if (body != NULL) {
+		*ret_body = body;
+		return ST_OK;
+	}
+	if (plan->db == NULL)
+		return fail(err, ST_INTERNAL, "a stored context is read without a connection");
+	buf_init(&text, BODY_MAX);
+	st = manifest_read(plan->store, plan->db, &entry->manifest, &text, err);
+	if (st != ST_OK)
+		return st;
+	body = arena_alloc(&plan->arena, 1, sizeof *body);
+	const char *copy = arena_copy(&plan->arena, text.data, text.len);
+	if (body == NULL || copy == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	body->node.digest = entry->manifest;
+	body->text = (struct view) { copy, text.len };
+	body->is_secret = entry->is_secret;
+	*ret_body = body;
+	return table_add(&plan->bodies, &body->node, err);
+}
