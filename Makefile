@@ -50,9 +50,9 @@ format:         ## clang-format on FILES="...": tables are aligned by hand, so n
 	@test -n "$(FILES)" || { echo 'say which: make format FILES="lib/base/new.c"' >&2; exit 1; }
 	clang-format -i $(FILES)
 
-lint: dev       ## clang-tidy on every source file
+lint: dev       ## clang-tidy on every source file, or on FILES="..."
 	@scripts/install-packages lint
-	git ls-files -co --exclude-standard -- lib host plugins sdk cli | grep "\.c$$" | xargs -r -P 2 -n 4 clang-tidy -p build/dev --quiet
+	scripts/lint $(FILES)
 
 clean:          ## Remove what was built; ./var and the cache stay
 	rm -rf build

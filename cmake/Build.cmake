@@ -80,16 +80,3 @@ function(emco_fuzz_targets)
 		target_link_options(${target} PRIVATE -fsanitize=fuzzer)
 	endforeach()
 endfunction()
-
-# emco_python_tests(LABEL): one ctest per test_*.py of the current directory.  The distribution's interpreter, because
-# the distribution's packages are what scripts/packages installs.  EMCO_BUILD tells the tests where the programs are.
-function(emco_python_tests label)
-	file(GLOB tests CONFIGURE_DEPENDS test_*.py)
-	foreach(source IN LISTS tests)
-		get_filename_component(test ${source} NAME_WE)
-		add_test(NAME ${label}.${test}
-			COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider --rootdir ${CMAKE_CURRENT_SOURCE_DIR} ${source})
-		set_tests_properties(${label}.${test} PROPERTIES LABELS ${label} TIMEOUT 600
-			ENVIRONMENT "EMCO_BUILD=${PROJECT_BINARY_DIR}")
-	endforeach()
-endfunction()
