@@ -28,8 +28,14 @@ static enum status check_default(const struct schema *schema, const struct node 
 	auto_arena         arena = ARENA(ARENA_MAX);
 	struct checking    at = { .schema = schema, .arena = &arena, .verdict = &verdict };
 
+	if (omits_empty(node) && value_is_empty(node->dflt))
+		return ST_OK;                            /* filled in and left out again */
+	if (omits_empty(node))
+		return fail_at(err, ST_INVALID, node->where != NULL ? node->where : "",
+		               "default fills what x-emco-omit-empty leaves out");
+
 	auto_json *shaped = shape_value(&at, node, node->dflt, &root);
-	if (shaped != NULL && !leaves_out(node, shaped))
+	if (shaped != NULL)
 		check_value(&at, node, shaped, &root);
 	pcre2_match_data_free(at.match);
 	if (at.st != ST_OK)

@@ -118,8 +118,9 @@ void say_alternatives(struct buf *text, const struct branches *branches);  /* a 
 /* schema_shape.c: a new value in the schema's shape, or NULL with at->st set. */
 json_t *shape_value(struct checking *at, const struct node *node, const json_t *value, const struct place *place);
 
-/* schema_shape.c: is value empty, and the node marked x-emco-omit-empty? */
-bool leaves_out(const struct node *node, const json_t *value);
+/* schema_shape.c: what x-emco-omit-empty is about. */
+bool omits_empty(const struct node *node);
+bool value_is_empty(const json_t *value);
 
 /* schema_check.c */
 void check_value(struct checking *at, const struct node *node, const json_t *value, const struct place *place);

@@ -69,7 +69,7 @@ static void note_unknown(struct checking *at, const struct place *place, struct 
 }
 
 /* Go's rule for members that are left out: what an encoder would call the zero value. */
-static bool is_empty(const json_t *value)
+bool value_is_empty(const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_STRING:  return json_string_length(value) == 0;
@@ -84,12 +84,11 @@ static bool is_empty(const json_t *value)
 	return false;
 }
 
-bool leaves_out(const struct node *node, const json_t *value)
+bool omits_empty(const struct node *node)
 {
-	for (; node != NULL; node = node->ref)
-		if (node->omit_empty)
-			return is_empty(value);
-	return false;
+	while (node != NULL && !node->omit_empty)
+		node = node->ref;
+	return node != NULL;
 }
 
 static bool is_absent(const struct node *node, const json_t *value)
@@ -138,7 +137,7 @@ static void shape_property(struct checking *at, json_t *object, const struct pro
 			return;
 	}
 	json_t *shaped = shape_value(at, property->node, value, &here);
-	if (shaped != NULL && leaves_out(property->node, shaped))
+	if (shaped != NULL && omits_empty(property->node) && value_is_empty(shaped))
 		json_decref(shaped);
 	else
 		put(at, object, here.name, shaped);

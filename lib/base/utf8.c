@@ -61,3 +61,16 @@ struct view utf8_cut(struct view text, size_t count)
 			return (struct view) { text.ptr, i };
 	return text;
 }
+
+uint32_t utf8_next(struct view *text)
+{
+	const unsigned char lead = (unsigned char) text->ptr[0];
+	const size_t        size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+	uint32_t            point = size == 1 ? lead : lead & (0x7Fu >> size);
+
+	for (size_t i = 1; i < size; i++)
+		point = point << 6 | ((unsigned char) text->ptr[i] & 0x3Fu);
+	text->ptr += size;
+	text->len -= size;
+	return point;
+}

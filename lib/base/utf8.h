@@ -15,4 +15,7 @@ size_t utf8_count(struct view text);
 /* The first count code points of valid text. */
 struct view utf8_cut(struct view text, size_t count);
 
+/* The first code point of valid, non-empty text, which then begins after it. */
+uint32_t utf8_next(struct view *text);
+
 #endif
