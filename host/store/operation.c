@@ -1,0 +1,86 @@
+/*
+ * One operation at a time on an owner.  The row is held until its lease ends, or until the process that holds it is gone:
+ * then its advisory lock (1, host) is free, which is seen at once.
+ */
+#include "host/store/action.h"
+
+#include "host/store/db_priv.h"
+
+#define SQL_UNTIL(lease_us)  "statement_timestamp() + " lease_us "::bigint * interval '1 microsecond'"
+
+/* clock_timestamp: inside a longer transaction, and after waiting for another's row, the time has gone on. */
+static const struct query begin_query = { "operation_begin",
+	"INSERT INTO operation (owner, kind, host, lease_until, started_at)"
+	" VALUES ($1, $2, $3, " SQL_UNTIL("$4") ", statement_timestamp())"
+	" ON CONFLICT (owner) DO UPDATE SET kind = excluded.kind, host = excluded.host, lease_until = excluded.lease_until,"
+	" started_at = excluded.started_at"
+	" WHERE operation.lease_until < clock_timestamp() OR pg_try_advisory_xact_lock_shared(1, operation.host::int)"
+	" RETURNING owner" };
+
+static const struct query running_query = { "operation_running",
+	"SELECT o.kind, to_char(o.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), r.path"
+	" FROM operation o JOIN resource r ON r.id = o.owner WHERE o.owner = $1" };
+
+static const struct query renew_query = { "operation_renew",
+	"UPDATE operation SET lease_until = " SQL_UNTIL("$3") " WHERE owner = $1 AND host = $2 RETURNING owner" };
+
+static const struct query end_query = { "operation_end",
+	"DELETE FROM operation WHERE owner = $1 AND host = $2 RETURNING owner" };
+
+static enum status running(struct db *db, int64_t owner, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &running_query, PARAMS(P_INT(owner)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK)
+		return st;
+	if (rows_count(rows) == 0) {
+		fail(err, ST_CONFLICT, "another operation has just ended");
+		return fail_hint(err, "Try again.");
+	}
+	const struct view kind = rows_view(rows, 0, 0), since = rows_view(rows, 0, 1), path = rows_view(rows, 0, 2);
+	fail(err, ST_CONFLICT, "\"%.*s\": %.*s has been running since %.*s", (int) path.len, path.ptr,
+	     (int) kind.len, kind.ptr, (int) since.len, since.ptr);
+	return fail_hint(err, "Wait until it has ended, or stop it.");
+}
+
+enum status operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind, int64_t lease_ns,
+                            struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &begin_query, PARAMS(P_INT(owner), P_STR(kind), P_INT(store->host), P_INT(lease_ns / 1000)),
+	                          EXPECT_MAYBE, &rows, err);
+	if (st == ST_CONFLICT)
+		return fail(err, ST_NOT_FOUND, "the resource does not exist");
+	if (st == ST_OK && rows_count(rows) == 0)
+		return running(db, owner, err);
+	return st;
+}
+
+static enum status lost(struct error *err)
+{
+	fail(err, ST_CONFLICT, "the operation took longer than its lease, and another has taken over");
+	return fail_hint(err, "Try again.");
+}
+
+enum status operation_renew(struct store *store, struct db *db, int64_t owner, int64_t lease_ns, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &renew_query, PARAMS(P_INT(owner), P_INT(store->host), P_INT(lease_ns / 1000)),
+	                          EXPECT_MAYBE, &rows, err);
+	return st == ST_OK && rows_count(rows) == 0 ? lost(err) : st;
+}
+
+/*
+ * NOTE: two operations of one process are told apart by nobody but this row: one that overran its lease and ends takes
+ * the row of its successor, which is then the one that must not commit.  One outcome is committed in any case.
+ */
+enum status operation_end(struct store *store, struct db *db, int64_t owner, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &end_query, PARAMS(P_INT(owner), P_INT(store->host)), EXPECT_MAYBE, &rows, err);
+	return st == ST_OK && rows_count(rows) == 0 ? lost(err) : st;
+}

@@ -1,0 +1,88 @@
+#include "host/store/resource.h"
+
+#include "host/store/db_priv.h"
+#include "host/store/resource_priv.h"
+
+static const struct query list_query = { "resource_list",
+	"SELECT path, doc, id, version FROM resource"
+	" WHERE parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) AND type = $1 AND path > $3"
+	" ORDER BY path LIMIT nullif($4::bigint, 0)" };
+
+static const struct query exists_query = { "resource_exists",
+	"SELECT EXISTS (SELECT FROM resource WHERE path = $1 AND doc IS NOT NULL)" };
+
+/* Labels have an index by name: a provider with a hundred thousand clusters is not walked for ten that carry one. */
+static const struct query label_query = { "resource_label_parents",
+	"SELECT p.path FROM resource l JOIN resource p ON p.id = l.parent"
+	" WHERE l.type = 'clusterLabel' AND l.name = $1 AND l.doc IS NOT NULL"
+	" AND p.parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) ORDER BY p.path" };
+
+static const struct query parents_query = { "resource_list_parents",
+	"SELECT p.path FROM resource p WHERE p.parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL)"
+	" AND EXISTS (SELECT FROM resource l WHERE l.parent = p.id AND l.type = $3 AND l.name = $1 AND l.doc IS NOT NULL)"
+	" ORDER BY p.path" };
+
+struct listing {
+	struct store  *store;
+	struct buf     scratch;
+	resource_each *each;
+	void          *data;
+	size_t         count;
+};
+
+static enum status list_row(void *data, const struct rows *row, struct error *err)
+{
+	struct listing      *listing = data;
+	struct resource_item item = { .path = rows_view(row, 0, 0), .id = rows_int(row, 0, 2),
+	                              .version = (uint64_t) rows_int(row, 0, 3) };
+
+	listing->count++;
+	enum status st = doc_open(listing->store, item.path, rows_view(row, 0, 1), &listing->scratch, &item.doc, err);
+	return st == ST_OK ? listing->each(listing->data, &item, err) : st;
+}
+
+/* A list without members says nothing about its parent. */
+static enum status check_parent(struct db *db, struct view parent, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &exists_query, PARAMS(P_TEXT(parent)), EXPECT_ROW, &rows, err);
+	if (st == ST_OK && !rows_bool(rows, 0, 0))
+		return fail(err, ST_NOT_FOUND, "\"%.*s\" does not exist", (int) parent.len, parent.ptr);
+	return st;
+}
+
+enum status resource_list(struct store *store, struct db *db, struct view type, struct view parent, struct view after,
+                          uint64_t limit, resource_each *each, void *data, struct error *err)
+{
+	struct listing listing = { .store = store, .each = each, .data = data };
+
+	buf_init(&listing.scratch, DOC_MAX);
+	enum status st = db_stream(db, &list_query,
+	                           PARAMS(P_TEXT(type), P_TEXT(parent), P_TEXT(after), P_INT((int64_t) limit)),
+	                           list_row, &listing, err);
+	buf_done(&listing.scratch);
+	return st == ST_OK && listing.count == 0 ? check_parent(db, parent, err) : st;
+}
+
+struct paths {
+	resource_each_path *each;
+	void               *data;
+};
+
+static enum status path_row(void *data, const struct rows *row, struct error *err)
+{
+	const struct paths *paths = data;
+
+	return paths->each(paths->data, rows_view(row, 0, 0), err);
+}
+
+enum status resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,
+                                  resource_each_path *each, void *data, struct error *err)
+{
+	struct paths paths = { each, data };
+
+	if (view_is(type, "clusterLabel"))
+		return db_stream(db, &label_query, PARAMS(P_TEXT(name), P_TEXT(grandparent)), path_row, &paths, err);
+	return db_stream(db, &parents_query, PARAMS(P_TEXT(name), P_TEXT(grandparent), P_TEXT(type)), path_row, &paths, err);
+}
