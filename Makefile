@@ -38,11 +38,13 @@ coverage: build/coverage/build.ninja  ## Lines that the tests execute, a table
 	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset coverage
 	gcovr --root . --exclude tests/ --exclude 'build/' build/coverage
 
-fuzz: build/fuzz/build.ninja  ## Each fuzz target for FUZZ_SECONDS (60); tests/fuzz/corpus keeps the inputs
+fuzz: build/fuzz/build.ninja  ## Each fuzz target for FUZZ_SECONDS (60); a crash is kept in tests/fuzz/corpus
 	cmake --build --preset fuzz
-	@for target in $$(find build/fuzz/tests -name 'fuzz_*' -type f -perm -u+x); do \
-		corpus=tests/fuzz/corpus/$${target##*/}; mkdir -p $$corpus; echo "== $$target"; \
-		$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$corpus/crash- $$corpus || exit 1; \
+	@for target in build/fuzz/tests/fuzz/fuzz_*; do \
+		test -x $$target -a -f $$target || continue; \
+		name=$${target##*/fuzz_}; kept=tests/fuzz/corpus/$$name; found=build/fuzz/corpus/$$name; \
+		mkdir -p $$kept $$found; echo "== $$name"; \
+		$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$kept/ $$found $$kept || exit 1; \
 	done
 
 format:         ## clang-format on FILES="...": tables are aligned by hand, so never on everything
