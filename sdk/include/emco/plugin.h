@@ -107,9 +107,12 @@ typedef const emco_plugin *emco_plugin_entry_fn(uint32_t host_abi);
 #define EMCO_EXTERN_
 #endif
 
-#define EMCO_PLUGIN(...) \
+#define EMCO_PLUGIN(...)  EMCO_PLUGIN_NEEDING(0, __VA_ARGS__)
+
+/* For a plugin that cannot do without what a minor version brought, and so shall not load in an older server. */
+#define EMCO_PLUGIN_NEEDING(minor, ...) \
 	static const emco_plugin emco_plugin_self_ = { \
-		.size = sizeof(emco_plugin), .abi = EMCO_ABI, .abi_needs = EMCO_ABI_MAJOR << 16, __VA_ARGS__ }; \
+		.size = sizeof(emco_plugin), .abi = EMCO_ABI, .abi_needs = EMCO_ABI_MAJOR << 16 | (minor), __VA_ARGS__ }; \
 	EMCO_EXTERN_ __attribute__((visibility("default"))) const emco_plugin *emco_plugin_entry(uint32_t host_abi); \
 	const emco_plugin *emco_plugin_entry(uint32_t host_abi) \
 	{ \
