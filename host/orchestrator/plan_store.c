@@ -6,6 +6,7 @@ enum { META_MAX = 64 << 10, PLAN_MAX = 1 << 20, BODY_MAX = 16 << 20 };
 
 /* -- the meta object, as the contract has it: all members, always ---------------------------------------------------- */
 
+/* An offset of 0, the owner's, stands for null: no member of the object is the owner. */
 static const struct { const char *member; size_t offset; } meta_members[] = {
 	{ "Project",               offsetof(struct plan_meta, project)                 },
 	{ "CompositeApp",          offsetof(struct plan_meta, composite_app)           },
@@ -14,7 +15,7 @@ static const struct { const char *member; size_t offset; } meta_members[] = {
 	{ "DeploymentIntentGroup", offsetof(struct plan_meta, deployment_intent_group) },
 	{ "Namespace",             offsetof(struct plan_meta, namespace_)              },
 	{ "Level",                 offsetof(struct plan_meta, level)                   },
-	{ "ChildContextIDs",       0                                                   },      /* no text: null */
+	{ "ChildContextIDs",       0                                                   },
 	{ "LogicalCloud",          offsetof(struct plan_meta, logical_cloud)           },
 	{ "LogicalCloudNamespace", offsetof(struct plan_meta, cloud_namespace)         },
 	{ "LogicalCloudLevel",     offsetof(struct plan_meta, cloud_level)             },
@@ -53,6 +54,22 @@ static enum status read_meta(struct view text, struct arena *arena, struct plan_
 		*meta_view(meta, i) = (struct view) { copy, member.len };
 	}
 	return st;
+}
+
+/* The owner's path is not stored a second time: the meta object says it. */
+static enum status name_owner(struct plan_meta *meta, struct arena *arena, struct error *err)
+{
+#define V(view_) (int) (view_).len, (view_).ptr
+	const char *path = meta->deployment_intent_group.len > 0
+		? arena_printf(arena, "projects/%.*s/composite-apps/%.*s/%.*s/deployment-intent-groups/%.*s", V(meta->project),
+		               V(meta->composite_app), V(meta->version), V(meta->deployment_intent_group))
+		: arena_printf(arena, "projects/%.*s/logical-clouds/%.*s", V(meta->project), V(meta->logical_cloud));
+#undef V
+
+	if (path == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	meta->owner = view_of(path);
+	return ST_OK;
 }
 
 /* -- writing --------------------------------------------------------------------------------------------------------- */
@@ -281,6 +298,7 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 	if ((st = context_read(db, id, &plan->arena, &row, err)) != ST_OK ||
 	    (st = context_placements(db, id, &plan->arena, &rows, &count, err)) != ST_OK ||
 	    (st = read_meta(row.meta, &plan->arena, &plan->meta, err)) != ST_OK ||
+	    (st = name_owner(&plan->meta, &plan->arena, err)) != ST_OK ||
 	    (st = json_read(row.plan, &order, err)) != ST_OK ||
 	    (st = load_apps(plan, json_object_get(order, "apporder"), rows, count, err)) != ST_OK)
 		return st;

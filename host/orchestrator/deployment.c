@@ -1,0 +1,516 @@
+#include "host/orchestrator/deployment.h"
+
+#include "host/orchestrator/lifecycle.h"
+#include "host/orchestrator/placement.h"
+#include "host/orchestrator/render.h"
+
+enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20, MISSING_MAX = 2048 };
+
+#define V(view_) (int) (view_).len, (view_).ptr
+
+void deployment_init(struct deployment *deployment)
+{
+	memset(deployment, 0, sizeof *deployment);
+	arena_init(&deployment->arena, DEPLOYMENT_BYTES_MAX);
+}
+
+void deployment_done(struct deployment *deployment)
+{
+	arena_done(&deployment->arena);
+}
+
+static enum status no_memory(struct error *err)
+{
+	return fail(err, ST_NO_MEMORY, "out of memory");
+}
+
+struct view path_after(struct view path, const char *word)
+{
+	const size_t len = strlen(word);
+
+	for (size_t at = 0; at < path.len;) {
+		const char  *slash = memchr(path.ptr + at, '/', path.len - at);
+		const size_t end = slash != NULL ? (size_t) (slash - path.ptr) : path.len;
+		if (end - at == len && memcmp(path.ptr + at, word, len) == 0 && end < path.len) {
+			const char *next = memchr(path.ptr + end + 1, '/', path.len - end - 1);
+			const size_t stop = next != NULL ? (size_t) (next - path.ptr) : path.len;
+			return (struct view) { path.ptr + end + 1, stop - end - 1 };
+		}
+		at = end + 1;
+	}
+	return VIEW("");
+}
+
+static enum status keep(struct deployment *d, struct view text, struct view *ret_view, struct error *err)
+{
+	const char *copy = arena_copy(&d->arena, text.ptr, text.len);
+
+	if (copy == NULL)
+		return no_memory(err);
+	*ret_view = (struct view) { copy, text.len };
+	return ST_OK;
+}
+
+static void decref(void *value)
+{
+	json_decref(value);
+}
+
+/* Parse a document that lives as long as the deployment. */
+static enum status keep_json(struct deployment *d, struct view text, json_t **ret_value, struct error *err)
+{
+	json_t     *value;
+	enum status st = json_read(text, &value, err);
+
+	if (st == ST_OK)
+		st = arena_own(&d->arena, decref, value, err);
+	if (st == ST_OK)
+		*ret_value = value;
+	return st;
+}
+
+static enum status read_doc(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
+                            json_t **ret_doc, int64_t *ret_id, struct error *err)
+{
+	auto_buf doc;
+
+	buf_init(&doc, DOC_MAX);
+	const enum status st = resource_read(o->store, db, path, &doc, NULL, ret_id, err);
+	return st == ST_OK ? keep_json(d, buf_view(&doc), ret_doc, err) : st;
+}
+
+/* -- lists ----------------------------------------------------------------------------------------------------------- */
+
+struct item { struct view path, name; json_t *doc; struct item *next; };
+
+struct list { struct deployment *d; struct item *first, **last; size_t count; };
+
+static enum status list_add(void *data, const struct resource_item *from, struct error *err)
+{
+	struct list *list = data;
+	struct item *item = arena_alloc(&list->d->arena, 1, sizeof *item);
+	size_t       at;
+	enum status  st;
+
+	if (item == NULL)
+		return no_memory(err);
+	st = keep(list->d, from->path, &item->path, err);
+	if (st == ST_OK)
+		st = keep_json(list->d, from->doc, &item->doc, err);
+	if (st != ST_OK)
+		return st;
+	for (at = item->path.len; at > 0 && item->path.ptr[at - 1] != '/'; at--)
+		continue;
+	item->name = (struct view) { item->path.ptr + at, item->path.len - at };
+	*list->last = item;
+	list->last = &item->next;
+	list->count++;
+	return ST_OK;
+}
+
+static enum status list_read(struct list *list, struct deployment *d, struct orchestrator *o, struct db *db,
+                             const char *type, struct view parent, struct error *err)
+{
+	*list = (struct list) { .d = d, .last = &list->first };
+	return resource_list(o->store, db, view_of(type), parent, VIEW(""), 0, list_add, list, err);
+}
+
+/* -- the head -------------------------------------------------------------------------------------------------------- */
+
+enum status deployment_load_head(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
+                                 struct error *err)
+{
+	json_t     *doc;
+	enum status st = keep(d, path, &d->path, err);
+
+	if (st == ST_OK)
+		st = read_doc(d, o, db, path, &doc, &d->id, err);
+	if (st != ST_OK)
+		return st;
+	d->doc = doc;
+	d->project = path_after(d->path, "projects");
+	d->composite_app = path_after(d->path, "composite-apps");
+	d->name = path_after(d->path, "deployment-intent-groups");
+
+	const char *version = d->composite_app.ptr + d->composite_app.len + 1;
+	const char *rest = memchr(version, '/', (size_t) (d->path.ptr + d->path.len - version));
+	if (d->name.len == 0 || rest == NULL)
+		return fail(err, ST_NOT_FOUND, "\"%.*s\" is no deployment intent group", V(path));
+	d->version = (struct view) { version, (size_t) (rest - version) };
+	d->composite_app_path = (struct view) { d->path.ptr, (size_t) (rest - d->path.ptr) };
+	d->release = json_text_at(doc, "spec.version");
+	d->profile_name = json_text_at(doc, "spec.compositeProfile");
+	d->cloud = json_text_at(doc, "spec.logicalCloud");
+	return ST_OK;
+}
+
+enum status deployment_load_intents(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+{
+	struct list list;
+	enum status st = list_read(&list, d, o, db, "groupIntent", d->path, err);
+
+	if (st != ST_OK)
+		return st;
+	d->intents = json_array();
+	if (d->intents == NULL)
+		return no_memory(err);
+	st = arena_own(&d->arena, decref, d->intents, err);
+	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+		json_t *map = json_at(item->doc, "spec.intent");
+		if (json_is_object(map) && json_array_append(d->intents, map) != 0)
+			st = no_memory(err);
+	}
+	return st;
+}
+
+/* -- the logical cloud ----------------------------------------------------------------------------------------------- */
+
+enum status deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err)
+{
+	auto_arena          arena;
+	struct action       last;
+	struct unit_status *units;
+	size_t              count;
+	enum status         st;
+
+	arena_init(&arena, 256 << 20);
+	st = action_last(db, cloud_id, &last, err);
+	if (st == ST_OK)
+		st = unit_list(db, cloud_id, &arena, &units, &count, err);
+	return st == ST_OK ? cloud_gate(outcome_of(last.state, units, count, false), CLOUD_USE, err) : st;
+}
+
+static enum status load_cloud(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+{
+	json_t     *doc;
+	const char *path = arena_printf(&d->arena, "projects/%.*s/logical-clouds/%.*s", V(d->project), V(d->cloud));
+	enum status st;
+
+	if (path == NULL)
+		return no_memory(err);
+	d->cloud_path = view_of(path);
+	st = read_doc(d, o, db, d->cloud_path, &doc, &d->cloud_id, err);
+	if (st == ST_NOT_FOUND) {
+		fail(err, ST_INVALID, "Failed to obtain Logical Cloud specified: there is no logical cloud \"%.*s\"", V(d->cloud));
+		return fail_hint(err, "Create and instantiate the logical cloud first.");
+	}
+	if (st == ST_OK)
+		st = deployment_check_cloud(db, d->cloud_id, err);
+	if (st != ST_OK)
+		return st;
+	d->level = json_text_at(doc, "spec.level");
+	if (!view_is(d->level, "0"))
+		return fail(err, ST_INVALID, "logical clouds of level 1 are not supported yet");
+	d->namespace_ = json_text_at(doc, "spec.namespace");
+	if (d->namespace_.len == 0)
+		d->namespace_ = VIEW("default");
+	return ST_OK;
+}
+
+static enum status load_clusters(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+{
+	struct list list;
+	enum status st = list_read(&list, d, o, db, "clusterReference", d->cloud_path, err);
+
+	if (st != ST_OK)
+		return st;
+	d->clusters = arena_alloc(&d->arena, list.count + 1, sizeof *d->clusters);
+	if (d->clusters == NULL)
+		return no_memory(err);
+	for (const struct item *item = list.first; item != NULL; item = item->next) {
+		const struct view provider = json_text_at(item->doc, "spec.clusterProvider");
+		const struct view cluster = json_text_at(item->doc, "spec.cluster");
+		const char *name = arena_printf(&d->arena, "%.*s+%.*s", V(provider), V(cluster));
+		if (name == NULL)
+			return no_memory(err);
+		d->clusters[d->cluster_count++] = view_of(name);
+	}
+	qsort(d->clusters, d->cluster_count, sizeof *d->clusters, view_order);
+	return ST_OK;
+}
+
+/* -- what is missing ------------------------------------------------------------------------------------------------- */
+
+struct wanted { struct view paths[MISSING_MAX]; size_t count; };
+
+static void want(struct wanted *wanted, struct view path)
+{
+	if (path.len > 0 && wanted->count < MISSING_MAX)
+		wanted->paths[wanted->count++] = path;
+}
+
+static enum status want_references(struct wanted *wanted, struct deployment *d, struct orchestrator *o, const char *name,
+                                   struct view path, const json_t *doc, struct error *err)
+{
+	const struct type *type = o->types != NULL ? types_find(o->types, view_of(name)) : NULL;
+	struct view       *paths;
+	size_t             count;
+
+	if (type == NULL)
+		return ST_OK;
+	const enum status st = type_references(o->types, type, path, doc, &d->arena, &paths, &count, err);
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		want(wanted, paths[i]);
+	return st;
+}
+
+static enum status check_missing(struct wanted *wanted, struct deployment *d, struct db *db, struct error *err)
+{
+	struct view *missing = arena_alloc(&d->arena, wanted->count + 1, sizeof *missing);
+	auto_buf     names;
+	size_t       count = 0;
+	enum status  st;
+
+	if (missing == NULL)
+		return no_memory(err);
+	st = resource_missing(db, wanted->paths, wanted->count, missing, &count, err);
+	if (st != ST_OK || count == 0)
+		return st;
+	buf_init(&names, 64 << 10);
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		st = buf_printf(&names, err, "%s\"%.*s\"", i > 0 ? ", " : "", V(missing[i]));
+	if (st != ST_OK)
+		return st;
+	fail(err, ST_NOT_FOUND, "what it refers to does not exist: %s", names.data);
+	return fail_hint(err, "Create %s first.", count > 1 ? "them" : "it");
+}
+
+/* -- the apps -------------------------------------------------------------------------------------------------------- */
+
+static struct deployment_app *find_app(struct deployment *d, struct view name)
+{
+	for (size_t i = 0; i < d->app_count; i++)
+		if (view_order(&d->apps[i].name, &name) == 0)
+			return &d->apps[i];
+	return NULL;
+}
+
+struct taking { struct deployment *d; struct view *content; };
+
+static enum status take_file(void *data, const struct resource_file_row *file, struct error *err)
+{
+	const struct taking *taking = data;
+
+	return view_is(file->field, "file") ? keep(taking->d, file->content, taking->content, err) : ST_OK;
+}
+
+static enum status read_file(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
+                             struct view *ret_content, struct error *err)
+{
+	struct taking taking = { d, ret_content };
+
+	return resource_files(o->store, db, path, take_file, &taking, err);
+}
+
+static enum status read_dependencies(struct deployment *d, struct orchestrator *o, struct db *db,
+                                     struct deployment_app *app, struct error *err)
+{
+	struct list list;
+	auto_json  *specs = json_array();
+	auto_buf    text;
+	enum status st = list_read(&list, d, o, db, "appDependency", app->path, err);
+
+	if (st != ST_OK || list.count == 0)
+		return st;
+	for (const struct item *item = list.first; item != NULL; item = item->next)
+		if (json_array_append(specs, json_object_get(item->doc, "spec")) != 0)
+			return no_memory(err);
+	buf_init(&text, DOC_MAX);
+	st = json_write(&text, specs, err);
+	return st == ST_OK ? keep(d, buf_view(&text), &app->dependencies, err) : st;
+}
+
+static enum status load_apps(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+{
+	struct list list;
+	enum status st = list_read(&list, d, o, db, "app", d->composite_app_path, err);
+
+	if (st != ST_OK)
+		return st;
+	d->apps = arena_alloc(&d->arena, list.count + 1, sizeof *d->apps);
+	if (d->apps == NULL)
+		return no_memory(err);
+	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+		struct deployment_app *app = &d->apps[d->app_count++];
+		app->name = item->name;
+		app->path = item->path;
+		st = read_file(d, o, db, item->path, &app->chart, err);
+		if (st == ST_OK)
+			st = read_dependencies(d, o, db, app, err);
+	}
+	return st;
+}
+
+static enum status load_profiles(struct deployment *d, struct orchestrator *o, struct db *db, struct view profile_path,
+                                 struct error *err)
+{
+	struct list list;
+	enum status st = list_read(&list, d, o, db, "appProfile", profile_path, err);
+
+	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+		struct deployment_app *app = find_app(d, json_text_at(item->doc, "spec.app"));
+		if (app != NULL && app->profile.len == 0)
+			st = read_file(d, o, db, item->path, &app->profile, err);
+	}
+	return st;
+}
+
+/* The first entry of an app counts. */
+static void read_overrides(struct deployment *d)
+{
+	size_t  i;
+	json_t *entry;
+
+	json_array_foreach(json_at(d->doc, "spec.overrideValues"), i, entry) {
+		struct deployment_app *app = find_app(d, json_text_at(entry, "app"));
+		if (app != NULL && app->overrides == NULL)
+			app->overrides = json_object_get(entry, "values");
+	}
+}
+
+static enum status check_apps(struct deployment *d, struct error *err)
+{
+	for (size_t i = 0; i < d->app_count; i++) {
+		const struct deployment_app *app = &d->apps[i];
+		if (app->chart.len == 0)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no chart", V(app->name));
+		if (app->profile.len == 0)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
+			            V(d->profile_name));
+		if (app->intent == NULL)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
+			            V(d->placement_path));
+	}
+	return ST_OK;
+}
+
+/* Depth first; state: 0 not seen, 1 on the way, 2 done. */
+static enum status walk(struct deployment *d, size_t at, char *state, struct error *err)
+{
+	auto_json  *specs = NULL;
+	size_t      i;
+	json_t     *spec;
+	enum status st = ST_OK;
+
+	if (state[at] == 2 || d->apps[at].dependencies.len == 0)
+		return ST_OK;
+	if (state[at] == 1)
+		return fail(err, ST_CONFLICT, "apps wait for each other in a circle, among them \"%.*s\"", V(d->apps[at].name));
+	state[at] = 1;
+	st = json_read(d->apps[at].dependencies, &specs, err);
+	json_array_foreach(specs, i, spec) {
+		const struct view            name = json_text_at(spec, "app");
+		const struct deployment_app *other = find_app(d, name);
+		if (other == NULL)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"",
+			            V(d->apps[at].name), V(name), V(d->composite_app_path));
+		st = walk(d, (size_t) (other - d->apps), state, err);
+		if (st != ST_OK)
+			return st;
+	}
+	state[at] = 2;
+	return st;
+}
+
+static enum status check_dependencies(struct deployment *d, struct error *err)
+{
+	char       *state = arena_alloc(&d->arena, d->app_count + 1, 1);
+	enum status st = state != NULL ? ST_OK : no_memory(err);
+
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
+		st = walk(d, i, state, err);
+	return st;
+}
+
+/* -- placement intents ----------------------------------------------------------------------------------------------- */
+
+static struct view placement_name(const struct deployment *d)
+{
+	size_t  i;
+	json_t *map;
+
+	json_array_foreach(d->intents, i, map) {
+		const struct view name = json_text_at(map, "genericPlacementIntent");
+		if (name.len > 0)
+			return name;
+	}
+	return VIEW("");
+}
+
+/* The app intents of the generic placement intent; a missing one is named with all else that is missing. */
+static enum status load_placement(struct deployment *d, struct orchestrator *o, struct db *db, struct list *ret_list,
+                                  struct wanted *wanted, struct error *err)
+{
+	const struct view name = placement_name(d);
+	enum status       st;
+
+	*ret_list = (struct list) { .d = d };
+	if (name.len == 0)
+		return ST_OK;
+	const char *path = arena_printf(&d->arena, "%.*s/generic-placement-intents/%.*s", V(d->path), V(name));
+	if (path == NULL)
+		return no_memory(err);
+	d->placement_path = view_of(path);
+	want(wanted, d->placement_path);
+	st = list_read(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
+	if (st == ST_NOT_FOUND)
+		return ST_OK;
+	for (const struct item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)
+		st = want_references(wanted, d, o, "genericAppPlacementIntent", item->path, item->doc, err);
+	return st;
+}
+
+static void give_intents(struct deployment *d, const struct list *list)
+{
+	for (const struct item *item = list->first; item != NULL; item = item->next) {
+		struct deployment_app *app = find_app(d, json_text_at(item->doc, "spec.app"));
+		if (app != NULL && app->intent == NULL) {
+			app->intent_name = item->name;
+			app->intent = json_at(item->doc, "spec.intent");
+		}
+	}
+}
+
+/* -- all ------------------------------------------------------------------------------------------------------------- */
+
+static enum status check_head(const struct deployment *d, struct error *err)
+{
+	if (!release_is_valid(d->release))
+		return fail_at(err, ST_INVALID, "/spec/version",
+		               "\"version\" is the release name, and must be at most %d lower-case letters, digits and \"-\", "
+		               "got \"%.*s\"", RELEASE_LEN_MAX, V(d->release));
+	return ST_OK;
+}
+
+enum status deployment_load(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
+                            struct error *err)
+{
+	enum status    st = deployment_load_head(d, o, db, path, err);
+	struct wanted *wanted = arena_alloc(&d->arena, 1, sizeof *wanted);
+	struct list    intents;
+
+	if (st == ST_OK)
+		st = wanted != NULL ? check_head(d, err) : no_memory(err);
+	if (st != ST_OK)
+		return st;
+	const char *profile = arena_printf(&d->arena, "%.*s/composite-profiles/%.*s", V(d->composite_app_path),
+	                                   V(d->profile_name));
+	if (profile == NULL)
+		return no_memory(err);
+	want(wanted, view_of(profile));
+
+	if ((st = load_cloud(d, o, db, err)) != ST_OK ||
+	    (st = deployment_load_intents(d, o, db, err)) != ST_OK ||
+	    (st = load_placement(d, o, db, &intents, wanted, err)) != ST_OK ||
+	    (st = check_missing(wanted, d, db, err)) != ST_OK)
+		return st;
+	if (d->placement_path.len == 0)
+		return fail(err, ST_NOT_FOUND, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->path));
+	if ((st = load_clusters(d, o, db, err)) != ST_OK || (st = load_apps(d, o, db, err)) != ST_OK ||
+	    (st = load_profiles(d, o, db, view_of(profile), err)) != ST_OK)
+		return st;
+	read_overrides(d);
+	give_intents(d, &intents);
+	st = check_apps(d, err);
+	return st == ST_OK ? check_dependencies(d, err) : st;
+}

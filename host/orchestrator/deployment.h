@@ -1,0 +1,69 @@
+/*
+ * deployment.h - everything an instantiate or update needs to know, read from the store in few queries.
+ *
+ * Nothing here is decided: the resources are gathered, and what is missing is named all at once.
+ */
+#ifndef HOST_ORCHESTRATOR_DEPLOYMENT_H
+#define HOST_ORCHESTRATOR_DEPLOYMENT_H
+
+#include "host/orchestrator/orchestrator.h"
+
+struct deployment_app {
+	struct view   name, path;
+	struct view   chart, profile;           /* archives                                     */
+	const json_t *overrides;                /* NULL: none                                   */
+	struct view   intent_name;              /* of its placement intent                      */
+	const json_t *intent;                   /* {"allOf", "anyOf"}                           */
+	struct view   dependencies;             /* JSON array; empty: none                      */
+};
+
+struct deployment {
+	struct arena   arena;                   /* owns everything                              */
+	struct view    path, project, composite_app, version, name;
+	struct view    composite_app_path;
+	int64_t        id;
+	const json_t  *doc;
+	struct view    release, profile_name;
+	struct view    cloud, cloud_path;       /* the logical cloud                            */
+	int64_t        cloud_id;
+	struct view    namespace_, level;
+	struct view   *clusters;                /* of the cloud, "provider+cluster", byte order */
+	size_t         cluster_count;
+	json_t        *intents;                 /* array of maps: controller → intent           */
+	struct view    placement_path;          /* of the generic placement intent              */
+	struct deployment_app *apps;            /* in byte order of name                        */
+	size_t         app_count;
+};
+
+/* In place; deployment_done it also after a failure. */
+void deployment_init(struct deployment *deployment);
+void deployment_done(struct deployment *deployment);
+#define auto_deployment CLEANUP(deployment_done) struct deployment
+
+/* Only the document and what its path says: for terminate.  ST_NOT_FOUND. */
+enum status MUST_CHECK deployment_load_head(struct deployment *deployment, struct orchestrator *o, struct db *db,
+                                            struct view path, struct error *err);
+
+/* The group intents. */
+enum status MUST_CHECK deployment_load_intents(struct deployment *deployment, struct orchestrator *o, struct db *db,
+                                               struct error *err);
+
+/*
+ * All of it.  ST_NOT_FOUND: the deployment, or something it refers to; ST_INVALID: no such logical cloud; ST_CONFLICT: the
+ * logical cloud cannot be used now, an app lacks a profile or an intent, dependencies that run in a circle.
+ */
+enum status MUST_CHECK deployment_load(struct deployment *deployment, struct orchestrator *o, struct db *db,
+                                       struct view path, struct error *err);
+
+/* May the cloud be used now?  In any transaction; ST_CONFLICT says why not. */
+enum status MUST_CHECK deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err);
+
+/* Where an app may go.  Labels are read once each.  Result in the deployment's arena. */
+struct placement;
+enum status MUST_CHECK deployment_place(struct deployment *deployment, struct orchestrator *o, struct db *db,
+                                        struct placement *ret_placements, struct error *err);
+
+/* The value of a path segment after `word`: "p1" after "projects".  Empty when there is none. */
+struct view path_after(struct view path, const char *word);
+
+#endif

@@ -1,0 +1,233 @@
+#include "host/orchestrator/lifecycle.h"
+
+static const char *const life_names[LIFE_COUNT] = {
+	[LIFE_CREATED]             = "Created",
+	[LIFE_APPROVED]            = "Approved",
+	[LIFE_INSTANTIATED]        = "Instantiated",
+	[LIFE_TERMINATED]          = "Terminated",
+	[LIFE_INSTANTIATE_STOPPED] = "InstantiateStopped",
+	[LIFE_TERMINATE_STOPPED]   = "TerminateStopped",
+	[LIFE_UPDATED]             = "Updated",
+};
+
+static const char *const event_names[ON_COUNT] = {
+	[ON_APPROVE] = "approve", [ON_INSTANTIATE] = "instantiate", [ON_UPDATE] = "update", [ON_TERMINATE] = "terminate",
+	[ON_REPLACE] = "replace", [ON_DELETE] = "delete",
+};
+
+static const char *const outcome_names[OUTCOME_COUNT] = {
+	[OUTCOME_NONE]               = "Created",
+	[OUTCOME_INSTANTIATING]      = "Instantiating",
+	[OUTCOME_INSTANTIATED]       = "Instantiated",
+	[OUTCOME_INSTANTIATE_FAILED] = "InstantiateFailed",
+	[OUTCOME_TERMINATING]        = "Terminating",
+	[OUTCOME_TERMINATED]         = "Terminated",
+	[OUTCOME_TERMINATE_FAILED]   = "TerminateFailed",
+	[OUTCOME_UPDATING]           = "Updating",
+	[OUTCOME_UPDATED]            = "Updated",
+	[OUTCOME_UPDATE_FAILED]      = "UpdatedFailed",
+};
+
+const char *life_name(enum life life)
+{
+	return (unsigned) life < LIFE_COUNT ? life_names[life] : "";
+}
+
+bool life_of(const char *name, enum life *ret_life)
+{
+	for (unsigned i = 0; i < LIFE_COUNT; i++)
+		if (strcmp(life_names[i], name) == 0) {
+			*ret_life = (enum life) i;
+			return true;
+		}
+	return false;
+}
+
+const char *life_event_name(enum life_event event)
+{
+	return (unsigned) event < ON_COUNT ? event_names[event] : "";
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+	return (unsigned) outcome < OUTCOME_COUNT ? outcome_names[outcome] : "";
+}
+
+enum status life_check(const char *state, enum life_event on, struct view name, enum life *ret_to, struct error *err)
+{
+	enum life from;
+
+	if (!life_of(state, &from))
+		return fail(err, ST_INTERNAL, "deployment intent group \"%.*s\" is in an unknown state \"%s\"", (int) name.len,
+		            name.ptr, state);
+	for (size_t i = 0; i < life_edge_count; i++) {
+		const struct edge *edge = &life_edges[i];
+		if (edge->from != from || edge->on != on)
+			continue;
+		if (edge->to == LIFE_NONE)
+			return fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" %s", (int) name.len, name.ptr, edge->why);
+		*ret_to = edge->to;
+		return ST_OK;
+	}
+	return fail(err, ST_INTERNAL, "there is no edge from \"%s\" on \"%s\"", state, life_event_name(on));
+}
+
+/* Worst first: one that failed decides, then one that is not done. */
+static enum outcome
+worst(const struct unit_status *units, size_t count, bool all, enum outcome busy, enum outcome done, enum outcome failed)
+{
+	enum outcome outcome = done;
+
+	for (size_t i = 0; i < count; i++) {
+		if (units[i].is_done || !(all || units[i].is_wanted))
+			continue;
+		if (units[i].is_failed)
+			return failed;
+		outcome = busy;
+	}
+	return outcome;
+}
+
+/*
+ * A new context has become what it should be once its own objects are there; the one it replaces is only Updated when also
+ * its left-overs are gone.  So a dead cluster that an update left does not hold the update up.
+ */
+enum outcome outcome_of(const char *state, const struct unit_status *units, size_t count, bool is_replaced)
+{
+	enum life life;
+
+	if (!life_of(state, &life))
+		return OUTCOME_NONE;
+	switch (life) {
+	case LIFE_INSTANTIATED:
+	case LIFE_INSTANTIATE_STOPPED:
+		if (is_replaced)
+			return worst(units, count, true, OUTCOME_UPDATING, OUTCOME_UPDATED, OUTCOME_UPDATE_FAILED);
+		return worst(units, count, false, OUTCOME_INSTANTIATING, OUTCOME_INSTANTIATED, OUTCOME_INSTANTIATE_FAILED);
+	case LIFE_TERMINATED:
+	case LIFE_TERMINATE_STOPPED:
+		return worst(units, count, true, OUTCOME_TERMINATING, OUTCOME_TERMINATED, OUTCOME_TERMINATE_FAILED);
+	case LIFE_UPDATED:
+		return OUTCOME_UPDATED;
+	default:
+		return OUTCOME_NONE;
+	}
+}
+
+enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct error *err)
+{
+	for (size_t i = 0; i < cloud_gate_count; i++)
+		if (cloud_gates[i].outcome == outcome && cloud_gates[i].on == on)
+			return cloud_gates[i].why == NULL ? ST_OK : fail(err, ST_CONFLICT, "%s", cloud_gates[i].why);
+	return fail(err, ST_CONFLICT, "the logical cloud is %s", outcome_name(outcome));
+}
+
+/* -- tables ---------------------------------------------------------------------------------------------------------- */
+
+static const char needs_approval[]  = "must be Approved before it is instantiated, and is Created";
+static const char is_instantiated[] = "has already been instantiated";
+static const char is_stopped[]      = "has already been instantiated and stopped";
+static const char not_instantiated[] = "is not instantiated";
+static const char cannot_approve[]  = "is stopped and cannot be approved";
+static const char must_be_created[] = "is not in state Created, and can no longer be replaced";
+static const char must_terminate[]  = "must be terminated before it can be deleted";
+static const char moved_away[]      = "has moved to another deployment intent group, and must be Approved first";
+
+const struct edge life_edges[] = {
+	/* from                     on               to                  why                                                */
+	{ LIFE_CREATED,             ON_APPROVE,      LIFE_APPROVED,      "allowed to be instantiated"                       },
+	{ LIFE_CREATED,             ON_INSTANTIATE,  LIFE_NONE,          needs_approval                                     },
+	{ LIFE_CREATED,             ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_CREATED,             ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_CREATED,             ON_REPLACE,      LIFE_SAME,          "nothing has been decided on it yet"               },
+	{ LIFE_CREATED,             ON_DELETE,       LIFE_SAME,          "it owns nothing"                                  },
+
+	{ LIFE_APPROVED,            ON_APPROVE,      LIFE_SAME,          "once is enough"                                   },
+	{ LIFE_APPROVED,            ON_INSTANTIATE,  LIFE_INSTANTIATED,  "render, place, run the controllers, move units"   },
+	{ LIFE_APPROVED,            ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_APPROVED,            ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_APPROVED,            ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_APPROVED,            ON_DELETE,       LIFE_SAME,          "unless units of an earlier life are left"         },
+
+	{ LIFE_INSTANTIATED,        ON_APPROVE,      LIFE_NONE,          is_instantiated                                    },
+	{ LIFE_INSTANTIATED,        ON_INSTANTIATE,  LIFE_NONE,          is_instantiated                                    },
+	{ LIFE_INSTANTIATED,        ON_UPDATE,       LIFE_INSTANTIATED,  "a new context; what is equal moves nothing"       },
+	{ LIFE_INSTANTIATED,        ON_TERMINATE,    LIFE_TERMINATED,    "controllers are told to let go, units are emptied" },
+	{ LIFE_INSTANTIATED,        ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_INSTANTIATED,        ON_DELETE,       LIFE_NONE,          must_terminate                                     },
+
+	{ LIFE_TERMINATED,          ON_APPROVE,      LIFE_APPROVED,      "another life begins"                              },
+	{ LIFE_TERMINATED,          ON_INSTANTIATE,  LIFE_INSTANTIATED,  "without another approval, as in EMCO"             },
+	{ LIFE_TERMINATED,          ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_TERMINATED,          ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_TERMINATED,          ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_TERMINATED,          ON_DELETE,       LIFE_SAME,          "once every unit is empty"                         },
+
+	{ LIFE_INSTANTIATE_STOPPED, ON_APPROVE,      LIFE_NONE,          cannot_approve                                     },
+	{ LIFE_INSTANTIATE_STOPPED, ON_INSTANTIATE,  LIFE_NONE,          is_stopped                                         },
+	{ LIFE_INSTANTIATE_STOPPED, ON_UPDATE,       LIFE_INSTANTIATED,  "moving desired ends the stop"                     },
+	{ LIFE_INSTANTIATE_STOPPED, ON_TERMINATE,    LIFE_TERMINATED,    "moving desired ends the stop"                     },
+	{ LIFE_INSTANTIATE_STOPPED, ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_INSTANTIATE_STOPPED, ON_DELETE,       LIFE_NONE,          must_terminate                                     },
+
+	{ LIFE_TERMINATE_STOPPED,   ON_APPROVE,      LIFE_NONE,          cannot_approve                                     },
+	{ LIFE_TERMINATE_STOPPED,   ON_INSTANTIATE,  LIFE_INSTANTIATED,  "moving desired ends the stop"                     },
+	{ LIFE_TERMINATE_STOPPED,   ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_TERMINATE_STOPPED,   ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_TERMINATE_STOPPED,   ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_TERMINATE_STOPPED,   ON_DELETE,       LIFE_SAME,          "once every unit is empty"                         },
+
+	{ LIFE_UPDATED,             ON_APPROVE,      LIFE_APPROVED,      "its units went with a migration: another life"    },
+	{ LIFE_UPDATED,             ON_INSTANTIATE,  LIFE_NONE,          moved_away                                         },
+	{ LIFE_UPDATED,             ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_UPDATED,             ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
+	{ LIFE_UPDATED,             ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
+	{ LIFE_UPDATED,             ON_DELETE,       LIFE_SAME,          "its units went with a migration"                  },
+};
+const size_t life_edge_count = ARRAY_LEN(life_edges);
+
+static const char terminate_failed[] = "The Logical Cloud has failed terminating, please delete the Logical Cloud";
+
+const struct gate cloud_gates[] = {
+	{ OUTCOME_NONE,               CLOUD_INSTANTIATE, NULL },
+	{ OUTCOME_INSTANTIATING,      CLOUD_INSTANTIATE, "The Logical Cloud is already instantiating" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_INSTANTIATE, "The Logical Cloud is already instantiated" },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_INSTANTIATE,
+	  "The Logical Cloud has failed instantiating before, please terminate and try again" },
+	{ OUTCOME_TERMINATING,        CLOUD_INSTANTIATE,
+	  "The Logical Cloud can't be re-instantiated yet, it is being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_INSTANTIATE, NULL },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_INSTANTIATE, terminate_failed },
+
+	{ OUTCOME_NONE,               CLOUD_TERMINATE, NULL },           /* accepted, and nothing is done */
+	{ OUTCOME_INSTANTIATING,      CLOUD_TERMINATE, "The Logical Cloud is still instantiating" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_TERMINATE, NULL },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_TERMINATE, NULL },
+	{ OUTCOME_TERMINATING,        CLOUD_TERMINATE, "The Logical Cloud is already being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_TERMINATE, "The Logical Cloud has already been terminated" },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_TERMINATE, terminate_failed },
+
+	{ OUTCOME_NONE,               CLOUD_DELETE, NULL },
+	{ OUTCOME_INSTANTIATING,      CLOUD_DELETE,
+	  "The Logical Cloud is instantiating, please wait and then terminate" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_DELETE, "The Logical Cloud is instantiated, please terminate first" },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_DELETE,
+	  "The Logical Cloud has failed instantiating, for safety please terminate and try again" },
+	{ OUTCOME_TERMINATING,        CLOUD_DELETE, "The Logical Cloud can't be deleted yet, it is being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_DELETE, NULL },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_DELETE, NULL },
+
+	{ OUTCOME_NONE,               CLOUD_USE, "The Logical Cloud has never been instantiated" },
+	{ OUTCOME_INSTANTIATING,      CLOUD_USE,
+	  "The Logical Cloud is still instantiating, please wait and try again." },
+	{ OUTCOME_INSTANTIATED,       CLOUD_USE, NULL },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_USE,
+	  "The Logical Cloud has failed instanting, so it can't receive DIGs." },
+	{ OUTCOME_TERMINATING,        CLOUD_USE,
+	  "The Logical Cloud is terminating, so it can no longer receive DIGs." },
+	{ OUTCOME_TERMINATED,         CLOUD_USE,
+	  "The Logical Cloud is not currently instantiated (has been terminated)." },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_USE,
+	  "The Logical Cloud has failed terminating, so for safety it can no longer receive DIGs." },
+};
+const size_t cloud_gate_count = ARRAY_LEN(cloud_gates);
