@@ -1,6 +1,7 @@
 #include "host/orchestrator/deployment.h"
 
 #include "host/orchestrator/placement.h"
+#include "host/store/resource.h"
 
 #define V(view_) (int) (view_).len, (view_).ptr
 

@@ -1,0 +1,260 @@
+/*
+ * instantiate.c - instantiate and update: the same path, with or without a context that is replaced.
+ *
+ * Load, render each app once, place, let placement controllers filter, trim the groups, let action controllers edit; then
+ * one transaction writes the context, moves the units and records the state.  Until that commit nothing has happened.
+ */
+#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/lifecycle.h"
+#include "host/orchestrator/operation.h"
+#include "host/orchestrator/overlay.h"
+#include "host/orchestrator/placement.h"
+#include "host/orchestrator/render.h"
+#include "lib/base/log.h"
+
+#include <inttypes.h>
+
+struct making {
+	struct operation *operation;
+	struct deployment deployment;
+	struct chain      chain;
+	struct action     last;              /* the state it started from         */
+	bool              is_update;
+	char              from[24];          /* id of the replaced context, or "" */
+	struct plan      *plan;
+};
+
+static void making_done(struct making *making)
+{
+	plan_free(making->plan);
+	deployment_done(&making->deployment);
+}
+
+/*
+ * The version that charts are rendered for: the lowest among the target clusters, because a chart asks it what it may use.
+ * Clusters behind Git do not tell theirs; the Kubernetes target will, and then this is the one place to ask.
+ */
+static struct view kube_version_of(const struct deployment *deployment)
+{
+	(void) deployment;
+	return VIEW(KUBE_VERSION_DEFAULT);
+}
+
+/* -- before the controllers ------------------------------------------------------------------------------------------ */
+
+static enum status check_state(struct making *making, struct db *db, struct error *err)
+{
+	struct operation *operation = making->operation;
+	const struct view name = path_after(operation->path, "deployment-intent-groups");
+	enum life         to;
+	enum status       st = action_last(db, operation->owner, &making->last, err);
+
+	if (st == ST_OK)
+		st = life_check(making->last.state, making->is_update ? ON_UPDATE : ON_INSTANTIATE, name, &to, err);
+	if (st == ST_OK && making->is_update)
+		snprintf(making->from, sizeof making->from, "%" PRId64, making->last.instance);
+	return st;
+}
+
+static enum status load(struct making *making, struct placement **ret_placements, struct error *err)
+{
+	struct operation  *operation = making->operation;
+	struct deployment *d = &making->deployment;
+	auto_db           *db = NULL;
+	enum status        st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
+
+	if (st != ST_OK || (st = check_state(making, db, err)) != ST_OK ||
+	    (st = deployment_load(d, operation->o, db, operation->path, err)) != ST_OK ||
+	    (st = chain_build(operation->o->plugins, operation->o->store, db, d->intents, &d->arena, &making->chain,
+	                      err)) != ST_OK)
+		return st;
+	*ret_placements = arena_alloc(&d->arena, d->app_count + 1, sizeof **ret_placements);
+	if (*ret_placements == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	return deployment_place(d, operation->o, db, *ret_placements, err);
+}
+
+static enum status render(struct making *making, struct render *renders, struct error *err)
+{
+	struct deployment *d = &making->deployment;
+
+	for (size_t i = 0; i < d->app_count; i++) {
+		const struct deployment_app *app = &d->apps[i];
+		renders[i].app = app->name;
+		renders[i].chart = app->chart;
+		renders[i].profile = app->profile;
+		renders[i].overrides = app->overrides;
+		renders[i].release = d->release;
+		renders[i].namespace_ = d->namespace_;
+		renders[i].kube_version = kube_version_of(d);
+	}
+	return render_all(making->operation->o->renderer, making->operation->o->store, renders, d->app_count,
+	                  making->operation->deadline_ns, err);
+}
+
+static enum status make_plan(struct making *making, const struct render *renders, const struct placement *placements,
+                             struct error *err)
+{
+	struct deployment *d = &making->deployment;
+	const struct plan_meta meta = {
+		.owner = d->path, .project = d->project, .composite_app = d->composite_app, .version = d->version,
+		.release = d->release, .deployment_intent_group = d->name, .namespace_ = d->namespace_, .level = d->level,
+		.logical_cloud = d->cloud, .cloud_namespace = VIEW(""), .cloud_level = VIEW(""),
+		.status_context = making->is_update ? making->last.status_context : 0,
+	};
+	enum status st = ST_OK;
+
+	making->plan = plan_new(making->operation->o->store->sealer, &meta);
+	if (making->plan == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++) {
+		st = plan_add_app(making->plan, d->apps[i].name, &renders[i].objects, &placements[i], err);
+		if (st == ST_OK && d->apps[i].dependencies.len > 0)
+			st = plan_add_dependencies(making->plan, d->apps[i].name, d->apps[i].dependencies, err);
+	}
+	return st;
+}
+
+/* -- controllers ----------------------------------------------------------------------------------------------------- */
+
+static enum status run_step(struct making *making, enum chain_step step, struct error *err)
+{
+	struct chain_call call = {
+		.step = step, .context = plan_id_text(making->plan), .from = view_of(making->from),
+		.event = making->is_update ? EMCO_EVENT_UPDATE : EMCO_EVENT_INSTANTIATE,
+	};
+	struct overlay overlay;
+
+	overlay_for(&overlay, making->plan, &call);
+	return chain_run(&making->chain, making->operation->o->plugins, making->operation->o->store, &call,
+	                 making->operation->deadline_ns, err);
+}
+
+/* After the commit: nothing that a controller says now changes the outcome. */
+static void tell(struct making *making)
+{
+	struct error err;
+
+	if (run_step(making, CHAIN_POST, &err) != ST_OK)
+		log_warning("operation.post_event_failed", "path", making->operation->path.ptr, "error", err.text);
+}
+
+/* -- the transaction ------------------------------------------------------------------------------------------------- */
+
+static enum status add_actions(struct making *making, struct db *db, int64_t revision, struct error *err)
+{
+	const int64_t owner = making->operation->owner, id = plan_id(making->plan);
+	struct action updated = making->last;
+	struct action instantiated = {
+		.instance = id, .status_context = making->is_update ? making->last.status_context : id, .revision = revision,
+	};
+	enum status   st = ST_OK;
+
+	snprintf(updated.state, sizeof updated.state, "%s", life_name(LIFE_UPDATED));
+	snprintf(instantiated.state, sizeof instantiated.state, "%s", life_name(LIFE_INSTANTIATED));
+	updated.at_ms = instantiated.at_ms = 0;
+	if (making->is_update)
+		st = action_add(db, owner, &updated, err);
+	return st == ST_OK ? action_add(db, owner, &instantiated, err) : st;
+}
+
+/* The deployment first, then the logical cloud: whoever locks both does it in this order. */
+static enum status lock_and_check(struct making *making, struct db *db, struct error *err)
+{
+	const struct deployment *d = &making->deployment;
+	struct action            last;
+	int64_t                  id;
+	enum status              st = resource_lock(db, d->path, &id, err);
+
+	if (st == ST_OK)
+		st = action_last(db, id, &last, err);
+	if (st != ST_OK)
+		return st;
+	if (id != making->operation->owner || strcmp(last.state, making->last.state) != 0 ||
+	    last.instance != making->last.instance)
+		return fail(err, ST_CONFLICT, "\"%.*s\" was changed by another meanwhile", (int) d->path.len, d->path.ptr);
+	st = resource_lock(db, d->cloud_path, &id, err);
+	return st == ST_OK ? deployment_check_cloud(db, id, err) : st;
+}
+
+static enum status write(struct db *db, void *data, struct error *err)
+{
+	struct making *making = data;
+	struct store  *store = making->operation->o->store;
+	const int64_t  owner = making->operation->owner, id = plan_id(making->plan);
+	const int64_t  status_context = making->is_update ? making->last.status_context : id;
+	int64_t        revision;
+	enum status    st;
+
+	if ((st = lock_and_check(making, db, err)) != ST_OK ||
+	    (st = plan_flush(making->plan, store, db, owner, err)) != ST_OK ||
+	    (st = unit_move(db, owner, id, status_context, making->is_update ? "update" : "instantiate", err)) != ST_OK ||
+	    (st = action_max_revision(db, owner, &revision, err)) != ST_OK ||
+	    (st = add_actions(making, db, revision + 1, err)) != ST_OK)
+		return st;
+	making->operation->revision = revision + 1;
+	return ST_OK;
+}
+
+/* -- both ------------------------------------------------------------------------------------------------------------ */
+
+static enum status plan_and_commit(struct making *making, struct render *renders, const struct placement *placements,
+                                   struct error *err)
+{
+	enum status st;
+
+	if ((st = render(making, renders, err)) != ST_OK ||
+	    (st = make_plan(making, renders, placements, err)) != ST_OK ||
+	    (st = run_step(making, CHAIN_PLACE, err)) != ST_OK ||
+	    (st = plan_trim(making->plan, err)) != ST_OK ||
+	    (st = run_step(making, CHAIN_ACT, err)) != ST_OK ||
+	    (st = operation_commit(making->operation, write, making, err)) != ST_OK)
+		return st;
+	tell(making);
+	return ST_OK;
+}
+
+static enum status make(struct operation *operation, bool is_update, struct error *err)
+{
+	CLEANUP(making_done) struct making making = { .operation = operation, .is_update = is_update };
+	struct placement *placements;
+	enum status       st;
+
+	deployment_init(&making.deployment);
+	st = load(&making, &placements, err);
+	if (st != ST_OK)
+		return st;
+	const size_t   count = making.deployment.app_count;
+	struct render *renders = calloc(count + 1, sizeof *renders);
+	if (renders == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	st = plan_and_commit(&making, renders, placements, err);
+	plan_free(making.plan);                  /* it borrows from the renders */
+	making.plan = NULL;
+	for (size_t i = 0; i < count; i++)
+		arena_done(&renders[i].arena);
+	free(renders);
+	return st;
+}
+
+static enum status instantiate(struct operation *operation, struct error *err)
+{
+	return make(operation, false, err);
+}
+
+static enum status update(struct operation *operation, struct error *err)
+{
+	return make(operation, true, err);
+}
+
+enum status deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                   struct operation_reply *ret_reply, struct error *err)
+{
+	return operation_run(o, path, "instantiate", instantiate, deadline_ns, &ret_reply->revision, err);
+}
+
+enum status deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                              struct operation_reply *ret_reply, struct error *err)
+{
+	return operation_run(o, path, "update", update, deadline_ns, &ret_reply->revision, err);
+}

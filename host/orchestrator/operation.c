@@ -1,0 +1,163 @@
+#include "host/orchestrator/operation.h"
+
+#include "host/store/action.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+/* Longer than the operation: a lease that ends while its holder lives would invite another. */
+enum { LEASE_SLACK_MS = 30000, CLEAN_UP_MS = 5000 };
+
+static void unref(void *data)
+{
+	struct operation *operation = data;
+	union { const char *in; char *out; } path = { operation->path.ptr };
+
+	if (__atomic_sub_fetch(&operation->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	free(path.out);
+	free(operation);
+}
+
+static struct operation *operation_new(struct orchestrator *o, struct view path, const char *kind, operation_work *work)
+{
+	struct operation *operation = calloc(1, sizeof *operation);
+	char             *copy = strndup(path.ptr, path.len);
+
+	if (operation == NULL || copy == NULL) {
+		free(operation);
+		free(copy);
+		return NULL;
+	}
+	operation->o = o;
+	operation->path = (struct view) { copy, path.len };
+	operation->kind = kind;
+	operation->work = work;
+	operation->refs = 1;
+	return operation;
+}
+
+/* -- the row --------------------------------------------------------------------------------------------------------- */
+
+static enum status take_row(struct operation *operation, struct error *err)
+{
+	struct store *store = operation->o->store;
+	const int64_t lease_ns = operation->deadline_ns - clock_ns() + (int64_t) LEASE_SLACK_MS * 1000000;
+	auto_db      *db = NULL;
+	auto_buf      doc;
+	enum status   st = db_borrow(store->pool, operation->deadline_ns, &db, err);
+
+	buf_init(&doc, 4 << 20);
+	if (st == ST_OK)
+		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
+	if (st == ST_OK)
+		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, err);
+	if (st == ST_OK)
+		__atomic_store_n(&operation->holds_row, true, __ATOMIC_RELEASE);
+	return st;
+}
+
+static enum status end_row(struct db *db, void *data, struct error *err)
+{
+	const struct operation *operation = data;
+
+	return operation_end(operation->o->store, db, operation->owner, err);
+}
+
+/* The row goes whatever became of the operation's own deadline; if the database is away, the lease ends it. */
+static void drop_row(struct operation *operation)
+{
+	struct error err;
+
+	if (!__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL))
+		return;
+	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, operation, &err) != ST_OK)
+		log_warning("operation.row_stays", "path", operation->path.ptr, "kind", operation->kind, "error", err.text);
+}
+
+/* -- running --------------------------------------------------------------------------------------------------------- */
+
+static enum status run(struct guard *guard, void *data, struct error *err)
+{
+	struct operation *operation = data;
+	enum status       st = take_row(operation, err);
+
+	(void) guard;
+	if (st != ST_OK)
+		return st;
+	st = operation->work(operation, err);
+	drop_row(operation);
+	return st;
+}
+
+static enum status run_guarded(struct operation *operation, int64_t *ret_revision, struct error *err)
+{
+	__atomic_add_fetch(&operation->refs, 1, __ATOMIC_RELAXED);
+	enum status st = guard_run(run, operation, unref, operation->deadline_ns, err);
+
+	/* Left behind in a controller: the row is ours to end.  One that was told after the commit changes no outcome. */
+	drop_row(operation);
+	if (st != ST_OK && __atomic_load_n(&operation->is_committed, __ATOMIC_ACQUIRE)) {
+		log_warning("operation.late_after_commit", "path", operation->path.ptr, "kind", operation->kind,
+		            "error", err != NULL ? err->text : NULL);
+		st = ST_OK;
+	}
+	if (st == ST_OK && ret_revision != NULL)
+		*ret_revision = operation->revision;
+	return st;
+}
+
+enum status operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
+                          int64_t deadline_ns, int64_t *ret_revision, struct error *err)
+{
+	const int64_t limit_ns = clock_ns() + o->options.operation_limit_ns;
+	const unsigned limit = o->options.operations > 0 ? o->options.operations : 1;
+	struct error  local;
+	enum status   st;
+
+	if (__atomic_add_fetch(&o->running, 1, __ATOMIC_ACQ_REL) > limit) {
+		__atomic_sub_fetch(&o->running, 1, __ATOMIC_ACQ_REL);
+		fail(err, ST_UNAVAILABLE, "%u operations are running, and more are not begun", limit);
+		return fail_hint(err, "Try again later.");
+	}
+	struct operation *operation = operation_new(o, path, kind, work);
+	if (operation != NULL) {
+		operation->deadline_ns = deadline_ns < limit_ns ? deadline_ns : limit_ns;
+		st = run_guarded(operation, ret_revision, &local);
+		if (st != ST_OK && err != NULL)
+			*err = local;
+		unref(operation);
+	} else {
+		st = fail(err, ST_NO_MEMORY, "out of memory");
+	}
+	__atomic_sub_fetch(&o->running, 1, __ATOMIC_ACQ_REL);
+	return st;
+}
+
+/* -- the commit ------------------------------------------------------------------------------------------------------ */
+
+struct commit { struct operation *operation; db_work *write; void *data; };
+
+static enum status write_and_end(struct db *db, void *data, struct error *err)
+{
+	const struct commit *commit = data;
+	const enum status    st = commit->write(db, commit->data, err);
+
+	return st == ST_OK ? end_row(db, commit->operation, err) : st;
+}
+
+enum status operation_commit(struct operation *operation, db_work *write, void *data, struct error *err)
+{
+	struct commit commit = { operation, write, data };
+	struct store *store = operation->o->store;
+
+	if (!__atomic_load_n(&operation->holds_row, __ATOMIC_ACQUIRE))
+		return fail(err, ST_DEADLINE, "the operation was given up");
+	const enum status st = db_transaction(store->pool, operation->deadline_ns, write_and_end, &commit, err);
+	if (st != ST_OK)
+		return st;
+	__atomic_store_n(&operation->is_committed, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&operation->holds_row, false, __ATOMIC_RELEASE);
+	store_notify(store, CHANNEL_UNITS);
+	store_notify(store, CHANNEL_STATUS);
+	return ST_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * operation.h - one life-cycle operation, from the moment its owner is taken to the commit.
+ *
+ * An operation runs on a guarded thread, so that a controller that does not return is left behind.  Its row in the store
+ * keeps others off the same owner; the row ends in the transaction that carries the outcome, or on the failure path, and is
+ * taken over when this process dies.
+ */
+#ifndef HOST_ORCHESTRATOR_OPERATION_H
+#define HOST_ORCHESTRATOR_OPERATION_H
+
+#include "host/orchestrator/orchestrator.h"
+
+struct operation;
+
+/* On the guarded thread.  A status other than ST_OK leaves nothing behind, unless operation_commit has succeeded. */
+typedef enum status operation_work(struct operation *operation, struct error *err);
+
+struct operation {
+	struct orchestrator *o;
+	struct view          path;           /* of the owner; owned by the operation       */
+	const char          *kind;           /* "instantiate"                              */
+	int64_t              owner;          /* id                                         */
+	int64_t              deadline_ns;
+	operation_work      *work;
+	int64_t              revision;       /* filled by the work before its commit       */
+	/* Atomic: */
+	unsigned             refs;
+	bool                 holds_row;      /* whoever clears it ends the row             */
+	bool                 is_committed;
+};
+
+/*
+ * Run the operation on the owner at path.  ret_revision may be NULL.
+ * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at once.
+ */
+enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
+                                     int64_t deadline_ns, int64_t *ret_revision, struct error *err);
+
+/* Do the last step in one transaction with the end of the row.  write must be repeatable.  Once only. */
+enum status MUST_CHECK operation_commit(struct operation *operation, db_work *write, void *data, struct error *err);
+
+#endif

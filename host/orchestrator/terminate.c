@@ -1,0 +1,158 @@
+/*
+ * terminate.c - the other steps of a deployment's life: approve, terminate, and whether it may be changed or deleted.
+ */
+#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/lifecycle.h"
+#include "host/orchestrator/operation.h"
+#include "host/orchestrator/overlay.h"
+#include "lib/base/log.h"
+
+#include <inttypes.h>
+
+static struct view name_of(struct view path)
+{
+	return path_after(path, "deployment-intent-groups");
+}
+
+/* -- terminate ------------------------------------------------------------------------------------------------------- */
+
+struct ending {
+	struct operation *operation;
+	struct deployment deployment;
+	struct chain      chain;
+	struct action     last;
+	char              context[24];
+};
+
+static void ending_done(struct ending *ending)
+{
+	deployment_done(&ending->deployment);
+}
+
+static enum status load(struct ending *ending, struct error *err)
+{
+	struct operation    *operation = ending->operation;
+	struct orchestrator *o = operation->o;
+	struct deployment   *d = &ending->deployment;
+	auto_db             *db = NULL;
+	enum life            to;
+	enum status          st = db_borrow(o->store->pool, operation->deadline_ns, &db, err);
+
+	if (st != ST_OK || (st = action_last(db, operation->owner, &ending->last, err)) != ST_OK ||
+	    (st = life_check(ending->last.state, ON_TERMINATE, name_of(operation->path), &to, err)) != ST_OK ||
+	    (st = deployment_load_head(d, o, db, operation->path, err)) != ST_OK ||
+	    (st = deployment_load_intents(d, o, db, err)) != ST_OK)
+		return st;
+	snprintf(ending->context, sizeof ending->context, "%" PRId64, ending->last.instance);
+	return chain_build(o->plugins, o->store, db, d->intents, &d->arena, &ending->chain, err);
+}
+
+/* Controllers read the context from the store: it is theirs no longer to edit. */
+static enum status run_step(struct ending *ending, enum chain_step step, struct error *err)
+{
+	struct operation       *operation = ending->operation;
+	const struct chain_call call = {
+		.step = step, .context = view_of(ending->context), .from = VIEW(""), .event = EMCO_EVENT_TERMINATE,
+	};
+
+	return chain_run(&ending->chain, operation->o->plugins, operation->o->store, &call, operation->deadline_ns, err);
+}
+
+static enum status write(struct db *db, void *data, struct error *err)
+{
+	struct ending *ending = data;
+	struct action  last, terminated = ending->last;
+	int64_t        id;
+	enum status    st = resource_lock(db, ending->operation->path, &id, err);
+
+	if (st == ST_OK)
+		st = action_last(db, id, &last, err);
+	if (st != ST_OK)
+		return st;
+	if (strcmp(last.state, ending->last.state) != 0 || last.instance != ending->last.instance)
+		return fail(err, ST_CONFLICT, "\"%s\" was changed by another meanwhile", ending->operation->path.ptr);
+	snprintf(terminated.state, sizeof terminated.state, "%s", life_name(LIFE_TERMINATED));
+	terminated.revision = 0;
+	terminated.at_ms = 0;
+	st = unit_move(db, id, 0, last.status_context, "terminate", err);
+	return st == ST_OK ? action_add(db, id, &terminated, err) : st;
+}
+
+static enum status terminate(struct operation *operation, struct error *err)
+{
+	CLEANUP(ending_done) struct ending ending = { .operation = operation };
+	struct error told;
+	enum status  st;
+
+	deployment_init(&ending.deployment);
+	if ((st = load(&ending, err)) != ST_OK || (st = run_step(&ending, CHAIN_TERMINATE, err)) != ST_OK ||
+	    (st = operation_commit(operation, write, &ending, err)) != ST_OK)
+		return st;
+	if (run_step(&ending, CHAIN_POST, &told) != ST_OK)
+		log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", told.text);
+	return ST_OK;
+}
+
+enum status deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+{
+	return operation_run(o, path, "terminate", terminate, deadline_ns, NULL, err);
+}
+
+/* -- approve --------------------------------------------------------------------------------------------------------- */
+
+static enum status approve(struct db *db, void *data, struct error *err)
+{
+	const struct view *path = data;
+	struct action      action;
+	enum life          to;
+	int64_t            id;
+	enum status        st;
+
+	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = action_last(db, id, &action, err)) != ST_OK ||
+	    (st = life_check(action.state, ON_APPROVE, name_of(*path), &to, err)) != ST_OK || to == LIFE_SAME)
+		return st;
+	snprintf(action.state, sizeof action.state, "%s", life_name(to));
+	action.instance = 0;
+	action.revision = 0;
+	action.at_ms = 0;
+	return action_add(db, id, &action, err);
+}
+
+enum status deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+{
+	return db_transaction(o->store->pool, deadline_ns, approve, &path, err);
+}
+
+/* -- change and delete ----------------------------------------------------------------------------------------------- */
+
+static enum status check_empty(struct db *db, int64_t id, struct view name, struct error *err)
+{
+	auto_arena          arena;
+	struct unit_status *units;
+	size_t              count;
+
+	arena_init(&arena, 256 << 20);
+	const enum status st = unit_list(db, id, &arena, &units, &count, err);
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		if (units[i].is_wanted || !units[i].is_done) {
+			fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" has not completed terminating: app \"%.*s\" is still "
+			     "on cluster \"%.*s\"", (int) name.len, name.ptr, (int) units[i].app.len, units[i].app.ptr,
+			     (int) units[i].cluster.len, units[i].cluster.ptr);
+			return fail_hint(err, "Wait until its status is Terminated.");
+		}
+	return st == ST_OK ? unit_forget(db, id, err) : st;
+}
+
+enum status deployment_check_change(struct db *db, struct view path, bool is_delete, struct error *err)
+{
+	struct action last;
+	enum life     to;
+	int64_t       id;
+	enum status   st = resource_lock(db, path, &id, err);
+
+	if (st == ST_OK)
+		st = action_last(db, id, &last, err);
+	if (st == ST_OK)
+		st = life_check(last.state, is_delete ? ON_DELETE : ON_REPLACE, name_of(path), &to, err);
+	return st == ST_OK && is_delete ? check_empty(db, id, name_of(path), err) : st;
+}
