@@ -26,18 +26,23 @@ static void release_json(void *value)
 static enum status read_record(struct store *store, struct db *db, struct view name, struct arena *arena,
                                struct record *record, struct error *err)
 {
-	auto_buf doc = { 0 };
-	json_t  *value;
+	struct error fault;
+	auto_buf     doc = { 0 };
+	json_t      *value;
 
 	buf_init(&doc, RECORD_BYTES);
 	const char *path = arena_printf(arena, "controllers/%.*s", (int) name.len, name.ptr);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the chain of controllers");
-	enum status st = resource_read(store, db, view_of(path), &doc, NULL, NULL, err);
+	enum status st = resource_read(store, db, view_of(path), &doc, NULL, NULL, &fault);
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
-	if (st == ST_OK)
-		st = json_read(buf_view(&doc), &value, err);
+	if (st != ST_OK) {
+		if (err != NULL)
+			*err = fault;
+		return st;
+	}
+	st = json_read(buf_view(&doc), &value, err);
 	if (st == ST_OK)
 		st = arena_own(arena, release_json, value, err);
 	if (st != ST_OK)

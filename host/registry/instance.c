@@ -164,11 +164,11 @@ enum status instance_call(struct instance *instance, struct store *store, instan
 enum status instance_health(struct instance *instance, struct store *store, struct error *err)
 {
 	struct controller *controller = controller_of(instance);
-	auto_call          call;
 
 	enum status st = check_open(controller, err);
 	if (st != ST_OK || !EMCO_HAS(&controller->plugin, health))
 		return st;
+	auto_call call;
 	call_init(&call, store, instance->name, controller->plugin.roles, deadline_in_ms(HEALTH_LIMIT_MS));
 	call.cancelled = &controller->plugins->is_stopping;
 	__atomic_fetch_add(&controller->in_flight, 1, __ATOMIC_ACQ_REL);

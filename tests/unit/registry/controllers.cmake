@@ -1,0 +1,11 @@
+# What the tests of controllers need beside the library: the tiny plugins of tests/plugins, and a database that is scripted.
+get_property(test_plugins GLOBAL PROPERTY EMCO_TEST_PLUGINS)
+foreach(test test_plugins test_chain test_instance test_plugin_file)
+	if(TARGET ${test})
+		target_compile_definitions(${test} PRIVATE TEST_PLUGINS="${PROJECT_BINARY_DIR}/tests/plugins")
+		add_dependencies(${test} ${test_plugins})
+	endif()
+endforeach()
+if(TARGET test_chain)
+	target_link_options(test_chain PRIVATE -Wl,--wrap=resource_read)
+endif()
