@@ -10,6 +10,7 @@
 #define HOST_STORE_DB_H
 
 #include "lib/base/arena.h"
+#include "lib/base/digest.h"
 
 struct pool;
 struct db;
@@ -45,6 +46,7 @@ struct param {
 #define P_TEXT(view_)    ((struct param) { .value = (view_), .kind = PARAM_TEXT })
 #define P_STR(text_)     ((struct param) { .value = view_of(text_), .kind = PARAM_TEXT })
 #define P_BYTES(view_)   ((struct param) { .value = (view_), .kind = PARAM_BYTES })
+#define P_DIGEST(digest_) ((struct param) { .value = { (const char *) (digest_)->bytes, DIGEST_SIZE }, .kind = PARAM_BYTES })
 #define P_INT(number_)   ((struct param) { .number = (number_), .kind = PARAM_INT })
 #define P_NULL           ((struct param) { .kind = PARAM_NULL })
 #define PARAMS(...)      ((const struct param[]) { __VA_ARGS__ }), \
@@ -81,6 +83,7 @@ bool        rows_is_null(const struct rows *rows, size_t row, size_t column);
 struct view rows_view(const struct rows *rows, size_t row, size_t column);    /* text, bytea: borrowed        */
 int64_t     rows_int(const struct rows *rows, size_t row, size_t column);     /* 0 for null                   */
 bool        rows_bool(const struct rows *rows, size_t row, size_t column);
+struct digest rows_digest(const struct rows *rows, size_t row, size_t column);    /* zero for null           */
 
 /* -- transactions -- */
 

@@ -108,6 +108,9 @@ enum status MUST_CHECK db_stream(struct db *db, const struct query *query, const
 /* Takes result. */
 enum status MUST_CHECK rows_take(PGresult *result, struct rows **ret_rows, struct error *err);
 
+/* Tie an answer to an arena, so that its views live as long.  Takes rows, even when it fails. */
+enum status MUST_CHECK rows_give(struct rows *rows, struct arena *arena, struct error *err);
+
 /* -- param.c: arrays in PostgreSQL's binary form, appended to out, to be passed with P_BYTES.  stride: between items -- */
 
 enum status MUST_CHECK param_texts_at(struct buf *out, const struct view *first, size_t count, size_t stride,

@@ -21,6 +21,7 @@ static const char resources_sql[] =
 	"CREATE INDEX resource_children ON resource (parent, type, path);"
 	"CREATE UNIQUE INDEX resource_unique_value ON resource (parent, type, unique_value) WHERE unique_value IS NOT NULL;"
 	"CREATE INDEX resource_label ON resource (name, parent) WHERE type = 'clusterLabel';"
+	"CREATE INDEX resource_placeholder ON resource (id) WHERE doc IS NULL;"
 	"INSERT INTO resource (id, path, type, parent, doc) VALUES (0, '', 'root', 0, '{}');"
 
 	"CREATE TABLE resource_ref ("
@@ -156,7 +157,7 @@ static const char units_sql[] =
 	"CREATE INDEX unit_lease_host ON unit (lease_host) WHERE lease_host IS NOT NULL;"
 	"CREATE INDEX unit_set ON unit (set);"
 	"CREATE INDEX unit_applied ON unit (applied) WHERE applied IS NOT NULL;"
-	"CREATE INDEX unit_tried ON unit USING gin (tried) WHERE tried <> '{}';"
+	"CREATE INDEX unit_tried ON unit (id) WHERE tried <> '{}';"
 	"CREATE TABLE unit_object ("
 	"  unit    bigint NOT NULL CONSTRAINT unit_object_unit_fkey REFERENCES unit (id) ON DELETE CASCADE,"
 	"  ordinal int NOT NULL,"

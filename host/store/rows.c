@@ -23,6 +23,16 @@ void rows_free(struct rows *rows)
 	free(rows);
 }
 
+static void free_rows(void *rows)
+{
+	rows_free(rows);
+}
+
+enum status rows_give(struct rows *rows, struct arena *arena, struct error *err)
+{
+	return arena_own(arena, free_rows, rows, err);
+}
+
 size_t rows_count(const struct rows *rows)
 {
 	return rows != NULL ? (size_t) PQntuples(rows->result) : 0;
@@ -42,6 +52,16 @@ struct view rows_view(const struct rows *rows, size_t row, size_t column)
 {
 	return (struct view) { PQgetvalue(rows->result, (int) row, (int) column),
 	                       (size_t) PQgetlength(rows->result, (int) row, (int) column) };
+}
+
+struct digest rows_digest(const struct rows *rows, size_t row, size_t column)
+{
+	const struct view value = rows_view(rows, row, column);
+	struct digest     digest = { { 0 } };
+
+	if (value.len == DIGEST_SIZE)
+		memcpy(digest.bytes, value.ptr, DIGEST_SIZE);
+	return digest;
 }
 
 /* Integers of two, four and eight bytes, most significant byte first; 0 for null. */

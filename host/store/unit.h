@@ -24,9 +24,15 @@ struct unit_row {
 	struct digest desired, applied;
 	int64_t     attempts;
 	int64_t     lease;              /* token of this claim                                   */
+	int64_t     label;              /* status context under which applied was applied        */
+	const struct digest *tried;     /* desired sets that were begun since applied was true, this one included: */
+	size_t      tried_count;        /* their objects may be there, and must go unless they are desired         */
 };
 
-/* Up to limit units of one owner that need work now.  Views live in arena.  *ret_count 0: nothing to do. */
+/*
+ * Up to limit units of one owner that need work now; owners take turns.  Views live in arena.  *ret_count 0: nothing to
+ * do; *ret_next_ns, set in any case, says after how long to ask again when no notification comes before.
+ */
 enum status MUST_CHECK unit_claim(struct store *store, struct db *db, uint64_t limit, int64_t lease_ns, struct arena *arena,
                                   struct unit_row **ret_units, size_t *ret_count, int64_t *ret_next_ns, struct error *err);
 enum status MUST_CHECK unit_renew(struct store *store, struct db *db, const struct unit_row *unit, int64_t lease_ns,
@@ -44,7 +50,10 @@ struct unit_outcome {
 	const struct object_row *objects;  size_t object_count;
 };
 
-/* ST_CONFLICT: the lease is lost, nothing was stored.  One transaction. */
+/*
+ * ST_CONFLICT: the lease is lost, nothing was stored.  One statement.  When desired has moved since the claim, only what
+ * is applied is noted, and the unit is due at once.  Objects, when there are any, are all of the unit: others are forgotten.
+ */
 enum status MUST_CHECK unit_report(struct store *store, struct db *db, const struct unit_row *unit,
                                    const struct unit_outcome *outcome, struct error *err);
 
@@ -60,12 +69,16 @@ struct unit_status {
 enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
                                  size_t *ret_count, struct error *err);
 
-/* The objects of one unit, in order of the set. */
+/* The objects of one unit, in order of the set, then those that left it.  ST_NOT_FOUND: no such unit. */
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
                                     struct object_row **ret_objects, size_t *ret_count, struct error *err);
 
-/* Retry everything of the owner now; or set aside (stop) until desired moves. */
+/* Retry what is not done now; or set it aside until desired moves: renew then gives ST_CONFLICT, report still counts. */
+enum status MUST_CHECK unit_retry(struct db *db, int64_t owner, struct error *err);
 enum status MUST_CHECK unit_stop(struct db *db, int64_t owner, struct error *err);
+
+/* Give all units of an owner to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
+enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
 
 /* Forget the units of an owner that are empty on both sides; ST_CONFLICT when one is not. */
 enum status MUST_CHECK unit_forget(struct db *db, int64_t owner, struct error *err);

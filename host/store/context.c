@@ -1,0 +1,97 @@
+#include "host/store/context.h"
+
+#include "host/store/db_priv.h"
+
+static const struct query read_query = { "context_read",
+	"SELECT owner, meta, plan, status_context FROM app_context WHERE id = $1" };
+
+static const struct query placements_query = { "context_placements",
+	"SELECT app, cluster, grp, set FROM app_context_cluster WHERE context = $1 ORDER BY app, cluster" };
+
+static const struct query set_query = { "set_read", "SELECT entries FROM resource_set WHERE digest = $1" };
+
+static const struct query manifest_query = { "manifest_read", "SELECT body, sealed FROM manifest WHERE digest = $1" };
+
+/* A unit shows the meta of its context, so one that units still name stays. */
+static const struct query remove_query = { "context_remove",
+	"DELETE FROM app_context c WHERE c.owner = $1 AND c.id <> $2"
+	" AND NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.context = c.id)" };
+
+static bool copy_view(struct arena *arena, struct view view, struct view *ret_view)
+{
+	const char *copy = arena_copy(arena, view.ptr, view.len);
+
+	*ret_view = (struct view) { copy, view.len };
+	return copy != NULL;
+}
+
+enum status context_read(struct db *db, int64_t id, struct arena *arena, struct context_row *ret_context, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &read_query, PARAMS(P_INT(id)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK)
+		return st;
+	if (rows_count(rows) == 0)
+		return fail(err, ST_NOT_FOUND, "there is no context %lld", (long long) id);
+
+	struct context_row context = { .id = id, .owner = rows_int(rows, 0, 0), .status_context = rows_int(rows, 0, 3) };
+	if (!copy_view(arena, rows_view(rows, 0, 1), &context.meta) || !copy_view(arena, rows_view(rows, 0, 2), &context.plan))
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	*ret_context = context;
+	return ST_OK;
+}
+
+enum status context_placements(struct db *db, int64_t id, struct arena *arena, struct placement_row **ret_rows,
+                               size_t *ret_count, struct error *err)
+{
+	struct rows *rows = NULL;
+
+	enum status st = db_query(db, &placements_query, PARAMS(P_INT(id)), EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	const size_t          count = rows_count(rows);
+	struct placement_row *placements = arena_alloc(arena, count, sizeof *placements);
+	if (placements == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		placements[i] = (struct placement_row) { .app = rows_view(rows, i, 0), .cluster = rows_view(rows, i, 1),
+		                                         .group = rows_view(rows, i, 2), .set = rows_digest(rows, i, 3) };
+	*ret_rows = placements;
+	*ret_count = count;
+	return ST_OK;
+}
+
+enum status set_read(struct db *db, const struct digest *digest, struct buf *text, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &set_query, PARAMS(P_DIGEST(digest)), EXPECT_MAYBE, &rows, err);
+	if (st == ST_OK && rows_count(rows) == 0)
+		return fail(err, ST_NOT_FOUND, "there is no such resource set");
+	return st == ST_OK ? buf_add_view(text, rows_view(rows, 0, 0), err) : st;
+}
+
+enum status manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
+                          struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &manifest_query, PARAMS(P_DIGEST(digest)), EXPECT_MAYBE, &rows, err);
+	if (st == ST_OK && rows_count(rows) == 0)
+		return fail(err, ST_NOT_FOUND, "there is no such object");
+	if (st != ST_OK)
+		return st;
+	if (rows_bool(rows, 0, 1))
+		return unseal(store->sealer, rows_view(rows, 0, 0), (struct view) { (const char *) digest->bytes, DIGEST_SIZE },
+		              body, err);
+	return buf_add_view(body, rows_view(rows, 0, 0), err);
+}
+
+enum status context_remove(struct db *db, int64_t owner, int64_t keep, struct error *err)
+{
+	return db_query(db, &remove_query, PARAMS(P_INT(owner), P_INT(keep)), EXPECT_NONE, NULL, err);
+}

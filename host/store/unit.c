@@ -1,0 +1,127 @@
+#include "host/store/unit.h"
+
+#include "host/store/db_priv.h"
+#include "host/store/unit_priv.h"
+
+/* When to look at a unit that is not done: now, or when the lease of whoever works on it ends. */
+#define SQL_SOON \
+	"CASE WHEN u.lease IS NOT NULL AND u.due_at > statement_timestamp() THEN u.due_at ELSE statement_timestamp() END"
+
+/*
+ * $1 owner  $2 context  $3 status context  $4 event.  A unit that keeps its set and label only learns its new context,
+ * and is tried again when it is not done.  One that moves forgets the states of its objects: they are pending, or, when
+ * the set is the one that is applied, all there.  One that lost its place becomes empty, and keeps what it was last.
+ */
+static const struct query move_query = { "unit_move",
+	"WITH wanted AS MATERIALIZED (SELECT p.app, p.cluster, p.set, s.size FROM app_context_cluster p"
+	" JOIN resource_set s ON s.digest = p.set WHERE p.context = $2),"
+	"present AS MATERIALIZED (SELECT u.id, w.set, w.size,"
+	" u.is_wanted AND u.set = w.set AND u.status_context = $3 AS is_kept,"
+	" coalesce(u.applied = w.set, false) AND u.label = $3 AND u.tried = '{}' AS is_done"
+	" FROM wanted w JOIN unit u ON u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster),"
+	"kept AS (UPDATE unit u SET context = $2, event = $4, is_stopped = false,"
+	" attempts = CASE WHEN p.is_done THEN u.attempts ELSE 0 END,"
+	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
+	" FROM present p WHERE u.id = p.id AND p.is_kept),"
+	"moved AS (UPDATE unit u SET context = $2, status_context = $3, event = $4, set = p.set, is_wanted = true,"
+	" generation = u.generation + 1, attempts = 0, is_failed = false, is_stopped = false, error = '',"
+	" pending = CASE WHEN p.is_done THEN 0 ELSE p.size END, applied_count = CASE WHEN p.is_done THEN p.size ELSE 0 END,"
+	" failed_count = 0, retrying_count = 0, deleted_count = 0,"
+	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
+	" FROM present p WHERE u.id = p.id AND NOT p.is_kept),"
+	"forgotten AS (DELETE FROM unit_object o USING present p WHERE o.unit = p.id AND NOT p.is_kept),"
+	"added AS (INSERT INTO unit (owner, app, cluster, context, status_context, set, is_wanted, event, pending, due_at)"
+	" SELECT $1, w.app, w.cluster, $2, $3, w.set, true, $4, w.size, statement_timestamp() FROM wanted w"
+	" WHERE NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster)),"
+	"lost AS MATERIALIZED (SELECT u.id FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY
+	" AND NOT EXISTS (SELECT FROM wanted w WHERE w.app = u.app AND w.cluster = u.cluster)),"
+	"emptied AS (UPDATE unit u SET is_wanted = false, generation = u.generation + u.is_wanted::int, event = $4,"
+	" context = CASE WHEN $2 = 0 THEN u.context ELSE $2 END,"
+	" attempts = 0, is_failed = false, is_stopped = false, error = '', pending = 0,"
+	" due_at = CASE WHEN u.applied IS NULL AND u.tried = '{}' THEN NULL ELSE " SQL_SOON " END"
+	" FROM lost l WHERE u.id = l.id)"
+	"DELETE FROM unit_object o USING lost l WHERE o.unit = l.id AND o.state = 0" };
+
+static const struct query stop_query = { "unit_stop",
+	"UPDATE unit SET is_stopped = true, due_at = NULL WHERE owner = $1 AND due_at IS NOT NULL" };
+
+static const struct query retry_query = { "unit_retry",
+	"UPDATE unit u SET is_stopped = false, is_failed = false, attempts = 0, due_at = " SQL_SOON
+	" WHERE u.owner = $1 AND NOT " SQL_IS_DONE };
+
+static const struct query reown_query = { "unit_reown", "UPDATE unit SET owner = $2 WHERE owner = $1" };
+
+static const struct query forget_query = { "unit_forget",
+	"WITH full_one AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY " LIMIT 1),"
+	"gone AS (DELETE FROM unit u WHERE u.owner = $1 AND NOT EXISTS (SELECT FROM full_one))"
+	" SELECT app, cluster FROM full_one" };
+
+static const struct query list_query = { "unit_list",
+	"SELECT u.app, u.cluster, u.error, u.is_wanted, " SQL_IS_DONE ", u.is_failed, u.reachable, u.attempts, u.set,"
+	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count"
+	" FROM unit u WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
+
+enum { FIRST_COUNT = 9 };
+
+enum status unit_move(struct db *db, int64_t owner, int64_t context, int64_t status_context, const char *event,
+                      struct error *err)
+{
+	return db_query(db, &move_query, PARAMS(P_INT(owner), P_INT(context), P_INT(status_context), P_STR(event)),
+	                EXPECT_NONE, NULL, err);
+}
+
+enum status unit_stop(struct db *db, int64_t owner, struct error *err)
+{
+	return db_query(db, &stop_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_retry(struct db *db, int64_t owner, struct error *err)
+{
+	return db_query(db, &retry_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err)
+{
+	return db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_forget(struct db *db, int64_t owner, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &forget_query, PARAMS(P_INT(owner)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK || rows_count(rows) == 0)
+		return st;
+	const struct view app = rows_view(rows, 0, 0), cluster = rows_view(rows, 0, 1);
+	return fail(err, ST_CONFLICT, "app \"%.*s\" still has objects on cluster \"%.*s\"", (int) app.len, app.ptr,
+	            (int) cluster.len, cluster.ptr);
+}
+
+enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
+                      size_t *ret_count, struct error *err)
+{
+	struct rows *rows = NULL;
+
+	enum status st = db_query(db, &list_query, PARAMS(P_INT(owner)), EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	const size_t        count = rows_count(rows);
+	struct unit_status *units = arena_alloc(arena, count, sizeof *units);
+	if (units == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		units[i] = (struct unit_status) {
+			.app = rows_view(rows, i, 0), .cluster = rows_view(rows, i, 1), .error = rows_view(rows, i, 2),
+			.is_wanted = rows_bool(rows, i, 3), .is_done = rows_bool(rows, i, 4), .is_failed = rows_bool(rows, i, 5),
+			.reachable = (int) rows_int(rows, i, 6), .attempts = rows_int(rows, i, 7), .set = rows_digest(rows, i, 8),
+		};
+		for (size_t state = 0; state < OBJECT_STATES; state++)
+			units[i].counts[state] = (uint64_t) rows_int(rows, i, FIRST_COUNT + state);
+	}
+	*ret_units = units;
+	*ret_count = count;
+	return ST_OK;
+}

@@ -1,0 +1,176 @@
+/*
+ * Claiming work.  Owners take turns, so that one with a million units delays no other: from the owner after the last one
+ * served, the first that has something due is found by one index probe for each owner that has work at all.
+ */
+#include "host/store/unit.h"
+
+#include "host/store/db_priv.h"
+#include "host/store/unit_priv.h"
+#include "lib/base/clock.h"
+
+#include <openssl/rand.h>
+#include <stdatomic.h>
+
+enum {
+	SWEEP_MS    = 100,      /* how often the leases of dead processes are looked for                        */
+	MOST_MS     = 2000,     /* when nothing is known to come                                                */
+	WATCH_MS    = 200,      /* while other processes hold leases: a death is noticed by looking             */
+	AGAIN_MS    = 10        /* what is due is in another's hands at this moment                             */
+};
+
+/* $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after */
+static const struct query claim_query = { "unit_claim",
+	"WITH RECURSIVE turn (owner, due_at) AS ("
+	"(SELECT owner, due_at FROM unit WHERE due_at IS NOT NULL AND owner > $5 ORDER BY owner, due_at LIMIT 1)"
+	" UNION ALL "
+	"SELECT n.owner, n.due_at FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
+	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE t.due_at > statement_timestamp()),"
+	"mine AS MATERIALIZED (SELECT id FROM unit"
+	" WHERE owner = (SELECT owner FROM turn WHERE due_at <= statement_timestamp() LIMIT 1)"
+	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
+	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ","
+	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
+	" THEN array_append(u.tried, u.set) ELSE u.tried END"
+	" FROM mine WHERE u.id = mine.id RETURNING u.*)"
+	" SELECT c.id, c.owner, c.generation, c.status_context, c.context, r.path, c.app, c.cluster, c.event,"
+	" coalesce(x.meta, ''), c.is_wanted, c.set, c.applied, c.attempts, c.label,"
+	" (SELECT string_agg(t, ''::bytea) FROM unnest(c.tried) AS t)"
+	" FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
+
+/* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
+static const struct query sweep_query = { "unit_sweep",
+	"WITH RECURSIVE holder (host) AS ((SELECT min(lease_host) FROM unit WHERE lease_host IS NOT NULL) UNION ALL"
+	" SELECT (SELECT min(lease_host) FROM unit WHERE lease_host > h.host) FROM holder h WHERE h.host IS NOT NULL),"
+	"dead AS MATERIALIZED (SELECT host FROM holder WHERE host IS NOT NULL AND host <> $1"
+	" AND pg_try_advisory_xact_lock_shared(1, host::int))"
+	"UPDATE unit u SET lease = NULL, lease_host = NULL,"
+	" due_at = CASE WHEN u.is_stopped THEN NULL ELSE statement_timestamp() END FROM dead d WHERE u.lease_host = d.host" };
+
+static const struct query next_query = { "unit_next",
+	"SELECT (extract(epoch FROM (SELECT due_at FROM unit WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)"
+	" - statement_timestamp()) * 1000000)::bigint,"
+	" coalesce((SELECT max(lease_host) FROM unit WHERE lease_host IS NOT NULL) <> $1"
+	" OR (SELECT min(lease_host) FROM unit WHERE lease_host IS NOT NULL) <> $1, false)" };
+
+static const struct query renew_query = { "unit_renew",
+	"UPDATE unit SET due_at = " SQL_IN_US("$3") " WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL RETURNING id" };
+
+static enum status sweep(struct store *store, struct db *db, struct error *err)
+{
+	const int64_t now_ns = clock_ns();
+	int64_t       last_ns = store->swept_ns;
+
+	if (now_ns - last_ns < SWEEP_MS * 1000000LL || !atomic_compare_exchange_strong(&store->swept_ns, &last_ns, now_ns))
+		return ST_OK;
+	return db_query(db, &sweep_query, PARAMS(P_INT(store->host)), EXPECT_NONE, NULL, err);
+}
+
+static enum status choose_token(int64_t *ret_token, struct error *err)
+{
+	uint64_t number;
+
+	if (RAND_bytes((unsigned char *) &number, sizeof number) != 1)
+		return fail(err, ST_INTERNAL, "the system gives no random numbers");
+	*ret_token = (int64_t) (number & INT64_MAX) | 1;
+	return ST_OK;
+}
+
+static struct unit_row unit_of(const struct rows *rows, size_t i, int64_t lease)
+{
+	const struct view tried = rows_view(rows, i, 15);
+
+	return (struct unit_row) {
+		.id = rows_int(rows, i, 0), .owner = rows_int(rows, i, 1), .generation = rows_int(rows, i, 2),
+		.status_context = rows_int(rows, i, 3), .context = rows_int(rows, i, 4),
+		.owner_path = rows_view(rows, i, 5), .app = rows_view(rows, i, 6), .cluster = rows_view(rows, i, 7),
+		.event = rows_view(rows, i, 8), .meta = rows_view(rows, i, 9),
+		.has_desired = rows_bool(rows, i, 10), .has_applied = !rows_is_null(rows, i, 12),
+		.desired = rows_digest(rows, i, 11), .applied = rows_digest(rows, i, 12),
+		.attempts = rows_int(rows, i, 13), .lease = lease, .label = rows_int(rows, i, 14),
+		.tried = (const struct digest *) (const void *) tried.ptr, .tried_count = tried.len / DIGEST_SIZE,
+	};
+}
+
+struct claim {
+	struct store *store;
+	uint64_t      limit;
+	int64_t       lease_ns, token;
+};
+
+static enum status claim_after(struct db *db, const struct claim *claim, int64_t after, struct arena *arena,
+                               struct unit_row **ret_units, size_t *ret_count, struct error *err)
+{
+	struct rows *rows = NULL;
+
+	enum status st = db_query(db, &claim_query, PARAMS(P_INT(claim->store->host), P_INT((int64_t) claim->limit),
+	                          P_INT(claim->lease_ns / 1000), P_INT(claim->token), P_INT(after)), EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	const size_t     count = rows_count(rows);
+	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
+	if (units == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		units[i] = unit_of(rows, i, claim->token);
+	*ret_units = units;
+	*ret_count = count;
+	return ST_OK;
+}
+
+static enum status read_next(struct store *store, struct db *db, int64_t *ret_next_ns, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &next_query, PARAMS(P_INT(store->host)), EXPECT_ROW, &rows, err);
+	if (st != ST_OK)
+		return st;
+	int64_t next_ns = (rows_bool(rows, 0, 1) ? WATCH_MS : MOST_MS) * 1000000LL;
+	if (!rows_is_null(rows, 0, 0) && rows_int(rows, 0, 0) * 1000 < next_ns)
+		next_ns = rows_int(rows, 0, 0) * 1000;
+	*ret_next_ns = next_ns > AGAIN_MS * 1000000LL ? next_ns : AGAIN_MS * 1000000LL;
+	return ST_OK;
+}
+
+enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64_t lease_ns, struct arena *arena,
+                       struct unit_row **ret_units, size_t *ret_count, int64_t *ret_next_ns, struct error *err)
+{
+	struct claim     claim = { .store = store, .limit = limit, .lease_ns = lease_ns };
+	struct unit_row *units = NULL;
+	size_t           count = 0;
+	int64_t          next_ns = 0;
+	const int64_t    after = store->claimed;
+
+	enum status st = sweep(store, db, err);
+	if (st == ST_OK)
+		st = choose_token(&claim.token, err);
+	if (st == ST_OK)
+		st = claim_after(db, &claim, after, arena, &units, &count, err);
+	if (st == ST_OK && count == 0 && after != 0)          /* round the corner */
+		st = claim_after(db, &claim, 0, arena, &units, &count, err);
+	if (st == ST_OK && count == 0)
+		st = read_next(store, db, &next_ns, err);
+	if (st != ST_OK)
+		return st;
+	if (count > 0)
+		store->claimed = units[0].owner;
+	*ret_units = units;
+	*ret_count = count;
+	*ret_next_ns = next_ns;
+	return ST_OK;
+}
+
+enum status unit_renew(struct store *store, struct db *db, const struct unit_row *unit, int64_t lease_ns, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	(void) store;                             /* the token tells claims apart, also those of one process */
+	enum status st = db_query(db, &renew_query, PARAMS(P_INT(unit->id), P_INT(unit->lease), P_INT(lease_ns / 1000)),
+	                          EXPECT_MAYBE, &rows, err);
+	if (st == ST_OK && rows_count(rows) == 0)
+		return fail(err, ST_CONFLICT, "the lease of app \"%.*s\" on cluster \"%.*s\" is lost", (int) unit->app.len,
+		            unit->app.ptr, (int) unit->cluster.len, unit->cluster.ptr);
+	return st;
+}

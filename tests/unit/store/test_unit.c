@@ -1,0 +1,317 @@
+/* Units: what moves, who may work on it, and what a report changes. */
+#include "tests/unit/store/fixture.h"
+
+enum { LEASE_MS = 60000 };
+
+struct deployment {
+	int64_t       owner;
+	struct digest set;
+};
+
+/* A context of one app on some clusters; content makes the set. */
+static int64_t context_of(struct fixture *fixture, int64_t owner, const char *content, const char *const *clusters)
+{
+	struct error         err;
+	struct context_row   context = { .owner = owner, .meta = VIEW("{\"project\":\"p\"}"), .plan = VIEW("{}") };
+	struct placement_row placements[4];
+	size_t               count = 0;
+	auto_buf             text;
+
+	buf_init(&text, 4096);
+	const struct manifest_row manifest = { digest_of(view_of(content)), view_of(content), false };
+	const struct set_entry    entries[] = {
+		{ .name = VIEW("one+ConfigMap"), .api_version = VIEW("v1"), .kind = VIEW("ConfigMap"), .namespace_ = VIEW("d"), .events = VIEW(""), .manifest = manifest.digest },
+		{ .name = VIEW("two+ConfigMap"), .api_version = VIEW("v1"), .kind = VIEW("ConfigMap"), .namespace_ = VIEW("d"), .events = VIEW(""), .manifest = manifest.digest },
+	};
+	assert_ok(set_encode(entries, 2, &text, &err));
+	const struct digest  members[] = { manifest.digest, manifest.digest };
+	const struct set_row set = { digest_of(buf_view(&text)), buf_view(&text), members, 2 };
+	for (; clusters[count] != NULL; count++)
+		placements[count] = (struct placement_row) { VIEW("web"), view_of(clusters[count]), VIEW(""), set.digest };
+	struct db *db = fixture_db(fixture);
+	assert_ok(db_begin(db, &err));
+	assert_ok(context_write(&fixture->store, db, &context, &manifest, 1, &set, 1, placements, count, &err));
+	assert_ok(db_commit(db, &err));
+	db_return(db);
+	return context.id;
+}
+
+static const char *const c1[] = { "p+c1", NULL }, *const c12[] = { "p+c1", "p+c2", NULL };
+
+static size_t claim(struct fixture *fixture, struct store *store, struct arena *arena, struct unit_row **units, int64_t lease_ms)
+{
+	struct error err;
+	size_t       count = 0;
+	int64_t      next_ns = -1;
+	struct db   *db = fixture_db(fixture);
+
+	assert_ok(unit_claim(store, db, 100, lease_ms * 1000000, arena, units, &count, &next_ns, &err));
+	assert_true(next_ns >= 0);
+	db_return(db);
+	return count;
+}
+
+static enum status report(struct fixture *fixture, const struct unit_row *unit, int kind, int64_t retry_ms,
+                          const struct object_row *objects, size_t count, struct error *err)
+{
+	struct db *db = fixture_db(fixture);
+	struct unit_outcome outcome = { .retry_after_ns = retry_ms * 1000000, .reachable = 1, .error = VIEW(""),
+	                                .objects = objects, .object_count = count };
+
+	outcome.kind = kind == UNIT_DONE ? UNIT_DONE : kind == UNIT_RETRY ? UNIT_RETRY : UNIT_FAILED;
+	enum status st = unit_report(&fixture->store, db, unit, &outcome, err);
+	db_return(db);
+	return st;
+}
+
+static void move(struct fixture *fixture, int64_t owner, int64_t context, int64_t status_context)
+{
+	struct error err;
+	struct db   *db = fixture_db(fixture);
+
+	assert_ok(unit_move(db, owner, context, status_context, context != 0 ? "instantiate" : "terminate", &err));
+	db_return(db);
+}
+
+static struct unit_status status_of(struct fixture *fixture, int64_t owner, size_t index, struct arena *arena)
+{
+	struct error        err;
+	struct unit_status *units = NULL;
+	size_t              count = 0;
+	struct db          *db = fixture_db(fixture);
+
+	assert_ok(unit_list(db, owner, arena, &units, &count, &err));
+	assert_true(index < count);
+	db_return(db);
+	return units[index];
+}
+
+static const struct object_row both[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
+                                          { { "two+ConfigMap", 13 }, { "no", 2 }, OBJECT_FAILED } };
+
+static void test_a_unit_lives_from_instantiate_to_forget(void **state)
+{
+	struct fixture    *fixture = *state;
+	struct error       err;
+	struct unit_row   *units = NULL;
+	struct object_row *objects = NULL;
+	size_t             count = 0;
+	auto_arena         arena;
+	const int64_t      owner = fixture_create(fixture, "projects/a");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t context = context_of(fixture, owner, "a", c12);
+	move(fixture, owner, context, context);
+	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	assert_true(status.is_wanted && !status.is_done && status.counts[OBJECT_PENDING] == 2 && status.reachable == -1);
+
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_true(view_is(units[0].owner_path, "projects/a") && view_is(units[0].meta, "{\"project\":\"p\"}"));
+	assert_true(units[0].has_desired && !units[0].has_applied && units[0].tried_count == 1 && view_is(units[0].event, "instantiate"));
+	struct unit_row *none = NULL;
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
+
+	assert_ok(report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
+	status = status_of(fixture, owner, 0, &arena);
+	assert_true(status.counts[OBJECT_APPLIED] == 1 && status.counts[OBJECT_FAILED] == 1 && status.counts[OBJECT_PENDING] == 0);
+	assert_true(status.attempts == 1 && status.reachable == 1);
+	assert_status(ST_CONFLICT, report(fixture, &units[0], UNIT_DONE, 0, both, 2, &err), &err);
+	assert_string_equal(err.text, "the lease of app \"web\" on cluster \"p+c1\" is lost");
+
+	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
+	status = status_of(fixture, owner, 1, &arena);
+	assert_true(status.is_done && status.counts[OBJECT_APPLIED] == 2);
+	struct db *db = fixture_db(fixture);
+	assert_ok(unit_objects(db, owner, VIEW("web"), VIEW("p+c2"), &arena, &objects, &count, &err));
+	assert_true(count == 2 && objects[1].state == OBJECT_APPLIED && view_is(objects[1].name, "two+ConfigMap"));
+	assert_ok(unit_objects(db, owner, VIEW("web"), VIEW("p+c1"), &arena, &objects, &count, &err));
+	assert_true(count == 2 && objects[1].state == OBJECT_FAILED && view_is(objects[1].message, "no"));
+	assert_status(ST_NOT_FOUND, unit_objects(db, owner, VIEW("web"), VIEW("p+c9"), &arena, &objects, &count, &err), &err);
+
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_status(ST_CONFLICT, resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err), &err);
+	assert_string_equal(err.text, "\"projects/a\" still owns objects of web on p+c1");
+	assert_status(ST_CONFLICT, unit_forget(db, owner, &err), &err);
+
+	move(fixture, owner, 0, 0);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_true(!units[0].has_desired && units[0].has_applied && units[0].label == context && view_is(units[0].event, "terminate"));
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
+	status = status_of(fixture, owner, 0, &arena);
+	assert_true(!status.is_wanted && status.is_done);
+	assert_ok(resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err));
+	db_return(db);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit"), 0);
+}
+
+static void test_unchanged_units_need_no_work_and_another_label_does(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/b");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t first = context_of(fixture, owner, "b", c12);
+	move(fixture, owner, first, first);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
+
+	const int64_t second = context_of(fixture, owner, "b", c12);
+	move(fixture, owner, second, first);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	assert_true(status.is_done && status.counts[OBJECT_APPLIED] == 1);
+	move(fixture, owner, second, second);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_int_equal(units[0].label, first);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
+
+	move(fixture, owner, context_of(fixture, owner, "b", c1), second);       /* one cluster less */
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_true(view_is(units[0].cluster, "p+c2") && !units[0].has_desired);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+}
+
+static void test_a_report_after_a_move_closes_nothing(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *old = NULL, *new = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/c");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t first = context_of(fixture, owner, "c1", c1), second = context_of(fixture, owner, "c2", c1);
+	move(fixture, owner, first, first);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &old, LEASE_MS), 1);
+	move(fixture, owner, second, first);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 0);
+	assert_ok(report(fixture, &old[0], UNIT_RETRY, 60000, both, 2, &err));
+	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	assert_true(!status.is_done && status.counts[OBJECT_PENDING] == 2 && status.attempts == 0);
+
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
+	assert_int_equal(new[0].tried_count, 2);                    /* objects of the first set may be there */
+	assert_true(digest_equal(&new[0].tried[0], &old[0].desired));
+	assert_ok(report(fixture, &new[0], UNIT_DONE, 0, both, 1, &err));
+	assert_true(status_of(fixture, owner, 0, &arena).is_done);
+	move(fixture, owner, 0, 0);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
+	assert_ok(report(fixture, &new[0], UNIT_DONE, 0, NULL, 0, &err));
+}
+
+static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *late = NULL, *units = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/d");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t context = context_of(fixture, owner, "d", c1);
+	move(fixture, owner, context, context);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &late, 20), 1);
+	const int64_t until_ns = deadline_in_ms(5000);
+	while (claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0)
+		assert_false(deadline_past(until_ns));
+	struct db *db = fixture_db(fixture);
+	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &late[0], 1000000000, &err), &err);
+	assert_ok(unit_renew(&fixture->store, db, &units[0], 1000000000, &err));
+	assert_status(ST_CONFLICT, report(fixture, &late[0], UNIT_DONE, 0, both, 1, &err), &err);
+
+	assert_ok(unit_stop(db, owner, &err));
+	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &units[0], 1000000000, &err), &err);
+	assert_ok(report(fixture, &units[0], UNIT_RETRY, 0, both, 1, &err));
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_ok(unit_retry(db, owner, &err));
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(report(fixture, &units[0], UNIT_FAILED, 0, both, 1, &err));
+	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	assert_true(status.is_failed && !status.is_done && status.attempts == 1);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	move(fixture, owner, context, context);                     /* the same again is a wish to try again */
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	db_return(db);
+}
+
+static void test_the_units_of_a_dead_process_are_taken_over_at_once(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct store     other;
+	struct unit_row *units = NULL, *held = NULL;
+	auto_arena       arena;
+	char             sql[200];
+	const int64_t    owner = fixture_create(fixture, "projects/e");
+
+	arena_init(&arena, 1 << 20);
+	fixture_store(fixture, &other);
+	const int64_t context = context_of(fixture, owner, "e", c1);
+	move(fixture, owner, context, context);
+	assert_int_equal(claim(fixture, &other, &arena, &held, LEASE_MS), 1);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+
+	/* A process that is killed loses its connections, and with them its lock. */
+	const int64_t host = other.host;
+	store_close(&other);
+	const int64_t from_ns = clock_ns(), until_ns = deadline_in_ms(5000);
+	while (claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0) {
+		assert_false(deadline_past(until_ns));
+		nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
+	}
+	assert_true(clock_ns() - from_ns < 1000000000);
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM unit WHERE lease_host = %lld", (long long) host);
+	assert_int_equal(fixture_number(fixture, sql), 0);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+}
+
+static void test_owners_take_turns(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	size_t           count = 0;
+	int64_t          next_ns = 0, seen[4], owners[2] = { fixture_create(fixture, "projects/f1"), fixture_create(fixture, "projects/f2") };
+	auto_arena       arena;
+
+	arena_init(&arena, 1 << 20);
+	for (int i = 0; i < 2; i++) {
+		const int64_t context = context_of(fixture, owners[i], "f", c12);
+		move(fixture, owners[i], context, context);
+	}
+	struct db *db = fixture_db(fixture);
+	for (int i = 0; i < 4; i++) {
+		assert_ok(unit_claim(&fixture->store, db, 1, LEASE_MS * 1000000LL, &arena, &units, &count, &next_ns, &err));
+		assert_int_equal(count, 1);
+		seen[i] = units[0].owner;
+	}
+	assert_true(seen[0] != seen[1] && seen[1] != seen[2] && seen[2] != seen[3]);
+	assert_ok(unit_claim(&fixture->store, db, 1, LEASE_MS * 1000000LL, &arena, &units, &count, &next_ns, &err));
+	assert_int_equal(count, 0);
+	assert_true(next_ns > 0 && next_ns <= 2000000000);
+	assert_ok(unit_reown(db, owners[0], fixture_create(fixture, "projects/f3"), &err));
+	assert_status(ST_EXISTS, unit_reown(db, owners[1], fixture_number(fixture, "SELECT id FROM resource WHERE path = 'projects/f3'"), &err), &err);
+	db_return(db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_unit_lives_from_instantiate_to_forget),
+		cmocka_unit_test(test_unchanged_units_need_no_work_and_another_label_does),
+		cmocka_unit_test(test_a_report_after_a_move_closes_nothing),
+		cmocka_unit_test(test_an_ended_lease_is_taken_over_and_the_late_report_refused),
+		cmocka_unit_test(test_the_units_of_a_dead_process_are_taken_over_at_once),
+		cmocka_unit_test(test_owners_take_turns),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
