@@ -139,8 +139,8 @@ static enum status load(struct making *making, struct error *err)
 static enum status make_plan(struct making *making, struct error *err)
 {
 	const struct plan_meta meta = {
-		.owner = making->operation->path, .project = path_after(making->operation->path, "projects"),
-		.logical_cloud = path_after(making->operation->path, "logical-clouds"),
+		.owner = making->operation->path, .project = path_part(making->operation->path, PART_PROJECT),
+		.logical_cloud = path_part(making->operation->path, PART_CLOUD),
 		.composite_app = VIEW(""), .version = VIEW(""), .release = VIEW(""), .deployment_intent_group = VIEW(""),
 		.namespace_ = VIEW(""), .level = VIEW(""), .cloud_namespace = VIEW(""), .cloud_level = VIEW(""),
 	};

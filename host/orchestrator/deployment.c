@@ -24,18 +24,13 @@ static enum status no_memory(struct error *err)
 	return fail(err, ST_NO_MEMORY, "out of memory");
 }
 
-struct view path_after(struct view path, const char *word)
+struct view path_part(struct view path, unsigned part)
 {
-	const size_t len = strlen(word);
-
-	for (size_t at = 0; at < path.len;) {
+	for (size_t at = 0; at < path.len; part--) {
 		const char  *slash = memchr(path.ptr + at, '/', path.len - at);
 		const size_t end = slash != NULL ? (size_t) (slash - path.ptr) : path.len;
-		if (end - at == len && memcmp(path.ptr + at, word, len) == 0 && end < path.len) {
-			const char *next = memchr(path.ptr + end + 1, '/', path.len - end - 1);
-			const size_t stop = next != NULL ? (size_t) (next - path.ptr) : path.len;
-			return (struct view) { path.ptr + end + 1, stop - end - 1 };
-		}
+		if (part == 0)
+			return (struct view) { path.ptr + at, end - at };
 		at = end + 1;
 	}
 	return VIEW("");
@@ -128,16 +123,15 @@ enum status deployment_load_head(struct deployment *d, struct orchestrator *o, s
 	if (st != ST_OK)
 		return st;
 	d->doc = doc;
-	d->project = path_after(d->path, "projects");
-	d->composite_app = path_after(d->path, "composite-apps");
-	d->name = path_after(d->path, "deployment-intent-groups");
-
-	const char *version = d->composite_app.ptr + d->composite_app.len + 1;
-	const char *rest = memchr(version, '/', (size_t) (d->path.ptr + d->path.len - version));
-	if (d->name.len == 0 || rest == NULL)
+	d->project = path_part(d->path, PART_PROJECT);
+	d->composite_app = path_part(d->path, PART_COMPOSITE_APP);
+	d->version = path_part(d->path, PART_VERSION);
+	d->name = path_part(d->path, PART_DEPLOYMENT);
+	if (d->name.len == 0)
 		return fail(err, ST_NOT_FOUND, "\"%.*s\" is no deployment intent group", V(path));
-	d->version = (struct view) { version, (size_t) (rest - version) };
-	d->composite_app_path = (struct view) { d->path.ptr, (size_t) (rest - d->path.ptr) };
+	d->composite_app_path = (struct view) {
+		d->path.ptr, (size_t) (d->version.ptr + d->version.len - d->path.ptr),
+	};
 	d->release = json_text_at(doc, "spec.version");
 	d->profile_name = json_text_at(doc, "spec.compositeProfile");
 	d->cloud = json_text_at(doc, "spec.logicalCloud");

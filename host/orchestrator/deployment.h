@@ -63,7 +63,11 @@ struct placement;
 enum status MUST_CHECK deployment_place(struct deployment *deployment, struct orchestrator *o, struct db *db,
                                         struct placement *ret_placements, struct error *err);
 
-/* The value of a path segment after `word`: "p1" after "projects".  Empty when there is none. */
-struct view path_after(struct view path, const char *word);
+/*
+ * One part of a path, counted from 0; empty when there is none.  Names stand at fixed places:
+ * projects/P/composite-apps/CA/V/deployment-intent-groups/D and projects/P/logical-clouds/L.
+ */
+enum { PART_PROJECT = 1, PART_COMPOSITE_APP = 3, PART_VERSION = 4, PART_DEPLOYMENT = 6, PART_CLOUD = 3 };
+struct view path_part(struct view path, unsigned part);
 
 #endif

@@ -45,7 +45,7 @@ static struct view kube_version_of(const struct deployment *deployment)
 static enum status check_state(struct making *making, struct db *db, struct error *err)
 {
 	struct operation *operation = making->operation;
-	const struct view name = path_after(operation->path, "deployment-intent-groups");
+	const struct view name = path_part(operation->path, PART_DEPLOYMENT);
 	enum life         to;
 	enum status       st = action_last(db, operation->owner, &making->last, err);
 

@@ -11,7 +11,7 @@
 
 static struct view name_of(struct view path)
 {
-	return path_after(path, "deployment-intent-groups");
+	return path_part(path, PART_DEPLOYMENT);
 }
 
 /* -- terminate ------------------------------------------------------------------------------------------------------- */

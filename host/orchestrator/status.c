@@ -1,0 +1,187 @@
+/*
+ * status.c - what became of a deployment or a logical cloud.
+ *
+ * Objects are those of one context, the last or a named one; their states are the units'.  A summary without filters reads
+ * counters and no object.
+ */
+#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/placement.h"
+#include "host/orchestrator/status_priv.h"
+
+#include <inttypes.h>
+
+enum { STATUS_BYTES_MAX = 512 << 20, ACTIONS_MAX = 1000000 };
+
+static void report_done(struct report *report)
+{
+	plan_free(report->plan);
+	db_return(report->db);
+	arena_done(&report->arena);
+}
+
+bool report_is_about_ready(const struct report *report)
+{
+	return report->query->mode == STATUS_READY || report->query->mode == STATUS_CLUSTER;
+}
+
+struct place_key { struct view app, cluster; };
+
+static int by_place(const void *key, const void *unit)
+{
+	const struct place_key   *place = key;
+	const struct unit_status *at = unit;
+	const int                 order = view_order(&place->app, &at->app);
+
+	return order != 0 ? order : view_order(&place->cluster, &at->cluster);
+}
+
+const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster)
+{
+	const struct place_key key = { app, cluster };
+
+	if (report->unit_count == 0)
+		return NULL;
+	return bsearch(&key, report->units, report->unit_count, sizeof *report->units, by_place);
+}
+
+/* -- the context that is shown --------------------------------------------------------------------------------------- */
+
+static enum status add_action(void *data, const struct action *action, struct error *err)
+{
+	struct report *report = data;
+
+	if (report->action_count == report->action_room) {
+		const size_t   room = report->action_room == 0 ? 16 : 2 * report->action_room;
+		struct action *actions = arena_alloc(&report->arena, room, sizeof *actions);
+		if (actions == NULL || room > ACTIONS_MAX)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+		if (report->action_count > 0)
+			memcpy(actions, report->actions, report->action_count * sizeof *actions);
+		report->actions = actions;
+		report->action_room = room;
+	}
+	report->actions[report->action_count++] = *action;
+	return ST_OK;
+}
+
+/* The last action that speaks of the context; NULL: none. */
+static const struct action *find_action(const struct report *report, int64_t instance)
+{
+	for (size_t i = report->action_count; i > 0; i--)
+		if (report->actions[i - 1].instance == instance)
+			return &report->actions[i - 1];
+	return NULL;
+}
+
+/* What became of an older context: it was replaced or ended, and units speak of it only while it is being replaced. */
+static enum outcome outcome_now(const struct report *report, const struct action *action)
+{
+	const struct action *last = &report->actions[report->action_count - 1];
+	enum life            life;
+
+	if (action->instance == last->instance)
+		return outcome_of(last->state, report->units, report->unit_count, false);
+	if (!life_of(action->state, &life) || life != LIFE_UPDATED)
+		return OUTCOME_TERMINATED;
+	return life_of(last->state, &life) && life == LIFE_INSTANTIATED
+		? outcome_of(last->state, report->units, report->unit_count, true) : OUTCOME_UPDATED;
+}
+
+static enum status choose_context(struct report *report, struct error *err)
+{
+	const int64_t        asked = report->query->instance;
+	const struct action *action;
+	enum status          st;
+
+	if (report->action_count == 0)
+		return fail(err, ST_NOT_FOUND, "\"%.*s\" has no life cycle", (int) report->path.len, report->path.ptr);
+	const int64_t instance = asked != 0 ? asked : report->actions[report->action_count - 1].instance;
+	if (instance == 0)
+		return ST_OK;
+	action = find_action(report, instance);
+	if (action == NULL)
+		return fail(err, ST_INVALID, "No state information for %" PRId64, instance);
+
+	st = plan_load(report->o->store, report->db, instance, &report->plan, err);
+	if (st == ST_NOT_FOUND)
+		return fail(err, ST_NOT_FOUND, "AppContext for status query not found: %" PRId64, instance);
+	if (st == ST_OK)
+		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
+	if (st == ST_OK)
+		report->outcome = outcome_now(report, action);
+	return st;
+}
+
+/* A filter that names an unknown app is a mistake, but not in the list forms. */
+static enum status check_filter(const struct report *report, struct error *err)
+{
+	const struct status_query *query = report->query;
+
+	if (report->plan == NULL || query->form != STATUS_FULL)
+		return ST_OK;
+	for (size_t i = 0; i < query->app_count; i++) {
+		bool is_known = false;
+		for (size_t app = 0; app < plan_app_count(report->plan) && !is_known; app++) {
+			const struct view name = plan_app(report->plan, app);
+			is_known = view_order(&name, &query->apps[i]) == 0;
+		}
+		const struct view composite_app = path_part(report->path, PART_COMPOSITE_APP);
+		if (!is_known)
+			return fail(err, ST_INVALID, "Filter app %.*s not in list of apps for composite app %.*s",
+			            (int) query->apps[i].len, query->apps[i].ptr, (int) composite_app.len, composite_app.ptr);
+	}
+	return ST_OK;
+}
+
+/* -- both ------------------------------------------------------------------------------------------------------------ */
+
+static enum status read_head(struct report *report, struct error *err)
+{
+	auto_json  *value = NULL;
+	auto_buf    doc;
+	enum status st;
+
+	buf_init(&doc, 4 << 20);
+	st = resource_read(report->o->store, report->db, report->path, &doc, NULL, &report->owner, err);
+	if (st == ST_OK)
+		st = json_read(buf_view(&doc), &value, err);
+	if (st != ST_OK)
+		return st;
+	const struct view profile = json_text_at(value, "spec.compositeProfile");
+	const char       *copy = arena_copy(&report->arena, profile.ptr, profile.len);
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	report->profile = (struct view) { copy, profile.len };
+	return ST_OK;
+}
+
+static enum status read_and_write(struct report *report, int64_t deadline_ns, struct buf *reply, struct error *err)
+{
+	enum status st;
+
+	if ((st = db_borrow(report->o->store->pool, deadline_ns, &report->db, err)) != ST_OK ||
+	    (st = read_head(report, err)) != ST_OK ||
+	    (st = action_list(report->db, report->owner, add_action, report, err)) != ST_OK ||
+	    (st = choose_context(report, err)) != ST_OK ||
+	    (st = check_filter(report, err)) != ST_OK)
+		return st;
+	return report_write(report, reply, err);
+}
+
+enum status deployment_status(struct orchestrator *o, struct view path, const struct status_query *query,
+                              int64_t deadline_ns, struct buf *reply, struct error *err)
+{
+	CLEANUP(report_done) struct report report = { .query = query, .o = o, .path = path };
+
+	arena_init(&report.arena, STATUS_BYTES_MAX);
+	return read_and_write(&report, deadline_ns, reply, err);
+}
+
+enum status cloud_status(struct orchestrator *o, struct view path, const struct status_query *query,
+                         int64_t deadline_ns, struct buf *reply, struct error *err)
+{
+	CLEANUP(report_done) struct report report = { .query = query, .o = o, .path = path, .is_cloud = true };
+
+	arena_init(&report.arena, STATUS_BYTES_MAX);
+	return read_and_write(&report, deadline_ns, reply, err);
+}

@@ -1,0 +1,581 @@
+#include "host/orchestrator/status_priv.h"
+
+#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/placement.h"
+#include "lib/base/clock.h"
+
+#include <inttypes.h>
+
+/* -- words ----------------------------------------------------------------------------------------------------------- */
+
+/* In byte order, as Go writes a map. */
+static const struct { enum object_state state; const char *name; } deployed_words[] = {
+	{ OBJECT_APPLIED,  "Applied"  }, { OBJECT_DELETED,  "Deleted"  }, { OBJECT_FAILED, "Failed" },
+	{ OBJECT_PENDING,  "Pending"  }, { OBJECT_RETRYING, "Retrying" },
+};
+
+static const struct { enum ready state; const char *name; } ready_words[] = {
+	{ READY_NOT_PRESENT, "NotPresent" }, { READY_NOT_READY, "NotReady" }, { READY_READY, "Ready" },
+};
+
+/* Kinds whose state the monitor reports; the others are listed without one. */
+static const struct { const char *group, *version, *kind; } tracked[] = {
+	{ "",     "v1", "ConfigMap" },   { "",     "v1", "Service" },     { "",      "v1", "Pod" },
+	{ "apps", "v1", "Deployment" },  { "apps", "v1", "DaemonSet" },   { "apps",  "v1", "StatefulSet" },
+	{ "batch", "v1", "Job" },        { "certificates.k8s.io", "v1", "CertificateSigningRequest" },
+};
+
+/* What a mode calls things. */
+static const struct { const char *status, *counts, *resource, *connectivity; } mode_words[] = {
+	[STATUS_RSYNC]    = { "status",         "rsyncStatus",    "rsyncStatus",    "readyStatus"  },
+	[STATUS_CLUSTER]  = { "status",         "clusterStatus",  "clusterStatus",  "readyStatus"  },
+	[STATUS_DEPLOYED] = { "deployedStatus", "deployedCounts", "deployedStatus", "connectivity" },
+	[STATUS_READY]    = { "deployedStatus", "readyCounts",    "readyStatus",    "connectivity" },
+};
+
+static const char *deployed_word(enum object_state state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(deployed_words); i++)
+		if (deployed_words[i].state == state)
+			return deployed_words[i].name;
+	return "Pending";
+}
+
+static bool is_tracked(const struct set_entry *entry)
+{
+	const struct view group = object_group(entry->api_version), version = object_version(entry->api_version);
+
+	for (size_t i = 0; i < ARRAY_LEN(tracked); i++)
+		if (view_is(group, tracked[i].group) && view_is(version, tracked[i].version) &&
+		    view_is(entry->kind, tracked[i].kind))
+			return true;
+	return false;
+}
+
+/* -- writing: the first failure sticks, and everything after it is nothing ------------------------------------------- */
+
+struct out {
+	struct buf   *buf;
+	struct error *err;
+	enum status   st;
+};
+
+static void put(struct out *out, const char *text)
+{
+	if (out->st == ST_OK)
+		out->st = buf_add_text(out->buf, text, out->err);
+}
+
+static void put_bytes(struct out *out, struct view bytes)
+{
+	if (out->st == ST_OK)
+		out->st = buf_add_view(out->buf, bytes, out->err);
+}
+
+static void put_text(struct out *out, struct view text)
+{
+	if (out->st == ST_OK)
+		out->st = buf_add_json(out->buf, text, out->err);
+}
+
+static void put_number(struct out *out, int64_t number)
+{
+	if (out->st == ST_OK)
+		out->st = buf_printf(out->buf, out->err, "%" PRId64, number);
+}
+
+/* A comma unless something has just been opened. */
+static void put_comma(struct out *out)
+{
+	const char last = out->buf->len > 0 ? out->buf->data[out->buf->len - 1] : '{';
+
+	if (last != '{' && last != '[' && last != ':')
+		put(out, ",");
+}
+
+static void put_key(struct out *out, const char *key)
+{
+	put_comma(out);
+	put(out, "\"");
+	put(out, key);
+	put(out, "\":");
+}
+
+/* Left out when empty. */
+static void put_member(struct out *out, const char *key, struct view text)
+{
+	if (text.len == 0)
+		return;
+	put_key(out, key);
+	put_text(out, text);
+}
+
+static void put_id(struct out *out, const char *key, int64_t id)
+{
+	char text[24] = "";
+
+	if (id != 0)
+		snprintf(text, sizeof text, "%" PRId64, id);
+	put_key(out, key);
+	put_text(out, view_of(text));
+}
+
+static void put_cluster(struct out *out, struct view cluster)
+{
+	const char  *plus = memchr(cluster.ptr, '+', cluster.len);
+	const size_t len = plus != NULL ? (size_t) (plus - cluster.ptr) : cluster.len;
+
+	put_key(out, "clusterProvider");
+	put_text(out, (struct view) { cluster.ptr, len });
+	put_key(out, "cluster");
+	put_text(out, plus != NULL ? (struct view) { plus + 1, cluster.len - len - 1 } : VIEW(""));
+}
+
+static void put_gvk(struct out *out, const struct set_entry *entry)
+{
+	put_key(out, "GVK");
+	put(out, "{");
+	put_key(out, "Group");
+	put_text(out, object_group(entry->api_version));
+	put_key(out, "Version");
+	put_text(out, object_version(entry->api_version));
+	put_key(out, "Kind");
+	put_text(out, entry->kind);
+	put(out, "}");
+}
+
+/* -- filters --------------------------------------------------------------------------------------------------------- */
+
+static bool is_among(const struct view *names, size_t count, struct view name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (view_order(&names[i], &name) == 0)
+			return true;
+	return count == 0;
+}
+
+/* -- one app on one cluster ------------------------------------------------------------------------------------------ */
+
+struct here {
+	struct plan_slot         *slot;
+	struct view               app, cluster;
+	const struct unit_status *unit;              /* NULL: none                          */
+	const struct set_entry   *entries;
+	size_t                    count;
+	struct object_row        *objects;           /* what is known of them               */
+	size_t                    object_count;
+};
+
+/* States of objects, when the mode shows them. */
+static enum status
+look_at(struct report *report, struct here *here, struct arena *arena, bool with_states, struct error *err)
+{
+	enum status st = plan_entries(report->plan, here->slot, &here->entries, &here->count, err);
+
+	here->objects = NULL;
+	here->object_count = 0;
+	if (st != ST_OK || !with_states || here->unit == NULL)
+		return st;
+	return unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count,
+	                    err);
+}
+
+/* Rows come in the order of the set, so the one at the same place is mostly it. */
+static const struct object_row *object_of(const struct here *here, size_t at)
+{
+	const struct view name = here->entries[at].name;
+
+	if (at < here->object_count && view_order(&here->objects[at].name, &name) == 0)
+		return &here->objects[at];
+	for (size_t i = 0; i < here->object_count; i++)
+		if (view_order(&here->objects[i].name, &name) == 0)
+			return &here->objects[i];
+	return NULL;
+}
+
+/* An object that nobody speaks of is as its unit is. */
+static enum object_state state_of(const struct here *here, const struct object_row *object)
+{
+	if (object != NULL)
+		return object->state;
+	if (here->unit == NULL || !here->unit->is_done)
+		return OBJECT_PENDING;
+	return here->unit->is_wanted ? OBJECT_APPLIED : OBJECT_DELETED;
+}
+
+/* NOTE: a Secret's body stays where it is; status is read by more people than secrets are. */
+static void put_detail(struct out *out, struct report *report, const struct here *here, const struct set_entry *entry)
+{
+	struct view body;
+
+	if (report->query->output != STATUS_DETAIL || report_is_about_ready(report) || entry->is_secret || out->st != ST_OK)
+		return;
+	out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
+	put_key(out, "detail");
+	if (out->st == ST_OK)
+		put_bytes(out, body);
+}
+
+/* Count the object, and write it when there is somewhere to. */
+static void put_object(struct out *out, struct report *report, const struct here *here, size_t at)
+{
+	const struct set_entry *entry = &here->entries[at];
+	const char             *word = NULL, *member = mode_words[report->query->mode].resource;
+	struct view             message = VIEW("");
+
+	if (!report_is_about_ready(report)) {
+		const struct object_row *object = object_of(here, at);
+		const enum object_state  state = state_of(here, object);
+		report->deployed[state]++;
+		word = deployed_word(state);
+		if (object != NULL)
+			message = object->message;
+	} else if (is_tracked(entry)) {
+		/* No monitor speaks for a cluster behind Git: what it tracks is not known to be there. */
+		report->ready[READY_NOT_PRESENT]++;
+		word = ready_words[READY_NOT_PRESENT].name;
+	}
+	if (report->query->output == STATUS_SUMMARY)
+		return;
+	put_comma(out);
+	put(out, "{");
+	put_gvk(out, entry);
+	put_key(out, "name");
+	put_text(out, object_plain_name(entry->name));
+	put_detail(out, report, here, entry);
+	if (word != NULL)
+		put_member(out, member, view_of(word));
+	put_member(out, "message", message);
+	put(out, "}");
+}
+
+static void put_unit(struct out *out, const struct report *report, const struct here *here)
+{
+	const struct unit_status *unit = here->unit;
+	const int                 reachable = unit != NULL ? unit->reachable : -1;
+
+	put_cluster(out, here->cluster);
+	put_member(out, mode_words[report->query->mode].connectivity,
+	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
+	if (unit == NULL || unit->is_done)
+		return;
+	put_member(out, "error", unit->error);
+	if (unit->attempts > 0) {
+		put_key(out, "attempts");
+		put_number(out, unit->attempts);
+	}
+}
+
+/* Nothing is written for a cluster without a matching object. */
+static void put_place(struct out *out, struct report *report, struct here *here)
+{
+	const size_t before = out->buf->len;
+	auto_arena   arena;
+	size_t       matching = 0;
+
+	arena_init(&arena, 64 << 20);
+	if (out->st == ST_OK)
+		out->st = look_at(report, here, &arena, !report_is_about_ready(report), out->err);
+	put_comma(out);
+	put(out, "{");
+	put_unit(out, report, here);
+	put_key(out, "resources");
+	put(out, "[");
+	for (size_t i = 0; out->st == ST_OK && i < here->count; i++) {
+		if (!is_among(report->query->resources, report->query->resource_count, object_plain_name(here->entries[i].name)))
+			continue;
+		put_object(out, report, here, i);
+		matching++;
+	}
+	put(out, "]}");
+	if (matching == 0 || report->query->output == STATUS_SUMMARY)
+		buf_cut(out->buf, before);
+}
+
+/* -- all of them ----------------------------------------------------------------------------------------------------- */
+
+typedef void each_place(struct out *out, struct report *report, struct here *here);
+
+static void walk_app(struct out *out, struct report *report, size_t app, each_place *each)
+{
+	const struct status_query *query = report->query;
+	struct here                here = { .app = plan_app(report->plan, app) };
+
+	for (size_t i = 0; out->st == ST_OK && i < plan_slot_count(report->plan, app); i++) {
+		here.slot = plan_slot(report->plan, app, i);
+		if (here.slot == NULL)
+			continue;
+		here.cluster = plan_slot_cluster(here.slot);
+		here.unit = report_unit(report, here.app, here.cluster);
+		if (is_among(query->clusters, query->cluster_count, here.cluster))
+			each(out, report, &here);
+	}
+}
+
+static bool is_app_shown(const struct report *report, size_t app)
+{
+	return is_among(report->query->apps, report->query->app_count, plan_app(report->plan, app));
+}
+
+/* An app without anything to show is left out. */
+static void put_app(struct out *out, struct report *report, size_t app)
+{
+	const size_t before = out->buf->len;
+
+	put_comma(out);
+	put(out, "{");
+	put_key(out, "name");
+	put_text(out, plan_app(report->plan, app));
+	put_key(out, "clusters");
+	put(out, "[");
+	const size_t empty = out->buf->len;
+	walk_app(out, report, app, put_place);
+	if (out->buf->len == empty) {
+		buf_cut(out->buf, before);
+		return;
+	}
+	put(out, "]}");
+}
+
+/* A deployment's apps, or the one app of a logical cloud, whose clusters stand alone. */
+static void put_places(struct out *out, struct report *report)
+{
+	for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++) {
+		if (!is_app_shown(report, app))
+			continue;
+		if (report->is_cloud)
+			walk_app(out, report, app, put_place);
+		else
+			put_app(out, report, app);
+	}
+}
+
+/* -- counting without reading objects -------------------------------------------------------------------------------- */
+
+static uint64_t known_objects(const struct unit_status *unit)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < OBJECT_STATES; i++)
+		sum += unit->counts[i];
+	return sum;
+}
+
+/* The unit's counters speak of this context only while its set is this context's. */
+static bool counts_by_unit(struct report *report, struct here *here)
+{
+	const struct digest set = plan_slot_set(report->plan, here->slot);
+
+	return !report_is_about_ready(report) && here->unit != NULL && digest_equal(&here->unit->set, &set) &&
+	       known_objects(here->unit) > 0;
+}
+
+static void count_place(struct out *out, struct report *report, struct here *here)
+{
+	if (!counts_by_unit(report, here)) {
+		put_place(out, report, here);
+		return;
+	}
+	for (size_t i = 0; i < OBJECT_STATES; i++)
+		if (i != OBJECT_DELETED || !here->unit->is_wanted)
+			report->deployed[i] += here->unit->counts[i];
+}
+
+static bool has_filter(const struct status_query *query)
+{
+	return query->app_count > 0 || query->cluster_count > 0 || query->resource_count > 0;
+}
+
+/* What is written on the way is nobody's: a summary shows counts only. */
+static void count_all(struct out *out, struct report *report)
+{
+	auto_buf   nothing;
+	struct out beside = { &nothing, out->err, out->st };
+
+	buf_init(&nothing, 64 << 20);
+	if (has_filter(report->query)) {
+		put_places(&beside, report);
+	} else {
+		for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++)
+			walk_app(&beside, report, app, count_place);
+	}
+	out->st = beside.st;
+}
+
+/* -- the parts of the answer ----------------------------------------------------------------------------------------- */
+
+static void put_head(struct out *out, const struct report *report)
+{
+	put_member(out, "project", path_part(report->path, PART_PROJECT));
+	if (!report->is_cloud) {
+		put_member(out, "compositeApp", path_part(report->path, PART_COMPOSITE_APP));
+		put_member(out, "compositeAppVersion", path_part(report->path, PART_VERSION));
+		put_member(out, "compositeProfile", report->profile);
+	}
+	put_member(out, "name", path_part(report->path, report->is_cloud ? PART_CLOUD : PART_DEPLOYMENT));
+}
+
+static void put_states(struct out *out, const struct report *report)
+{
+	char time[WALL_TEXT_SIZE];
+
+	put_key(out, "states");
+	put(out, "{");
+	put_id(out, "statusctxid", report->actions[report->action_count - 1].status_context);
+	put_key(out, "actions");
+	put(out, "[");
+	for (size_t i = 0; i < report->action_count; i++) {
+		const struct action *action = &report->actions[i];
+		put_comma(out);
+		put(out, "{");
+		put_key(out, "state");
+		put_text(out, view_of(action->state));
+		put_id(out, "instance", action->instance);
+		wall_text(action->at_ms, time);
+		put_key(out, "time");
+		put_text(out, view_of(time));
+		put_key(out, "revision");
+		put_number(out, action->revision);
+		put(out, "}");
+	}
+	put(out, "]}");
+}
+
+static void put_count(struct out *out, const char *name, uint64_t count)
+{
+	if (count == 0)
+		return;
+	put_key(out, name);
+	put_number(out, (int64_t) count);
+}
+
+static void put_counts(struct out *out, const struct report *report)
+{
+	const size_t before = out->buf->len;
+
+	put_key(out, mode_words[report->query->mode].counts);
+	put(out, "{");
+	const size_t empty = out->buf->len;
+	if (report_is_about_ready(report))
+		for (size_t i = 0; i < ARRAY_LEN(ready_words); i++)
+			put_count(out, ready_words[i].name, report->ready[ready_words[i].state]);
+	else
+		for (size_t i = 0; i < ARRAY_LEN(deployed_words); i++)
+			put_count(out, deployed_words[i].name, report->deployed[deployed_words[i].state]);
+	if (out->buf->len == empty)
+		buf_cut(out->buf, before);
+	else
+		put(out, "}");
+}
+
+/* The counts stand before the places they are of, so the places are written beside and put in afterwards. */
+static void put_full(struct out *out, struct report *report)
+{
+	const bool is_summary = report->query->output == STATUS_SUMMARY;
+	auto_buf   places;
+	struct out beside = { &places, out->err, out->st };
+
+	put_states(out, report);
+	if (report->plan == NULL)
+		return;
+	buf_init(&places, out->buf->max);
+	if (is_summary)
+		count_all(&beside, report);
+	else
+		put_places(&beside, report);
+	if (out->st == ST_OK)
+		out->st = beside.st;
+
+	put_member(out, mode_words[report->query->mode].status, view_of(outcome_name(report->outcome)));
+	if (report_is_about_ready(report))
+		put_member(out, "readyStatus",
+		           view_of(report->ready[READY_NOT_PRESENT] + report->ready[READY_NOT_READY] > 0 ? "NotReady" : "Ready"));
+	put_counts(out, report);
+	if (!is_summary && places.len > 0) {
+		put_key(out, report->is_cloud ? "clusters" : "apps");
+		put(out, "[");
+		put_bytes(out, buf_view(&places));
+		put(out, "]");
+	}
+}
+
+/* -- the list forms -------------------------------------------------------------------------------------------------- */
+
+static void put_cluster_item(struct out *out, struct report *report, struct here *here)
+{
+	(void) report;
+	put_comma(out);
+	put(out, "{");
+	put_cluster(out, here->cluster);
+	put(out, "}");
+}
+
+static void put_resources_item(struct out *out, struct report *report, struct here *here)
+{
+	if (out->st == ST_OK)
+		out->st = look_at(report, here, &report->arena, false, out->err);
+	put_comma(out);
+	put(out, "{");
+	put_key(out, "app");
+	put_text(out, here->app);
+	put_cluster(out, here->cluster);
+	put_key(out, "resources");
+	put(out, "[");
+	for (size_t i = 0; out->st == ST_OK && i < here->count; i++) {
+		put_comma(out);
+		put(out, "{");
+		put_key(out, "name");
+		put_text(out, object_plain_name(here->entries[i].name));
+		put_gvk(out, &here->entries[i]);
+		put(out, "}");
+	}
+	put(out, "]}");
+}
+
+static void put_app_item(struct out *out, struct report *report, size_t app)
+{
+	switch (report->query->form) {
+	case STATUS_APPS:
+		put_comma(out);
+		put_text(out, plan_app(report->plan, app));
+		return;
+	case STATUS_CLUSTERS:
+		put_comma(out);
+		put(out, "{");
+		put_key(out, "app");
+		put_text(out, plan_app(report->plan, app));
+		put_key(out, "clusters");
+		put(out, "[");
+		walk_app(out, report, app, put_cluster_item);
+		put(out, "]}");
+		return;
+	default:
+		walk_app(out, report, app, put_resources_item);
+	}
+}
+
+static void put_list(struct out *out, struct report *report)
+{
+	const enum status_form form = report->query->form;
+
+	put_key(out, form == STATUS_APPS ? "apps" : form == STATUS_CLUSTERS ? "clustersByApp" : "resourcesByApp");
+	put(out, "[");
+	for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++)
+		if (form == STATUS_APPS || is_app_shown(report, app))
+			put_app_item(out, report, app);
+	put(out, "]");
+}
+
+enum status report_write(struct report *report, struct buf *reply, struct error *err)
+{
+	struct out out = { reply, err, ST_OK };
+
+	put(&out, "{");
+	put_head(&out, report);
+	if (report->query->form == STATUS_FULL)
+		put_full(&out, report);
+	else
+		put_list(&out, report);
+	put(&out, "}");
+	return out.st;
+}

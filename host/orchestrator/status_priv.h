@@ -1,0 +1,38 @@
+/*
+ * status_priv.h - between status.c, which decides what is shown, and status_json.c, which writes it.
+ */
+#ifndef HOST_ORCHESTRATOR_STATUS_PRIV_H
+#define HOST_ORCHESTRATOR_STATUS_PRIV_H
+
+#include "host/orchestrator/lifecycle.h"
+#include "host/orchestrator/orchestrator.h"
+#include "host/orchestrator/plan.h"
+
+enum ready { READY_NOT_PRESENT, READY_NOT_READY, READY_READY, READY_STATES };
+
+struct report {
+	const struct status_query *query;
+	struct orchestrator *o;
+	struct db           *db;
+	struct arena         arena;
+	bool                 is_cloud;
+	int64_t              owner;
+	struct view          path, profile;
+	struct action       *actions;
+	size_t               action_count, action_room;
+	struct plan         *plan;              /* of the context that is shown; NULL: none  */
+	enum outcome         outcome;
+	struct unit_status  *units;             /* by app, then cluster, in byte order       */
+	size_t               unit_count;
+	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
+};
+
+bool report_is_about_ready(const struct report *report);      /* cluster, ready: what the monitor says */
+
+/* The unit of a slot; NULL: none. */
+const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster);
+
+/* Append the answer. */
+enum status MUST_CHECK report_write(struct report *report, struct buf *reply, struct error *err);
+
+#endif
