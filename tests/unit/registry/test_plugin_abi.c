@@ -1,6 +1,6 @@
 /*
  * The layout of every published struct, frozen.  A row that fails means: plugins built before this change break.  Append
- * members at the end and add rows; change none.  The figures are those of the 64-bit targets we ship for.
+ * members at the end, add rows and let the size grow; change nothing else.  The figures are those of 64-bit targets.
  */
 #include "emco/plugin.h"
 
