@@ -36,11 +36,11 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
 {
 	size_t want;
 
-	if (__builtin_mul_overflow(count, size, &want) || want > arena->max - arena->used)
+	if (__builtin_mul_overflow(count, size, &want) || want > SIZE_MAX - ALIGN)
 		return NULL;
-	want = (want + ALIGN - 1) / ALIGN * ALIGN;
-	if (want == 0)
-		want = ALIGN;
+	want = want > 0 ? (want + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+	if (want > arena->max - arena->used)
+		return NULL;
 
 	struct arena_block *block = arena->block;
 	if (block == NULL || want > block->size - block->used) {

@@ -61,6 +61,8 @@ static enum status explain(const json_error_t *fault, struct error *err)
 {
 	char text[JSON_ERROR_TEXT_LENGTH];
 
+	if (fault->text[0] == '\0')                     /* all that it says of most failed allocations */
+		return fail(err, ST_NO_MEMORY, "out of memory");
 	switch (json_error_code(fault)) {
 	case json_error_out_of_memory:
 		return fail(err, ST_NO_MEMORY, "out of memory");

@@ -97,6 +97,8 @@ static bool read_integer(struct view text, enum yaml_dialect dialect, struct sca
 		    && !(is_negative ? __builtin_sub_overflow(integer, digit, &integer)
 		                     : __builtin_add_overflow(integer, digit, &integer));
 	}
+	if (!fits && base == 10)
+		return false;                /* strtod rounds it better */
 	if (fits)
 		*ret_scalar = (struct scalar) { .kind = SCALAR_INTEGER, .integer = integer };
 	else if (isfinite(real))
@@ -111,7 +113,7 @@ static struct scalar real_of(double real, enum yaml_dialect dialect)
 {
 	if (!isfinite(real))
 		return (struct scalar) { .kind = SCALAR_NO_JSON };
-	if (dialect == YAML_KUBERNETES && real == trunc(real) && fabs(real) < 9e18)
+	if (dialect == YAML_KUBERNETES && real > -9e18 && real < 9e18 && real == (double) (int64_t) real)
 		return (struct scalar) { .kind = SCALAR_INTEGER, .integer = (int64_t) real };
 	return (struct scalar) { .kind = SCALAR_REAL, .real = real };
 }
