@@ -68,7 +68,7 @@ static void test_plain_scalars_mean_what_their_dialect_says(void **state)
 		{ ".inf",         "line 1: \".inf\" has no form in JSON", "line 1: \".inf\" has no form in JSON" },
 		{ "1e999",        "line 1: \"1e999\" has no form in JSON", "line 1: \"1e999\" has no form in JSON" },
 		{ "-",            "[null]",               "[null]"               },
-		{ "<<",           "\"<<\"",               "\"<<\""               },
+		{ "<<",           "\"\\u003c\\u003c\"",   "\"\\u003c\\u003c\""   },
 		{ "'yes'",        "\"yes\"",              "\"yes\""              },
 		{ "\"12\"",       "\"12\"",               "\"12\""               },
 		{ "|\n 12\n",     "\"12\\n\"",            "\"12\\n\""            },
