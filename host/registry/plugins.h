@@ -27,7 +27,7 @@ struct instance {
 	int64_t            call_limit_ns;       /* deadline of one call: option call_timeout_ms, 10 s     */
 	const char *const *aliases;             /* of the plugin, and `bind` of the file                  */
 	bool               is_quarantined;      /* a call came late; written under the plugins' lock      */
-	uint64_t           calls, failures, late;
+	uint64_t           calls, failures, late;    /* read these four with __atomic_load_n                   */
 };
 
 struct plugins_options { const char *plugin_dir, *controllers_dir, *data_dir; };

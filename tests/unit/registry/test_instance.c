@@ -229,8 +229,8 @@ static void test_who_waits_for_a_busy_plugin_waits_until_its_deadline(void **sta
 	nanosleep(&pause, NULL);
 	assert_int_equal(ST_UNAVAILABLE, call(instance, 30, &err));
 	assert_string_equal("controller \"test-serial\" is busy with another call", err.text);
-	assert_int_equal(1, instance->calls);
 	pthread_join(thread, NULL);
+	assert_int_equal(1, instance->calls);
 	setup_end(&setup);
 }
 
