@@ -234,7 +234,7 @@ enum status builder_scalar(struct builder *b, const yaml_event_t *event)
 		return st;
 	}
 	if (b->depth == 0)
-		b->is_blank = text.len == 0 && scalar.kind == SCALAR_NULL;
+		b->is_blank = event->data.scalar.tag == NULL && text.len == 0 && scalar.kind == SCALAR_NULL;
 	return take_value(b, value, scalar.kind);
 }
 
