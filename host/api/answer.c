@@ -1,0 +1,278 @@
+#include "host/api/answer.h"
+
+#include "host/api/body.h"
+#include "host/api/negotiate.h"
+#include "host/api/status.h"
+
+#include <strings.h>
+
+/* -- head ------------------------------------------------------------------------------------------------------------- */
+
+/* "Tue, 15 Nov 1994 08:12:31 GMT", made once a second by each thread. */
+static const char *date_text(void)
+{
+	static _Thread_local time_t made_at;
+	static _Thread_local char   text[40];
+	const time_t now = time(NULL);
+	struct tm    tm;
+
+	if (now != made_at && gmtime_r(&now, &tm) != NULL) {
+		strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		made_at = now;
+	}
+	return text;
+}
+
+/* What civetweb will do after this answer, so that the head says it. */
+static bool is_closing(struct request *req)
+{
+	const char *wish = request_header(req, "Connection");
+	const bool  is_1_1 = strcmp(req->info->http_version, "1.1") == 0;
+
+	if (req->is_closing || atomic_load(&req->api->is_draining))
+		return true;
+	return wish != NULL ? strcasestr(wish, "keep-alive") == NULL : !is_1_1;
+}
+
+enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_NONE };
+
+/* Write the head so that it ends where the body begins.  Where it starts, or NULL when it does not fit: our bug. */
+static char *put_head(struct request *req, int code, const char *content_type, enum framing framing, size_t length)
+{
+	char   head[REPLY_ROOM];
+	size_t len;
+
+	req->is_closing = is_closing(req);
+	if (req->is_closing)
+		mg_disable_connection_keep_alive(req->conn);
+	len = (size_t) snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Request-Id: %s\r\n", code,
+	                        http_reason(code), date_text(), req->id);
+	if (content_type != NULL)
+		len += (size_t) snprintf(head + len, sizeof head - len, "Content-Type: %s\r\n", content_type);
+	if (framing == FRAMING_LENGTH)
+		len += (size_t) snprintf(head + len, sizeof head - len, "Content-Length: %zu\r\n", length);
+	else if (framing == FRAMING_CHUNKED)
+		len += (size_t) snprintf(head + len, sizeof head - len, "Transfer-Encoding: chunked\r\n");
+	if (code >= 400)
+		len += (size_t) snprintf(head + len, sizeof head - len, "X-Content-Type-Options: nosniff\r\n");
+	len += (size_t) snprintf(head + len, sizeof head - len, "%sConnection: %s\r\n\r\n", req->headers.data,
+	                         req->is_closing ? "close" : "keep-alive");
+	if (len >= sizeof head)
+		return NULL;
+	return memcpy(req->reply.data + REPLY_ROOM - len, head, len);
+}
+
+/* -- body ------------------------------------------------------------------------------------------------------------- */
+
+struct buf *answer_body(struct request *req, struct error *err)
+{
+	if (req->reply.len == 0) {
+		if (buf_room(&req->reply, REPLY_ROOM + 1024, err) == NULL)
+			return NULL;
+		req->reply.len = REPLY_ROOM;
+		req->reply.data[REPLY_ROOM] = '\0';
+	}
+	return &req->reply;
+}
+
+size_t answer_body_len(const struct request *req)
+{
+	return req->reply.len < REPLY_ROOM ? 0 : req->reply.len - REPLY_ROOM;
+}
+
+void answer_drop_body(struct request *req)
+{
+	if (req->reply.len > REPLY_ROOM)
+		buf_cut(&req->reply, REPLY_ROOM);
+}
+
+void answer_header(struct request *req, const char *fmt, ...)
+{
+	char    line[512];
+	va_list args;
+
+	va_start(args, fmt);
+	const int len = vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	if (len > 0 && (size_t) len < sizeof line && req->headers.len + (size_t) len + 2 <= req->headers.max)
+		IGNORE(buf_printf(&req->headers, NULL, "%s\r\n", line));
+}
+
+/* A peer that has gone needs no answer; the connection must not be used again. */
+static bool send_bytes(struct request *req, const char *bytes, size_t len)
+{
+	if (mg_write(req->conn, bytes, len) == (int) len)
+		return true;
+	req->is_closing = true;
+	mg_disable_connection_keep_alive(req->conn);
+	return false;
+}
+
+void answer_send(struct request *req, int code, const char *content_type)
+{
+	static const char nothing[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+	                              "Connection: close\r\n\r\n";
+	char *head = NULL;
+
+	body_settle(req);
+	if (answer_body(req, NULL) != NULL)
+		head = put_head(req, code, content_type, code == 204 || code == 304 ? FRAMING_NONE : FRAMING_LENGTH,
+		                answer_body_len(req));
+	req->code = head == NULL ? 503 : code;
+	if (head == NULL) {
+		mg_disable_connection_keep_alive(req->conn);
+		send_bytes(req, nothing, sizeof nothing - 1);
+		return;
+	}
+	const char *end = req->reply.data + (req->is_head || code == 304 ? REPLY_ROOM : req->reply.len);
+	if (send_bytes(req, head, (size_t) (end - head)) && req->is_closing)
+		body_drain(req);
+}
+
+/* -- streams ---------------------------------------------------------------------------------------------------------- */
+
+/* Send what has gathered as one chunk; its size line goes into the room before it. */
+static bool send_piece(struct request *req, bool is_last)
+{
+	const size_t len = answer_body_len(req);
+	char size[24];
+	const bool is_chunked = strcmp(req->info->http_version, "1.1") == 0;
+
+	if (req->is_head)
+		return true;
+	if (!is_chunked)
+		return send_bytes(req, req->reply.data + REPLY_ROOM, len);
+	if (buf_add_text(&req->reply, is_last ? "\r\n0\r\n\r\n" : "\r\n", NULL) != ST_OK)
+		return false;
+	const size_t size_len = (size_t) snprintf(size, sizeof size, "%zx\r\n", len);
+	char *from = memcpy(req->reply.data + REPLY_ROOM - size_len, size, size_len);
+	return send_bytes(req, from, (size_t) (req->reply.data + req->reply.len - from));
+}
+
+enum status answer_stream(struct request *req, int code, const char *content_type, struct error *err)
+{
+	if (answer_body_len(req) < ANSWER_PIECE)
+		return ST_OK;
+	if (!req->is_streaming) {
+		const bool is_chunked = strcmp(req->info->http_version, "1.1") == 0;
+		body_settle(req);
+		req->is_closing |= !is_chunked;
+		char *head = put_head(req, code, content_type, is_chunked ? FRAMING_CHUNKED : FRAMING_NONE, 0);
+		if (head == NULL)
+			return fail(err, ST_INTERNAL, "the head of the answer is too large");
+		req->is_streaming = true;
+		req->code = code;
+		if (!send_bytes(req, head, (size_t) (req->reply.data + REPLY_ROOM - head)))
+			return fail(err, ST_UNAVAILABLE, "the client has gone");
+	}
+	if (!send_piece(req, false))
+		return fail(err, ST_UNAVAILABLE, "the client has gone");
+	answer_drop_body(req);
+	return ST_OK;
+}
+
+void answer_stream_end(struct request *req, int code, const char *content_type)
+{
+	if (!req->is_streaming)
+		answer_send(req, code, content_type);
+	else
+		send_piece(req, true);
+}
+
+void answer_stream_fail(struct request *req, const struct error *err)
+{
+	if (!req->is_streaming) {
+		answer_fail(req, err);
+		return;
+	}
+	req->is_closing = true;
+	mg_disable_connection_keep_alive(req->conn);
+}
+
+/* -- faults ----------------------------------------------------------------------------------------------------------- */
+
+static size_t faults_kept(const struct verdict *verdict)
+{
+	return verdict->faults < FAULTS_MAX ? verdict->faults : FAULTS_MAX;
+}
+
+enum status answer_text(struct buf *out, const struct error *fault, const struct verdict *verdict, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < faults_kept(verdict) && st == ST_OK; i++)
+		st = buf_printf(out, err, "%s: %s\n", *verdict->fault[i].field == '\0' ? "/" : verdict->fault[i].field,
+		                verdict->fault[i].text);
+	if (st == ST_OK && verdict->faults > FAULTS_MAX)
+		st = buf_printf(out, err, "and %zu more\n", verdict->faults - FAULTS_MAX);
+	if (st != ST_OK || verdict->faults > 0)
+		return st;
+	st = buf_printf(out, err, "%s%s%s\n", fault->field, *fault->field == '\0' ? "" : ": ", fault->text);
+	if (st == ST_OK && *fault->hint != '\0')
+		st = buf_printf(out, err, "%s\n", fault->hint);
+	return st;
+}
+
+static enum status add_member(struct buf *out, const char *before, const char *text, struct error *err)
+{
+	enum status st = buf_add_text(out, before, err);
+
+	return st == ST_OK ? buf_add_json(out, view_of(text), err) : st;
+}
+
+static enum status add_errors(struct buf *out, const struct error *fault, const struct verdict *verdict, struct error *err)
+{
+	const struct fault single = { fault->field, fault->text };
+	const bool         is_many = verdict->faults > 0;
+	const size_t       count = is_many ? faults_kept(verdict) : *fault->field != '\0';
+	enum status st = count == 0 ? ST_OK : buf_add_text(out, ",\"errors\":[", err);
+
+	for (size_t i = 0; i < count && st == ST_OK; i++) {
+		const struct fault *each = is_many ? &verdict->fault[i] : &single;
+		st = add_member(out, i == 0 ? "{\"field\":" : ",{\"field\":", each->field, err);
+		if (st == ST_OK)
+			st = add_member(out, ",\"detail\":", each->text, err);
+		if (st == ST_OK)
+			st = buf_add_text(out, "}", err);
+	}
+	return st == ST_OK && count > 0 ? buf_add_text(out, "]", err) : st;
+}
+
+enum status answer_problem(struct buf *out, int code, const struct error *fault, const struct verdict *verdict,
+                           const char *request_id, struct error *err)
+{
+	enum status st = buf_printf(out, err, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d", http_reason(code), code);
+
+	if (st == ST_OK)
+		st = add_member(out, ",\"detail\":", fault->text, err);
+	if (st == ST_OK && *fault->hint != '\0')
+		st = add_member(out, ",\"hint\":", fault->hint, err);
+	if (st == ST_OK)
+		st = add_member(out, ",\"kind\":", status_name(fault->code), err);
+	if (st == ST_OK)
+		st = add_member(out, ",\"request\":", request_id, err);
+	if (st == ST_OK)
+		st = add_errors(out, fault, verdict, err);
+	return st == ST_OK ? buf_add_text(out, "}\n", err) : st;
+}
+
+void answer_fail_code(struct request *req, int code, const struct error *fault)
+{
+	const bool is_problem = negotiate_names(request_header(req, "Accept"), TYPE_PROBLEM);
+
+	answer_drop_body(req);
+	if (code == 503)
+		answer_header(req, "Retry-After: 1");
+	if (answer_body(req, NULL) != NULL) {
+		enum status st = is_problem ? answer_problem(&req->reply, code, fault, &req->verdict, req->id, NULL)
+		                            : answer_text(&req->reply, fault, &req->verdict, NULL);
+		if (st != ST_OK)
+			answer_drop_body(req);
+	}
+	answer_send(req, code, is_problem ? TYPE_PROBLEM : TYPE_TEXT);
+}
+
+void answer_fail(struct request *req, const struct error *fault)
+{
+	answer_fail_code(req, status_http(fault->code), fault);
+}

@@ -1,0 +1,52 @@
+/*
+ * answer.h - what goes back: head and body in one send, or a stream of large pieces.
+ *
+ * The body of an answer grows in req->reply behind room for the head, so that nothing is copied to put them together: two
+ * sends would cost a third of the throughput.
+ */
+#ifndef HOST_API_ANSWER_H
+#define HOST_API_ANSWER_H
+
+#include "host/api/request.h"
+
+#define TYPE_JSON     "application/json"
+#define TYPE_PROBLEM  "application/problem+json"
+#define TYPE_BYTES    "application/octet-stream"
+#define TYPE_FORM     "multipart/form-data"
+#define TYPE_TEXT     "text/plain; charset=utf-8"
+
+enum { ANSWER_PIECE = 1 << 16 };
+
+/* Where the body goes: append to it.  NULL: out of memory, told in err. */
+struct buf *answer_body(struct request *req, struct error *err) MUST_CHECK;
+size_t      answer_body_len(const struct request *req);
+void        answer_drop_body(struct request *req);
+
+/* One more header line, without its line end; left out when there is no room. */
+void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
+
+/* Send the body there is.  content_type NULL: there is none to speak of.  Failures are the peer's: the connection closes. */
+void answer_send(struct request *req, int code, const char *content_type);
+
+/* Send a fault: plain text, or a problem document when the client names application/problem+json. */
+void answer_fail(struct request *req, const struct error *err);
+
+/* The same with a code of its own, for the two that have no status: 405 and 408. */
+void answer_fail_code(struct request *req, int code, const struct error *err);
+
+/*
+ * A body of unknown length: call after adding to the body.  Sends once ANSWER_PIECE bytes have gathered; a body that ends
+ * before is sent in one piece, with its length.  ST_UNAVAILABLE: the peer has gone.
+ */
+enum status MUST_CHECK answer_stream(struct request *req, int code, const char *content_type, struct error *err);
+void answer_stream_end(struct request *req, int code, const char *content_type);
+/* It cannot be completed: if it has begun, the connection breaks, so that the peer cannot take it for whole. */
+void answer_stream_fail(struct request *req, const struct error *err);
+
+/* The text of a fault, appended.  Pure. */
+enum status MUST_CHECK answer_text(struct buf *out, const struct error *fault, const struct verdict *verdict,
+                                   struct error *err);
+enum status MUST_CHECK answer_problem(struct buf *out, int code, const struct error *fault, const struct verdict *verdict,
+                                      const char *request_id, struct error *err);
+
+#endif

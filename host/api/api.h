@@ -1,0 +1,55 @@
+/*
+ * api.h - the REST API as a whole: what its parts share.
+ *
+ * A request: civetweb thread, one handler (server.c), route table, negotiate and parse, validate, one transaction, answer.
+ * Health, readiness and metrics are also served by a listener of their own, whose few threads no slow body can hold.
+ */
+#ifndef HOST_API_API_H
+#define HOST_API_API_H
+
+#include "host/api/route.h"
+
+#include <stdatomic.h>
+
+struct metrics;
+struct server;
+
+struct api_options {
+	const char *listen, *health_listen;     /* "127.0.0.1:9015", "[::1]:9015"; health_listen NULL: none */
+	unsigned    threads;
+	size_t      body_limit_bytes;           /* of JSON                                                  */
+	size_t      file_limit_bytes;           /* of one uploaded file, below the type's own limit         */
+	size_t      upload_limit_bytes;         /* of all bodies that are in memory at one time             */
+	int64_t     request_limit_ns;           /* of a request, its body included                          */
+	int64_t     operation_limit_ns;         /* of a verb                                                */
+	bool        strict_references;
+};
+
+struct api {
+	struct api_options   options;
+	struct store        *store;
+	struct types        *types;
+	struct plugins      *plugins;
+	struct orchestrator *orchestrator;
+	/* The API's own, from here on. */
+	struct routes       *routes;
+	struct metrics      *metrics;
+	struct server       *server;
+	atomic_bool          is_ready;          /* every controller has begun                               */
+	atomic_bool          is_draining;
+	atomic_uint          in_flight;
+	atomic_size_t        body_bytes;        /* announced by the requests in flight                      */
+	atomic_uint          body_readers;      /* threads that wait for a body                             */
+};
+
+/*
+ * Compile the routes, listen, serve.  The fields above must be set, plugins may start later: until api_ready is called
+ * /readyz says no, and everything else is answered.  ST_INVALID: an address that is none or taken.
+ */
+enum status MUST_CHECK api_open(struct api *api, struct error *err);
+void api_ready(struct api *api);
+
+/* Refuse new work, wait for the requests in flight until the deadline, close.  Accepts an api that is not open. */
+void api_close(struct api *api, int64_t deadline_ns);
+
+#endif

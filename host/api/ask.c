@@ -1,0 +1,99 @@
+/* Verbs and views: what host/resources answers itself, wrapped into HTTP. */
+#include "host/api/answer.h"
+#include "host/api/body.h"
+#include "host/api/handlers.h"
+
+#include "lib/base/clock.h"
+
+enum { ASK_REPLY_MAX = 128 << 20 };
+
+static void ask_init(struct ask *ask, struct request *req, struct buf *reply)
+{
+	*ask = (struct ask) {
+		.orchestrator = req->api->orchestrator, .type = req->endpoint->type, .path = req->path, .arena = &req->arena,
+		.deadline_ns = req->deadline_ns, .body = buf_view(&req->body), .parameters = req->parameters,
+		.parameter_count = req->parameter_count, .reply = reply,
+	};
+	buf_init(reply, ASK_REPLY_MAX);
+}
+
+/* Send what the handler wrote, as one line of JSON. */
+static enum status send_reply(struct request *req, int code, const struct buf *reply, struct error *err)
+{
+	if (reply->len == 0) {
+		answer_send(req, code, NULL);
+		return ST_OK;
+	}
+	struct buf *body = answer_body(req, err);
+	if (body == NULL)
+		return ST_NO_MEMORY;
+	enum status st = buf_add_view(body, buf_view(reply), err);
+	if (st == ST_OK && reply->data[reply->len - 1] != '\n')
+		st = buf_add(body, "\n", 1, err);
+	if (st == ST_OK)
+		answer_send(req, code, TYPE_JSON);
+	return st;
+}
+
+static enum status look_answer(struct request *req, const struct look *look, bool *ret_answered, struct error *err)
+{
+	struct ask ask;
+	auto_buf   reply;
+
+	ask_init(&ask, req, &reply);
+	enum status st = look->handler(&ask, err);
+	if (st != ST_OK || ask.is_plain)
+		return st;
+	*ret_answered = true;
+	if (ask.instead.len == 0)
+		return send_reply(req, 200, &reply, err);
+
+	struct type_path found;
+	if (!type_path_parse(req->api->types, ask.instead, &found) || !found.is_item)
+		return fail(err, ST_INTERNAL, "the view of \"%s\" names what is no resource", look->type);
+	return resource_answer(req, found.type, ask.instead, err);
+}
+
+enum status views_answer(struct request *req, bool *ret_answered, struct error *err)
+{
+	const struct endpoint *endpoint = req->endpoint;
+	bool is_answered = false;
+
+	for (size_t i = 0; i < endpoint->look_count && !is_answered; i++) {
+		const struct look *look = endpoint->looks[i];
+		const struct ask   ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
+		if (look->parameter != NULL && ask_find(&ask, look->parameter) == NULL)
+			continue;
+		enum status st = look_answer(req, look, &is_answered, err);
+		if (st != ST_OK)
+			return st;
+	}
+	*ret_answered = is_answered;
+	return ST_OK;
+}
+
+enum status handle_look(struct request *req, struct error *err)
+{
+	bool is_answered = false;
+
+	enum status st = views_answer(req, &is_answered, err);
+	if (st != ST_OK || is_answered)
+		return st;
+	return fail(err, ST_NOT_FOUND, "\"%.*s\" has no such view", (int) req->path.len, req->path.ptr);
+}
+
+enum status handle_verb(struct request *req, struct error *err)
+{
+	const struct verb *verb = req->endpoint->verb;
+	struct ask ask;
+	auto_buf   reply;
+
+	buf_init(&reply, 0);
+	enum status st = body_read(req, req->api->options.body_limit_bytes, err);
+	if (st != ST_OK)
+		return st;
+	req->deadline_ns = clock_ns() + req->api->options.operation_limit_ns;
+	ask_init(&ask, req, &reply);
+	st = verb->handler(&ask, err);
+	return st == ST_OK ? send_reply(req, (int) verb->success, &reply, err) : st;
+}

@@ -1,0 +1,178 @@
+#include "host/api/body.h"
+
+#include "lib/base/clock.h"
+
+#include <strings.h>
+
+enum {
+	CHUNK_MAX      = 1 << 16,
+	SETTLE_BYTES   = 1 << 16,       /* an unread body up to this size does not cost the connection  */
+	DRAIN_BYTES    = 4 << 20,
+	DRAIN_MS       = 2000,
+	RESERVE_BYTES  = 1 << 16,       /* bodies up to this size are not counted against the whole     */
+	SLOT_TRIES     = 20,
+};
+
+/* One thread in four is kept for requests without a body; at most one in eight waits for a body of unknown length. */
+static bool slot_take(struct request *req)
+{
+	const unsigned threads = req->api->options.threads;
+	const unsigned most = req->info->content_length < 0 ? threads / 8 + 1 : threads - threads / 4;
+
+	for (unsigned i = 0; i < SLOT_TRIES; i++) {
+		if (atomic_fetch_add(&req->api->body_readers, 1) < most)
+			return true;
+		atomic_fetch_sub(&req->api->body_readers, 1);
+		nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+	}
+	return false;
+}
+
+static void slot_give(struct request *req)
+{
+	atomic_fetch_sub(&req->api->body_readers, 1);
+}
+
+static enum status too_large(struct request *req, size_t limit, struct error *err)
+{
+	if (req->info->content_length > 0)
+		return fail(err, ST_TOO_LARGE, "the request body must be at most %zu bytes, got %lld", limit,
+		            req->info->content_length);
+	return fail(err, ST_TOO_LARGE, "the request body must be at most %zu bytes", limit);
+}
+
+/* Bodies in memory together stay below the server's bound. */
+static enum status reserve(struct request *req, size_t limit, struct error *err)
+{
+	const size_t bytes = req->info->content_length < 0 ? limit : (size_t) req->info->content_length;
+
+	if (bytes <= RESERVE_BYTES)
+		return ST_OK;
+	if (atomic_fetch_add(&req->api->body_bytes, bytes) + bytes > req->api->options.upload_limit_bytes) {
+		atomic_fetch_sub(&req->api->body_bytes, bytes);
+		return fail(err, ST_UNAVAILABLE, "too many uploads at once");
+	}
+	req->reserved_bytes = bytes;
+	return ST_OK;
+}
+
+/*
+ * NOTE: mg_read waits until it has all that was asked for, however slowly it comes.  So each read asks for no more than
+ * has come already: a client that sends a byte now and then is met again in time, at most twice as late as it has been.
+ */
+static size_t next_read(size_t have, size_t left)
+{
+	const size_t want = have + 1 < CHUNK_MAX ? have + 1 : CHUNK_MAX;
+
+	return want < left ? want : left;
+}
+
+static PRINTF(3, 4) enum status
+broken(struct request *req, struct error *err, const char *fmt, ...)
+{
+	char    text[128];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	req->is_body_broken = true;
+	return fail(err, ST_INVALID, "the request body %s", text);
+}
+
+static enum status read_all(struct request *req, size_t limit, int64_t deadline_ns, struct error *err)
+{
+	const long long announced = req->info->content_length;         /* -1: chunked */
+	struct buf *body = &req->body;
+
+	for (;;) {
+		const size_t left = announced >= 0 ? (size_t) announced - body->len : limit + 1 - body->len;
+		if (left == 0)
+			break;
+		const size_t want = next_read(body->len, left);
+		char *room = buf_room(body, want, err);
+		if (room == NULL)
+			return err != NULL ? err->code : ST_NO_MEMORY;
+		const int n = mg_read(req->conn, room, want);
+		if (n > 0)
+			body->len += (size_t) n;
+		body->data[body->len] = '\0';
+		if (n < 0)
+			return broken(req, err, "ends early, after %zu bytes", body->len);
+		if (n == 0)
+			break;                                          /* the end, or a peer that stalls */
+		if (deadline_past(deadline_ns))
+			return broken(req, err, "comes too slowly: %zu bytes so far", body->len);
+	}
+	if (announced >= 0 && body->len < (size_t) announced)
+		return broken(req, err, "ends early, after %zu of %lld bytes", body->len, announced);
+	return body->len > limit ? too_large(req, limit, err) : ST_OK;
+}
+
+static bool expects_continue(const struct request *req)
+{
+	const char *expect = request_header(req, "Expect");
+
+	return expect != NULL && strcasecmp(expect, "100-continue") == 0;
+}
+
+/* Nothing to read, more than one length, or too much: what the head alone tells. */
+static enum status check_head(struct request *req, size_t limit, struct error *err)
+{
+	if (request_header(req, "Transfer-Encoding") != NULL && request_header(req, "Content-Length") != NULL)
+		return fail(err, ST_INVALID, "the request has both Content-Length and Transfer-Encoding");
+	if (req->info->content_length > 0 && (unsigned long long) req->info->content_length > limit)
+		return too_large(req, limit, err);
+	return reserve(req, limit, err);
+}
+
+enum status body_read(struct request *req, size_t limit, struct error *err)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!request_has_body(req)) {
+		req->is_body_read = true;
+		return ST_OK;
+	}
+	enum status st = check_head(req, limit, err);
+	if (st != ST_OK)
+		return st;
+	if (!slot_take(req))
+		return fail(err, ST_UNAVAILABLE, "too many slow uploads at once");
+	if (expects_continue(req))
+		mg_write(req->conn, go_on, sizeof go_on - 1);
+	req->body.max = limit + 1 + CHUNK_MAX;
+	st = read_all(req, limit, req->deadline_ns, err);
+	slot_give(req);
+	req->is_body_read = st == ST_OK;
+	return st;
+}
+
+void body_settle(struct request *req)
+{
+	if (req->is_body_read || !request_has_body(req))
+		return;
+	if (req->info->content_length > 0 && req->info->content_length <= SETTLE_BYTES && req->body.len == 0
+	    && !expects_continue(req) && body_read(req, SETTLE_BYTES, NULL) == ST_OK)
+		return;
+	req->is_closing = true;
+}
+
+void body_drain(struct request *req)
+{
+	const int64_t deadline_ns = deadline_in_ms(DRAIN_MS);
+	char   chunk[8192];
+	size_t have = 0;
+	int    n;
+
+	if (req->is_body_read || req->is_body_broken || !request_has_body(req) || expects_continue(req)
+	    || !slot_take(req))
+		return;
+	while (have < DRAIN_BYTES && !deadline_past(deadline_ns)) {
+		n = mg_read(req->conn, chunk, next_read(have, sizeof chunk));
+		if (n <= 0)
+			break;
+		have += (size_t) n;
+	}
+	slot_give(req);
+}

@@ -1,0 +1,28 @@
+/*
+ * negotiate.h - what the client accepts, and media types with their parameters.
+ */
+#ifndef HOST_API_NEGOTIATE_H
+#define HOST_API_NEGOTIATE_H
+
+#include "lib/base/buf.h"
+
+/*
+ * The index of the offer that an Accept header likes best; of equals the one it names most
+ * closely, then the first.  A missing or empty header, and one that
+ * cannot be read at all, accept everything.  -1: nothing fits.  Offers are plain types ("application/json").
+ */
+int negotiate(const char *accept, const char *const *offers, size_t count);
+
+/* Does the header name this very type, with a weight above 0?  Wildcards do not count. */
+bool negotiate_names(const char *accept, const char *type);
+
+/* "multipart/form-data; boundary=x": is it of this type, without case? */
+bool media_type_is(const char *content_type, const char *type);
+
+/*
+ * The value of a parameter of a header such as Content-Type or Content-Disposition, unquoted into out (NUL-terminated, at
+ * most size - 1 bytes).  False: there is none, or it does not fit.
+ */
+bool header_parameter(struct view header, const char *name, char *out, size_t size);
+
+#endif

@@ -1,0 +1,290 @@
+/* /v2/openapi.json: made once from the same rows that make the routes, plugin types included. */
+#include "host/api/answer.h"
+#include "host/api/handlers.h"
+
+#include "lib/base/name.h"
+
+#include <ctype.h>
+#include <pthread.h>
+
+enum { OPENAPI_MAX = 32 << 20, WORD_MAX = 160 };
+
+#define FAULTS  "{\"description\":\"A fault, as one line of text per fault.\",\"content\":{\"text/plain\":{\"schema\":{\"type\":" \
+                "\"string\"}},\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}"
+
+static const char problem_schema[] =
+	"{\"type\":\"object\",\"title\":\"RFC 9457\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+	"\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"hint\":{\"type\":\"string\"},"
+	"\"kind\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
+	"\"object\",\"properties\":{\"field\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"}}}}}}";
+
+static const char *const operation_words[OPERATION_COUNT] = {
+	[OPERATION_LIST]   = "list",    [OPERATION_CREATE]  = "create",      [OPERATION_READ]      = "read",
+	[OPERATION_REPLACE] = "replace", [OPERATION_DELETE] = "delete",      [OPERATION_VERB]      = "do",
+	[OPERATION_LOOK]   = "view",    [OPERATION_HEALTH]  = "getHealth",   [OPERATION_READINESS] = "getReadiness",
+	[OPERATION_METRICS] = "getMetrics", [OPERATION_OPENAPI] = "getOpenapi",
+};
+
+/* -- schemas ---------------------------------------------------------------------------------------------------------- */
+
+/* A schema's references point into itself; in the document it lives below components. */
+static json_t *relocated(const json_t *value, const char *type)
+{
+	const char *text = json_string_value(value), *name;
+	json_t     *copy, *member;
+	size_t      i;
+
+	if (json_is_array(value)) {
+		copy = json_array();
+		json_array_foreach(value, i, member)
+			json_array_append_new(copy, relocated(member, type));
+		return copy;
+	}
+	if (!json_is_object(value))
+		return text != NULL ? json_string(text) : json_copy(json_for_reading(value));
+	copy = json_object();
+	json_object_foreach(json_for_reading(value), name, member) {
+		const char *target = json_string_value(member);
+		if (strcmp(name, "$ref") == 0 && target != NULL && target[0] == '#')
+			json_object_set_new(copy, name, json_sprintf("#/components/schemas/%s%s", type, target + 1));
+		else if (strcmp(name, "$schema") != 0 && strcmp(name, "$id") != 0)
+			json_object_set_new(copy, name, relocated(member, type));
+	}
+	return copy;
+}
+
+static json_t *literal(const char *text)
+{
+	return json_loads(text, 0, NULL);
+}
+
+static json_t *schema_of(const struct type *type)
+{
+	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", type->row->name));
+}
+
+static json_t *components(const struct types *types)
+{
+	json_t *schemas = json_object();
+
+	for (size_t i = 0; i < types_count(types); i++) {
+		const struct type *type = types_at(types, i);
+		json_object_set_new(schemas, type->row->name, relocated(schema_document(type->schema), type->row->name));
+	}
+	json_object_set_new(schemas, "Problem", literal(problem_schema));
+	return json_pack("{s:o, s:{s:o}}", "schemas", schemas, "responses", "Fault", literal(FAULTS));
+}
+
+/* -- operations ------------------------------------------------------------------------------------------------------- */
+
+/* "createProject", "instantiateDeploymentIntentGroup": unique in the document. */
+static json_t *operation_id(const struct endpoint *endpoint)
+{
+	char type[WORD_MAX] = "";
+	const char *word = operation_words[endpoint->operation], *more = "";
+
+	if (endpoint->type != NULL) {
+		snprintf(type, sizeof type, "%s", endpoint->type->row->name);
+		type[0] = (char) toupper((unsigned char) type[0]);
+	}
+	if (endpoint->verb != NULL)
+		word = endpoint->verb->name;
+	else if (endpoint->operation == OPERATION_LOOK)
+		more = endpoint->looks[0]->segment;
+	return json_sprintf("%s%s%s%s", word, type, *more == '\0' ? "" : "-", more);
+}
+
+static json_t *path_parameters(const char *pattern)
+{
+	json_t *parameters = json_array();
+
+	for (const char *at = strchr(pattern, '{'); at != NULL; at = strchr(at + 1, '{')) {
+		const int len = (int) strcspn(at + 1, "}");
+		json_array_append_new(parameters, json_pack("{s:o, s:s, s:b, s:{s:s, s:s, s:i}}", "name",
+		                                            json_stringn(at + 1, (size_t) len), "in", "path", "required", 1,
+		                                            "schema", "type", "string", "pattern", NAME_PATTERN, "maxLength",
+		                                            NAME_LEN_MAX));
+	}
+	return parameters;
+}
+
+static json_t *query_parameters(const struct endpoint *endpoint)
+{
+	json_t *parameters = json_array();
+
+	for (size_t i = 0; i < endpoint->look_count; i++)
+		if (endpoint->looks[i]->parameter != NULL)
+			json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", endpoint->looks[i]->parameter,
+			                                            "in", "query", "description", endpoint->looks[i]->summary,
+			                                            "schema", "type", "string"));
+	return parameters;
+}
+
+static json_t *form_schema(const struct type *type)
+{
+	json_t *properties = json_pack("{s:o}", "metadata", schema_of(type)), *required = json_pack("[s]", "metadata");
+
+	for (size_t i = 0; i < type->row->file_count; i++) {
+		const emco_file *file = &type->row->files[i];
+		json_object_set_new(properties, file->part, (file->flags & EMCO_FILE_MANY) != 0
+			? literal("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"binary\"}}")
+			: literal("{\"type\":\"string\",\"format\":\"binary\"}"));
+		if ((file->flags & EMCO_FILE_REQUIRED) != 0)
+			json_array_append_new(required, json_string(file->part));
+	}
+	return json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required", required);
+}
+
+static json_t *request_body(const struct type *type)
+{
+	json_t *content = json_object();
+	bool    needs_form = false;
+
+	for (size_t i = 0; i < type->row->file_count; i++)
+		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
+	if (!needs_form)
+		json_object_set_new(content, TYPE_JSON, json_pack("{s:o}", "schema", schema_of(type)));
+	if (type->row->file_count > 0)
+		json_object_set_new(content, TYPE_FORM, json_pack("{s:o}", "schema", form_schema(type)));
+	return json_pack("{s:b, s:o}", "required", 1, "content", content);
+}
+
+static json_t *answer_of(const char *what, json_t *schema, bool has_files)
+{
+	json_t *answer = json_pack("{s:s}", "description", what);
+
+	if (schema == NULL)
+		return answer;
+	json_t *content = json_pack("{s:{s:o}}", TYPE_JSON, "schema", schema);
+	if (has_files) {
+		json_object_set_new(content, TYPE_BYTES, json_object());
+		json_object_set_new(content, TYPE_FORM, json_object());
+	}
+	json_object_set_new(answer, "content", content);
+	return answer;
+}
+
+static json_t *list_of(const struct type *type)
+{
+	return json_pack("{s:s, s:o}", "type", "array", "items", schema_of(type));
+}
+
+static json_t *answers(const struct endpoint *endpoint)
+{
+	const struct type *type = endpoint->type;
+	const uint32_t     flags = type == NULL ? 0 : type->row->flags;
+	json_t            *all = json_object();
+	char               code[8];
+
+	switch (endpoint->operation) {
+	case OPERATION_LIST:
+		json_object_set_new(all, "200", answer_of("All of them.", list_of(type), false));
+		break;
+	case OPERATION_CREATE:
+		json_object_set_new(all, "201", answer_of("Created.", schema_of(type), false));
+		break;
+	case OPERATION_READ:
+		json_object_set_new(all, "200", answer_of("Found.", schema_of(type), type->row->file_count > 0));
+		break;
+	case OPERATION_REPLACE:
+		if ((flags & EMCO_RESOURCE_PUT_201) == 0)
+			json_object_set_new(all, "200", answer_of("Replaced.", schema_of(type), false));
+		if ((flags & (EMCO_RESOURCE_PUT_200 | EMCO_RESOURCE_PUT_OLD)) == 0)
+			json_object_set_new(all, "201", answer_of("Stored.", schema_of(type), false));
+		break;
+	case OPERATION_DELETE:
+		json_object_set_new(all, "204", answer_of("Deleted.", NULL, false));
+		break;
+	case OPERATION_VERB:
+		snprintf(code, sizeof code, "%u", endpoint->verb->success % 1000);
+		json_object_set_new(all, code, answer_of("Taken over.", NULL, false));
+		break;
+	default:
+		json_object_set_new(all, "200", answer_of("As asked.", NULL, false));
+		break;
+	}
+	json_object_set_new(all, "default", literal("{\"$ref\":\"#/components/responses/Fault\"}"));
+	return all;
+}
+
+static json_t *operation_of(const struct endpoint *endpoint)
+{
+	json_t *operation = json_pack("{s:o, s:s, s:[s]}", "operationId", operation_id(endpoint), "summary",
+	                              endpoint->summary == NULL ? "" : endpoint->summary, "tags",
+	                              endpoint->type == NULL ? "system" : endpoint->type->row->name);
+	json_t *query = query_parameters(endpoint);
+
+	if (json_array_size(query) > 0)
+		json_object_set(operation, "parameters", query);
+	json_decref(query);
+	if (endpoint->operation == OPERATION_CREATE || endpoint->operation == OPERATION_REPLACE)
+		json_object_set_new(operation, "requestBody", request_body(endpoint->type));
+	json_object_set_new(operation, "responses", answers(endpoint));
+	return operation;
+}
+
+static json_t *paths(const struct routes *routes)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < routes_count(routes); i++) {
+		const struct endpoint *endpoint = routes_at(routes, i);
+		json_t *path = json_object_get(all, endpoint->pattern);
+		char    method[8];
+
+		if (path == NULL) {
+			path = json_object();
+			json_object_set_new(all, endpoint->pattern, path);
+			json_t *parameters = path_parameters(endpoint->pattern);
+			if (json_array_size(parameters) > 0)
+				json_object_set(path, "parameters", parameters);
+			json_decref(parameters);
+		}
+		snprintf(method, sizeof method, "%s", method_name(endpoint->method));
+		for (char *c = method; *c != '\0'; c++)
+			*c = (char) tolower((unsigned char) *c);
+		json_object_set_new(path, method, operation_of(endpoint));
+	}
+	return all;
+}
+
+enum status openapi_make(const struct routes *routes, const struct types *types, struct buf *out, struct error *err)
+{
+	auto_json *document = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info", "title", "emcod", "version",
+	                                EMCO_VERSION, "paths", paths(routes), "components", components(types));
+
+	if (document == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the description of the API");
+	return json_write(out, document, err);
+}
+
+/* -- the handler ------------------------------------------------------------------------------------------------------ */
+
+static pthread_mutex_t document_lock = PTHREAD_MUTEX_INITIALIZER;   /* guards document_text while it is made */
+static char           *document_text;                               /* for ever: the routes do not change   */
+
+enum status handle_openapi(struct request *req, struct error *err)
+{
+	struct buf *body = answer_body(req, err);
+	enum status st = ST_OK;
+
+	if (body == NULL)
+		return ST_NO_MEMORY;
+	pthread_mutex_lock(&document_lock);
+	if (document_text == NULL) {
+		auto_buf text;
+		buf_init(&text, OPENAPI_MAX);
+		st = openapi_make(req->api->routes, req->api->types, &text, err);
+		if (st == ST_OK)
+			document_text = buf_take(&text);
+	}
+	const char *document = document_text;
+	pthread_mutex_unlock(&document_lock);
+	if (st == ST_OK && document == NULL)
+		st = fail(err, ST_NO_MEMORY, "no memory for the description of the API");
+	if (st == ST_OK)
+		st = buf_printf(body, err, "%s\n", document);
+	if (st == ST_OK)
+		answer_send(req, 200, TYPE_JSON);
+	return st;
+}

@@ -1,0 +1,196 @@
+/* GET of one resource and of a collection: stored bytes are passed on, nothing is parsed. */
+#include "host/api/answer.h"
+#include "host/api/handlers.h"
+#include "host/api/multipart.h"
+#include "host/api/negotiate.h"
+
+#include <inttypes.h>
+#include <strings.h>
+#include <sys/random.h>
+
+enum form { FORM_JSON, FORM_BYTES, FORM_PARTS };
+
+static const char *const form_types[] = { TYPE_JSON, TYPE_BYTES, TYPE_FORM };
+
+/* Does If-None-Match name this version? */
+static bool is_known_version(const struct request *req, uint64_t version)
+{
+	const char *tags = request_header(req, "If-None-Match");
+	char        tag[32];
+
+	snprintf(tag, sizeof tag, "\"%" PRIu64 "\"", version);
+	return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, tag) != NULL);
+}
+
+/* -- one ------------------------------------------------------------------------------------------------------------- */
+
+/* The files of a resource, as they go into the answer. */
+struct files {
+	struct buf        *body;
+	const struct type *type;
+	const char        *boundary;              /* NULL: only the contents, one after another */
+	size_t             count;
+};
+
+static const emco_file *file_row(const struct type *type, struct view field)
+{
+	for (size_t i = 0; i < type->row->file_count; i++)
+		if (view_is(field, type->row->files[i].part))
+			return &type->row->files[i];
+	return NULL;
+}
+
+static enum status add_file(void *data, const struct resource_file_row *file, struct error *err)
+{
+	struct files    *files = data;
+	const emco_file *row = file_row(files->type, file->field);
+
+	files->count++;
+	if (files->boundary == NULL)
+		return buf_add_view(files->body, file->content, err);
+	const bool        is_many = row != NULL && (row->flags & EMCO_FILE_MANY) != 0;
+	const struct view name = is_many ? file->filename : view_of(row == NULL ? NULL : row->filename);
+	return multipart_add(files->body, files->boundary, file->field, name, TYPE_BYTES, file->content, err);
+}
+
+static enum status make_boundary(char boundary[2 * 24 + 1], struct error *err)
+{
+	unsigned char bytes[24];
+
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t) sizeof bytes)
+		return fail(err, ST_INTERNAL, "no random bytes for a boundary");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(boundary + 2 * i, 3, "%02x", bytes[i]);
+	return ST_OK;
+}
+
+/* The body holds the document; put the files in its place, or around it. */
+static enum status add_files(struct request *req, struct db *db, const struct type *type, struct view path, enum form *form,
+                             char *content_type, size_t size, struct error *err)
+{
+	auto_buf     document;
+	char         boundary[2 * 24 + 1] = "";
+	struct files files = { .body = &req->reply, .type = type };
+	enum status  st = ST_OK;
+
+	buf_init(&document, req->reply.max);
+	st = buf_add(&document, req->reply.data + REPLY_ROOM, answer_body_len(req), err);
+	answer_drop_body(req);
+	if (st == ST_OK && *form == FORM_PARTS) {
+		st = make_boundary(boundary, err);
+		files.boundary = boundary;
+		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
+		if (st == ST_OK)
+			st = multipart_add(files.body, boundary, VIEW("metadata"), VIEW(""), TYPE_JSON, buf_view(&document), err);
+	}
+	if (st == ST_OK)
+		st = resource_files(req->api->store, db, path, add_file, &files, err);
+	if (st == ST_OK && *form == FORM_PARTS)
+		st = multipart_end(files.body, boundary, err);
+	if (st == ST_OK && files.count == 0) {            /* it came without a file: there is only the document to show */
+		answer_drop_body(req);
+		*form = FORM_JSON;
+		st = buf_add_view(files.body, buf_view(&document), err);
+	}
+	return st;
+}
+
+static enum status choose_form(const struct request *req, const struct type *type, enum form *ret_form, struct error *err)
+{
+	*ret_form = FORM_JSON;
+	if (type->row->file_count == 0)
+		return ST_OK;
+
+	const int chosen = negotiate(request_header(req, "Accept"), form_types, ARRAY_LEN(form_types));
+	if (chosen < 0)
+		return fail(err, ST_NOT_ACCEPTABLE, "this can be sent as " TYPE_JSON ", " TYPE_BYTES " or " TYPE_FORM
+		            ", and the client accepts none of them");
+	*ret_form = (enum form) chosen;
+	return ST_OK;
+}
+
+enum status resource_answer(struct request *req, const struct type *type, struct view path, struct error *err)
+{
+	struct store *store = req->api->store;
+	struct db    *db = NULL;
+	struct buf   *body = answer_body(req, err);
+	char          content_type[128];
+	uint64_t      version = 0;
+	enum form     form = FORM_JSON;
+
+	if (body == NULL)
+		return ST_NO_MEMORY;
+	enum status st = choose_form(req, type, &form, err);
+	if (st == ST_OK)
+		st = db_borrow(store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK)
+		st = resource_read(store, db, path, body, &version, NULL, err);
+	const bool is_known = st == ST_OK && is_known_version(req, version);
+	if (st == ST_OK)
+		st = buf_add(body, "\n", 1, err);
+	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
+	if (st == ST_OK && form != FORM_JSON && !is_known)
+		st = add_files(req, db, type, path, &form, content_type, sizeof content_type, err);
+	db_return(db);
+	if (st != ST_OK)
+		return st;
+	answer_header(req, "ETag: \"%" PRIu64 "\"", version);
+	if (type->row->file_count > 0)
+		answer_header(req, "Vary: Accept");
+	if (is_known)
+		answer_drop_body(req);
+	answer_send(req, is_known ? 304 : 200, is_known ? NULL : form == FORM_JSON ? TYPE_JSON : content_type);
+	return ST_OK;
+}
+
+enum status handle_read(struct request *req, struct error *err)
+{
+	bool is_answered = false;
+
+	enum status st = views_answer(req, &is_answered, err);
+	if (st != ST_OK || is_answered)
+		return st;
+	return resource_answer(req, req->endpoint->type, req->path, err);
+}
+
+/* -- many ------------------------------------------------------------------------------------------------------------ */
+
+static enum status add_item(void *data, const struct resource_item *item, struct error *err)
+{
+	struct request *req = data;
+	const bool is_first = !req->is_streaming && answer_body_len(req) == 1;
+
+	enum status st = is_first ? ST_OK : buf_add(&req->reply, ",", 1, err);
+	if (st == ST_OK)
+		st = buf_add_view(&req->reply, item->doc, err);
+	return st == ST_OK ? answer_stream(req, 200, TYPE_JSON, err) : st;
+}
+
+enum status handle_list(struct request *req, struct error *err)
+{
+	struct store *store = req->api->store;
+	struct db    *db = NULL;
+	struct buf   *body = answer_body(req, err);
+	bool          is_answered = false;
+
+	if (body == NULL)
+		return ST_NO_MEMORY;
+	enum status st = views_answer(req, &is_answered, err);
+	if (st != ST_OK || is_answered)
+		return st;
+	st = db_borrow(store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK)
+		st = buf_add(body, "[", 1, err);
+	if (st == ST_OK)
+		st = resource_list(store, db, view_of(req->endpoint->type->row->name), req->parent, VIEW(""), 0, add_item, req,
+		                   err);
+	db_return(db);
+	if (st == ST_OK)
+		st = buf_add(body, "]\n", 2, err);
+	if (st != ST_OK) {
+		answer_stream_fail(req, err);
+		return ST_OK;
+	}
+	answer_stream_end(req, 200, TYPE_JSON);
+	return ST_OK;
+}

@@ -1,0 +1,179 @@
+#include "host/api/request.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/utf8.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <sys/random.h>
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char) tolower((unsigned char) c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode one escape or take one byte; -1: a bad escape. */
+static int take_byte(const char **at, const char *end)
+{
+	if (**at != '%')
+		return (unsigned char) *(*at)++;
+	if (end - *at < 3 || hex_value((*at)[1]) < 0 || hex_value((*at)[2]) < 0)
+		return -1;
+	const int value = hex_value((*at)[1]) * 16 + hex_value((*at)[2]);
+	*at += 3;
+	return value;
+}
+
+static bool segment_decode(const char *at, const char *end, char *out, size_t *len)
+{
+	const size_t from = *len;
+
+	while (at < end) {
+		const int c = take_byte(&at, end);
+		if (c < ' ' || c == 0x7f || c == '/')
+			return false;
+		out[(*len)++] = (char) c;
+	}
+	const struct view segment = { out + from, *len - from };
+	return segment.len > 0 && !view_is(segment, ".") && !view_is(segment, "..") && utf8_is_valid(segment);
+}
+
+bool path_decode(const char *raw, struct arena *arena, struct view *ret_path)
+{
+	size_t len = 0, raw_len = raw == NULL ? 0 : strlen(raw);
+
+	if (raw_len < 2 || raw[0] != '/')
+		return false;
+	if (raw[raw_len - 1] == '/')
+		raw_len--;
+	char *out = arena_alloc(arena, raw_len + 1, 1);
+	if (out == NULL)
+		return false;
+	for (const char *at = raw + 1, *end = raw + raw_len;; ) {
+		const char *slash = memchr(at, '/', (size_t) (end - at));
+		if (!segment_decode(at, slash == NULL ? end : slash, out, &len))
+			return false;
+		if (slash == NULL)
+			break;
+		out[len++] = '/';
+		at = slash + 1;
+	}
+	*ret_path = (struct view) { out, len };
+	return true;
+}
+
+static bool value_decode(const char *at, const char *end, struct arena *arena, struct view *ret)
+{
+	char  *out = arena_alloc(arena, (size_t) (end - at) + 1, 1);
+	size_t len = 0;
+
+	while (out != NULL && at < end) {
+		const int c = *at == '+' ? (at++, ' ') : take_byte(&at, end);
+		if (c <= 0)
+			return false;
+		out[len++] = (char) c;
+	}
+	*ret = (struct view) { out, len };
+	return out != NULL && utf8_is_valid(*ret);
+}
+
+enum status query_decode(const char *query, struct arena *arena, struct ask_parameter **ret_parameters,
+                         size_t *ret_count, struct error *err)
+{
+	size_t count = 0;
+
+	if (query == NULL || *query == '\0') {
+		*ret_parameters = NULL;
+		*ret_count = 0;
+		return ST_OK;
+	}
+	struct ask_parameter *parameters = arena_alloc(arena, PARAMETERS_MAX, sizeof *parameters);
+	if (parameters == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the query");
+	for (const char *at = query; *at != '\0';) {
+		const char *end = at + strcspn(at, "&"), *equals = memchr(at, '=', (size_t) (end - at));
+		if (end > at && count == PARAMETERS_MAX)
+			return fail(err, ST_INVALID, "the query must have at most %d parameters", PARAMETERS_MAX);
+		if (end > at) {
+			struct ask_parameter *parameter = &parameters[count++];
+			if (!value_decode(at, equals == NULL ? end : equals, arena, &parameter->name)
+			    || !value_decode(equals == NULL ? end : equals + 1, end, arena, &parameter->value))
+				return fail(err, ST_INVALID, "parameter %zu of the query has a bad escape", count);
+		}
+		at = *end == '\0' ? end : end + 1;
+	}
+	*ret_parameters = parameters;
+	*ret_count = count;
+	return ST_OK;
+}
+
+/* -- the request ------------------------------------------------------------------------------------------------------ */
+
+/* Not a secret, only unlike the others: a system call per request would cost more than it gives. */
+static uint64_t random_64(void)
+{
+	static _Thread_local uint64_t state;
+
+	if (state == 0 && getrandom(&state, sizeof state, 0) != (ssize_t) sizeof state)
+		state = (uint64_t) clock_ns();
+	uint64_t z = state += 0x9E3779B97F4A7C15u;
+	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+	return z ^ z >> 31;
+}
+
+static bool is_request_id(const char *id)
+{
+	const size_t len = id == NULL ? 0 : strlen(id);
+
+	if (len == 0 || len >= REQUEST_ID_SIZE)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char) id[i]) && strchr("-_.", id[i]) == NULL)
+			return false;
+	return true;
+}
+
+const char *request_header(const struct request *req, const char *name)
+{
+	return mg_get_header(req->conn, name);
+}
+
+bool request_has_body(const struct request *req)
+{
+	return req->info->content_length > 0 || request_header(req, "Transfer-Encoding") != NULL;
+}
+
+void request_init(struct request *req, struct api *api, struct mg_connection *conn)
+{
+	memset(req, 0, sizeof *req);
+	req->api = api;
+	req->conn = conn;
+	req->info = mg_get_request_info(conn);
+	arena_init(&req->arena, REQUEST_ARENA_MAX);
+	buf_init(&req->body, 0);
+	buf_init(&req->reply, REPLY_MAX);
+	buf_init(&req->headers, REQUEST_HEADERS_MAX);
+	req->begin_ns = clock_ns();
+	req->deadline_ns = req->begin_ns + api->options.request_limit_ns;
+	req->is_head = strcmp(req->info->request_method, "HEAD") == 0;
+
+	const char *id = request_header(req, "X-Request-Id");
+	if (is_request_id(id))
+		snprintf(req->id, sizeof req->id, "%s", id);
+	else
+		snprintf(req->id, sizeof req->id, "%016" PRIx64, random_64());
+}
+
+void request_done(struct request *req)
+{
+	if (req->reserved_bytes > 0)
+		atomic_fetch_sub(&req->api->body_bytes, req->reserved_bytes);
+	buf_done(&req->headers);
+	buf_done(&req->reply);
+	buf_done(&req->body);
+	arena_done(&req->arena);
+}

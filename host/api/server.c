@@ -1,0 +1,210 @@
+#include "host/api/server.h"
+
+#include "host/api/answer.h"
+#include "host/api/handlers.h"
+#include "host/api/metrics.h"
+#include "host/api/status.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#include <inttypes.h>
+
+enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000 };
+
+/* One civetweb context. */
+struct listener {
+	struct api        *api;
+	struct mg_context *context;
+	bool               is_health;               /* answers for the system only */
+};
+
+struct server { struct listener main, health; };
+
+static request_handler *const handlers[OPERATION_COUNT] = {
+	[OPERATION_LIST]      = handle_list,
+	[OPERATION_CREATE]    = handle_create,
+	[OPERATION_READ]      = handle_read,
+	[OPERATION_REPLACE]   = handle_replace,
+	[OPERATION_DELETE]    = handle_delete,
+	[OPERATION_VERB]      = handle_verb,
+	[OPERATION_LOOK]      = handle_look,
+	[OPERATION_HEALTH]    = handle_health,
+	[OPERATION_READINESS] = handle_readiness,
+	[OPERATION_METRICS]   = handle_metrics,
+	[OPERATION_OPENAPI]   = handle_openapi,
+};
+
+/* -- one request ------------------------------------------------------------------------------------------------------ */
+
+static void answer_no_method(struct request *req, unsigned allowed, struct error *err)
+{
+	char   words[64] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < METHOD_COUNT; i++)
+		if ((allowed & 1u << i) != 0)
+			len += (size_t) snprintf(words + len, sizeof words - len, "%s%s%s", len == 0 ? "" : ", ",
+			                         method_name((enum method) i), i == METHOD_GET ? ", HEAD" : "");
+	answer_header(req, "Allow: %s", words);
+	IGNORE(fail(err, ST_INVALID, "%s is not offered here", req->info->request_method));
+	IGNORE(fail_hint(err, "Offered: %s.", words));
+	answer_fail_code(req, 405, err);
+}
+
+static enum status no_path(struct request *req, struct error *err)
+{
+	return fail(err, ST_NOT_FOUND, "there is no path \"%s\"", req->info->local_uri_raw);
+}
+
+static bool is_system(const struct endpoint *endpoint)
+{
+	return endpoint->operation == OPERATION_HEALTH || endpoint->operation == OPERATION_READINESS
+	       || endpoint->operation == OPERATION_METRICS;
+}
+
+static enum status dispatch(struct request *req, const struct listener *listener, struct error *err)
+{
+	struct match match;
+	struct view  path;
+
+	const enum method method = (enum method) method_of(req->info->request_method);
+	if (!path_decode(req->info->local_uri_raw, &req->arena, &path)
+	    || !routes_match(req->api->routes, method, path, &match)
+	    || (listener->is_health && match.endpoint != NULL && !is_system(match.endpoint)))
+		return no_path(req, err);
+	if (match.endpoint == NULL) {
+		answer_no_method(req, match.allowed, err);
+		return ST_OK;
+	}
+	req->endpoint = match.endpoint;
+	req->path = match.path;
+	req->parent = match.parent;
+	if (atomic_load(&req->api->is_draining) && !is_system(match.endpoint))
+		return fail(err, ST_UNAVAILABLE, "the server stops");
+	enum status st = query_decode(req->info->query_string, &req->arena, &req->parameters, &req->parameter_count, err);
+	return st == ST_OK ? handlers[match.endpoint->operation](req, err) : st;
+}
+
+/* A fault of ours is worth a line; a fault of the client's is the client's to read. */
+static void log_request(const struct request *req, const struct error *err, int64_t took_ns)
+{
+	const enum log_level level = req->code >= 500 ? (req->code == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING)
+	                                              : LOG_LEVEL_DEBUG;
+
+	log_event(level, level == LOG_LEVEL_DEBUG ? "request.answered" : "request.failed", "method", req->info->request_method,
+	          "path", req->info->local_uri_raw, "code", log_num(req->code), "took_us", log_num(took_ns / 1000),
+	          "client", req->info->remote_addr, "error", err->code == ST_OK ? NULL : err->text, NULL);
+}
+
+/* civetweb calls it for every request that it could parse; the answer is complete when it returns. */
+static int on_request(struct mg_connection *conn)
+{
+	const struct listener *listener = mg_get_user_data(mg_get_context(conn));
+	struct api            *api = listener->api;
+	struct request         req;
+	struct error           err = { .code = ST_OK };
+
+	request_init(&req, api, conn);
+	log_set_request(req.id);
+	atomic_fetch_add(&api->in_flight, 1);
+	if (dispatch(&req, listener, &err) != ST_OK)
+		answer_fail(&req, &err);
+
+	const int64_t took_ns = clock_ns() - req.begin_ns;
+	metrics_count(api->metrics, req.endpoint, req.code, took_ns);
+	log_request(&req, &err, took_ns);
+	const int code = req.code == 0 ? 500 : req.code;
+	request_done(&req);
+	log_set_request(NULL);
+	atomic_fetch_sub(&api->in_flight, 1);
+	return code;
+}
+
+/* A request that civetweb could not parse: its own answer would be a page. */
+static int on_http_error(struct mg_connection *conn, int code, const char *text)
+{
+	char body[256], answer[512];
+
+	const int body_len = snprintf(body, sizeof body, "%s\n", text == NULL || *text == '\0' ? http_reason(code) : text);
+	const int len = snprintf(answer, sizeof answer, "HTTP/1.1 %d %s\r\nContent-Type: " TYPE_TEXT "\r\nContent-Length: %zu\r\n"
+	                         "Connection: close\r\n\r\n%s", code, http_reason(code),
+	                         strnlen(body, (size_t) body_len), body);
+	mg_disable_connection_keep_alive(conn);
+	mg_write(conn, answer, strnlen(answer, (size_t) len));
+	return 0;
+}
+
+static int on_message(const struct mg_connection *conn, const char *text)
+{
+	(void) conn;
+	log_warning("http.message", "text", text);
+	return 1;
+}
+
+/* -- listeners -------------------------------------------------------------------------------------------------------- */
+
+static enum status listener_open(struct listener *listener, const char *address, unsigned threads, int stall_ms,
+                                 struct error *err)
+{
+	char threads_text[16], stall_text[16], keep_text[16], fault[256] = "";
+	snprintf(threads_text, sizeof threads_text, "%u", threads);
+	snprintf(stall_text, sizeof stall_text, "%d", stall_ms);
+	snprintf(keep_text, sizeof keep_text, "%d", stall_ms < KEEP_ALIVE_MS ? stall_ms : KEEP_ALIVE_MS);
+	const char *options[] = {
+		"listening_ports",              address,
+		"num_threads",                  threads_text,
+		"request_timeout_ms",           stall_text,         /* of one wait, not of the request: body.c */
+		"enable_keep_alive",            "yes",
+		"keep_alive_timeout_ms",        keep_text,
+		"tcp_nodelay",                  "1",
+		"decode_url",                   "no",               /* request.c decodes, segment by segment   */
+		"max_request_size",             "32768",
+		"listen_backlog",               "1024",
+		"connection_queue",             "256",
+		"access_control_allow_methods", "",                 /* no answer of its own to OPTIONS         */
+		NULL,
+	};
+	const struct mg_callbacks callbacks = {
+		.begin_request = on_request, .http_error = on_http_error, .log_message = on_message,
+	};
+	struct mg_init_data  init = { .callbacks = &callbacks, .user_data = listener, .configuration_options = options };
+	struct mg_error_data error = { .text = fault, .text_buffer_size = sizeof fault };
+
+	listener->context = mg_start2(&init, &error);
+	if (listener->context == NULL)
+		return fail(err, ST_INVALID, "could not listen on \"%s\": %s", address, *fault == '\0' ? "no reason given" : fault);
+	return ST_OK;
+}
+
+enum status server_open(struct api *api, struct server **ret_server, struct error *err)
+{
+	struct server *server = calloc(1, sizeof *server);
+
+	if (server == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the server");
+	server->main = (struct listener) { .api = api };
+	server->health = (struct listener) { .api = api, .is_health = true };
+	const int64_t limit_ms = api->options.request_limit_ns / 1000000;
+	enum status st = listener_open(&server->main, api->options.listen, api->options.threads,
+	                               limit_ms < STALL_MS ? (int) limit_ms : STALL_MS, err);
+	if (st == ST_OK && api->options.health_listen != NULL)
+		st = listener_open(&server->health, api->options.health_listen, HEALTH_THREADS, HEALTH_STALL_MS, err);
+	if (st != ST_OK) {
+		server_close(server);
+		return st;
+	}
+	*ret_server = server;
+	return ST_OK;
+}
+
+void server_close(struct server *server)
+{
+	if (server == NULL)
+		return;
+	if (server->main.context != NULL)
+		mg_stop(server->main.context);
+	if (server->health.context != NULL)
+		mg_stop(server->health.context);
+	free(server);
+}

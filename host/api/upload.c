@@ -1,0 +1,249 @@
+#include "host/api/upload.h"
+
+#include "host/api/answer.h"
+#include "host/api/body.h"
+#include "host/api/multipart.h"
+#include "host/api/negotiate.h"
+
+enum { FORM_OVERHEAD = 1 << 16, MANY_FACTOR = 8, WARNINGS_MAX = 8 };
+
+/* A header value: what would end it or forge one is left out. */
+static void warn_ignored(struct request *req, const char *what, struct view name)
+{
+	char   text[200];
+	size_t len = 0;
+
+	for (size_t i = 0; i < name.len && len < sizeof text - 1; i++)
+		if (name.ptr[i] >= ' ' && name.ptr[i] <= '~' && name.ptr[i] != '"' && name.ptr[i] != '\\')
+			text[len++] = name.ptr[i];
+	text[len] = '\0';
+	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
+}
+
+static bool is_blank(struct view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (memchr(" \t\r\n", text.ptr[i], 4) == NULL)
+			return false;
+	return true;
+}
+
+static void free_json(void *value)
+{
+	json_decref(value);
+}
+
+/* -- the document ----------------------------------------------------------------------------------------------------- */
+
+static enum status keep_text(struct request *req, struct upload *upload, struct error *err)
+{
+	auto_buf text;
+
+	buf_init(&text, 4 * req->api->options.body_limit_bytes + FORM_OVERHEAD);
+	enum status st = json_write(&text, upload->document, err);
+	if (st != ST_OK)
+		return st;
+	const char *copy = arena_copy(&req->arena, text.data, text.len);
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the document");
+	upload->text = (struct view) { copy, text.len };
+	return ST_OK;
+}
+
+static enum status read_document(struct request *req, const struct type *type, struct view bytes, struct upload *upload,
+                                 struct error *err)
+{
+	auto_json *input = NULL;
+
+	if (is_blank(bytes))
+		return fail(err, ST_INVALID, "empty body: expected a JSON document");
+	enum status st = json_read(bytes, &input, err);
+	if (st != ST_OK)
+		return st;
+	st = schema_check(type->schema, input, &req->arena, &req->verdict, &upload->document, err);
+	if (st != ST_OK)
+		return st;
+	st = arena_own(&req->arena, free_json, upload->document, err);
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; i < req->verdict.unknowns && i < UNKNOWN_MAX && i < WARNINGS_MAX; i++)
+		warn_ignored(req, "member", view_of(req->verdict.unknown[i]));
+	return keep_text(req, upload, err);
+}
+
+enum status upload_replace(struct request *req, struct upload *upload, struct view text, struct error *err)
+{
+	const char *copy = arena_copy(&req->arena, text.ptr, text.len);
+	json_t     *document;
+
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the document");
+	enum status st = json_read(text, &document, err);
+	if (st == ST_OK)
+		st = arena_own(&req->arena, free_json, document, err);
+	if (st != ST_OK)
+		return st;
+	upload->document = document;
+	upload->text = (struct view) { copy, text.len };
+	return ST_OK;
+}
+
+/* -- files ------------------------------------------------------------------------------------------------------------ */
+
+static size_t file_limit(const struct request *req, const emco_file *row)
+{
+	const size_t most = req->api->options.file_limit_bytes;
+
+	return row->limit_bytes > 0 && row->limit_bytes < most ? (size_t) row->limit_bytes : most;
+}
+
+static size_t form_limit(const struct request *req, const struct type *type)
+{
+	size_t limit = req->api->options.body_limit_bytes + FORM_OVERHEAD;
+
+	for (size_t i = 0; i < type->row->file_count; i++) {
+		const emco_file *row = &type->row->files[i];
+		limit += file_limit(req, row) * ((row->flags & EMCO_FILE_MANY) != 0 ? MANY_FACTOR : 1);
+	}
+	return limit < req->api->options.upload_limit_bytes ? limit : req->api->options.upload_limit_bytes;
+}
+
+enum status upload_result(const struct type *type, struct call *call, emco_status status, struct error *err)
+{
+	const bool is_ours = strcmp(type->origin, "emcod") == 0;
+
+	if (is_ours && status != EMCO_OK && status != EMCO_DECLINED && status_to_abi(call->error.code) == status) {
+		*err = call->error;
+		return err->code;
+	}
+	return call_result(call, status, err);
+}
+
+static enum status check_file(struct request *req, const struct type *type, const emco_file *row, struct view content,
+                              struct error *err)
+{
+	auto_call call;
+
+	if (content.len > file_limit(req, row))
+		return fail_at(err, ST_TOO_LARGE, row->part, "file \"%s\" must be at most %zu bytes, got %zu", row->part,
+		               file_limit(req, row), content.len);
+	if (row->check == NULL)
+		return ST_OK;
+	call_init(&call, req->api->store, type->origin, 0, req->deadline_ns);
+	enum status st = upload_result(type, &call, row->check(&call.abi, view_to_abi(content)), err);
+	if (st != ST_OK && *err->field == '\0')
+		snprintf(err->field, sizeof err->field, "%s", row->part);
+	return st;
+}
+
+static const emco_file *row_of(const struct type *type, struct view part)
+{
+	for (size_t i = 0; i < type->row->file_count; i++)
+		if (view_is(part, type->row->files[i].part))
+			return &type->row->files[i];
+	return NULL;
+}
+
+static bool has_file(const struct upload *upload, const char *part)
+{
+	for (size_t i = 0; i < upload->file_count; i++)
+		if (strcmp(upload->files[i].field, part) == 0)
+			return true;
+	return false;
+}
+
+static enum status add_file(struct request *req, const struct type *type, const struct part *part, struct upload *upload,
+                            struct error *err)
+{
+	const emco_file *row = row_of(type, part->name);
+
+	if (row == NULL) {
+		warn_ignored(req, "part", part->name);
+		return ST_OK;
+	}
+	const bool is_many = (row->flags & EMCO_FILE_MANY) != 0;
+	if (is_many && part->content.len == 0)
+		return ST_OK;
+	if (!is_many && has_file(upload, row->part))
+		return fail_at(err, ST_INVALID, row->part, "part \"%s\" must come once", row->part);
+	upload->files[upload->file_count++] = (struct resource_file) {
+		.field = row->part, .filename = part->filename, .media_type = part->media_type, .content = part->content,
+		.is_sealed = (row->flags & EMCO_FILE_SEALED) != 0,
+	};
+	return ST_OK;
+}
+
+/* Parts in the order of the form; what is missing is told after what is there. */
+static enum status check_files(struct request *req, const struct type *type, const struct upload *upload, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < upload->file_count && st == ST_OK; i++)
+		st = check_file(req, type, row_of(type, view_of(upload->files[i].field)), upload->files[i].content, err);
+	for (size_t i = 0; i < type->row->file_count && st == ST_OK; i++) {
+		const emco_file *row = &type->row->files[i];
+		if ((row->flags & EMCO_FILE_REQUIRED) != 0 && !has_file(upload, row->part))
+			st = fail_at(err, ST_INVALID, row->part, "the form needs a file part \"%s\"", row->part);
+	}
+	return st;
+}
+
+static enum status read_form(struct request *req, const struct type *type, struct upload *upload, struct error *err)
+{
+	char         boundary[MULTIPART_BOUNDARY_MAX + 1];
+	struct part *parts = NULL;
+	size_t       count = 0;
+	const struct part *metadata = NULL;
+
+	enum status st = multipart_boundary(request_header(req, "Content-Type"), boundary, err);
+	if (st == ST_OK)
+		st = body_read(req, form_limit(req, type), err);
+	if (st == ST_OK)
+		st = multipart_read(buf_view(&req->body), boundary, &req->arena, &parts, &count, err);
+	if (st != ST_OK)
+		return st;
+	upload->files = arena_alloc(&req->arena, count + 1, sizeof *upload->files);
+	if (upload->files == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the files");
+	for (size_t i = 0; i < count && st == ST_OK; i++) {
+		if (!view_is(parts[i].name, "metadata"))
+			st = add_file(req, type, &parts[i], upload, err);
+		else if (metadata != NULL)
+			st = fail_at(err, ST_INVALID, "metadata", "part \"metadata\" must come once");
+		else
+			metadata = &parts[i];
+	}
+	if (st != ST_OK)
+		return st;
+	if (metadata == NULL)
+		return fail_at(err, ST_INVALID, "metadata", "empty body: the form needs a part \"metadata\" with the JSON document");
+	if (metadata->content.len > req->api->options.body_limit_bytes)
+		return fail_at(err, ST_TOO_LARGE, "metadata", "part \"metadata\" must be at most %zu bytes, got %zu",
+		               req->api->options.body_limit_bytes, metadata->content.len);
+	st = read_document(req, type, metadata->content, upload, err);
+	return st == ST_OK ? check_files(req, type, upload, err) : st;
+}
+
+enum status upload_read(struct request *req, const struct type *type, struct upload *ret_upload, struct error *err)
+{
+	const char   *media_type = request_header(req, "Content-Type");
+	const bool    is_form = media_type_is(media_type, TYPE_FORM);
+	struct upload upload = { .document = NULL };
+	bool          needs_form = false;
+	enum status   st;
+
+	for (size_t i = 0; i < type->row->file_count; i++)
+		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
+	if (is_form && type->row->file_count == 0)
+		return fail(err, ST_UNSUPPORTED_MEDIA, "a %s comes without files: the request body must be JSON", type->row->name);
+	if (needs_form || is_form) {
+		st = read_form(req, type, &upload, err);
+	} else {
+		st = body_read(req, req->api->options.body_limit_bytes, err);
+		if (st == ST_OK)
+			st = read_document(req, type, buf_view(&req->body), &upload, err);
+	}
+	if (st == ST_OK)
+		*ret_upload = upload;
+	return st;
+}

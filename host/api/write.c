@@ -1,0 +1,242 @@
+/* POST, PUT and DELETE of a resource, whatever its type: what is particular about a type is in its row. */
+#include "host/api/answer.h"
+#include "host/api/handlers.h"
+#include "host/api/upload.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+
+/* One change, from the parsed request to the committed row. */
+struct change {
+	struct request        *req;
+	const struct type     *type;
+	struct upload          given, upload;      /* as it came; as a hook completed it */
+	struct view            path, name;
+	struct resource_guard  guard;
+	bool                   is_delete, has_if_match, must_be_new;
+	struct resource_written written;
+};
+
+/* -- conditions ------------------------------------------------------------------------------------------------------- */
+
+/* If-Match: * or one entity tag of ours, "17".  A tag that none of ours can be never matches. */
+static enum status read_if_match(struct change *change, struct error *err)
+{
+	const char *tag = request_header(change->req, "If-Match");
+	char       *end;
+
+	if (tag == NULL)
+		return ST_OK;
+	change->has_if_match = true;
+	if (strcmp(tag, "*") == 0)
+		return ST_OK;
+	const size_t len = strlen(tag);
+	if (len < 3 || tag[0] != '"' || tag[len - 1] != '"' || !isdigit((unsigned char) tag[1]))
+		return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
+	change->guard.version = strtoull(tag + 1, &end, 10);
+	if (end != tag + len - 1 || change->guard.version == 0)
+		return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
+	return ST_OK;
+}
+
+static enum status read_conditions(struct change *change, struct error *err)
+{
+	const char *none = request_header(change->req, "If-None-Match");
+
+	enum status st = read_if_match(change, err);
+	if (st != ST_OK)
+		return st;
+	change->must_be_new = none != NULL && strcmp(none, "*") == 0;
+	if (change->must_be_new)
+		change->guard.mode = RESOURCE_CREATE;
+	else if (change->has_if_match)
+		change->guard.mode = RESOURCE_REPLACE;
+	return ST_OK;
+}
+
+/* What the store says of a condition that did not hold is 412, not 404 or 409. */
+static enum status as_precondition(const struct change *change, enum status st, struct error *err)
+{
+	if ((st == ST_EXISTS && change->must_be_new) || (st == ST_NOT_FOUND && change->has_if_match)) {
+		err->code = ST_PRECONDITION;
+		return ST_PRECONDITION;
+	}
+	return st;
+}
+
+/* -- the work --------------------------------------------------------------------------------------------------------- */
+
+/* A rule that no schema can say: it sees the change on the transaction's own connection, and may complete the document. */
+static enum status run_hook(struct change *change, struct db *db, struct view previous, struct error *err)
+{
+	const struct type *type = change->type;
+	emco_change        abi = {
+		.size = sizeof abi, .path = view_to_abi(change->path), .document = view_to_abi(change->upload.text),
+		.previous = view_to_abi(previous), .files = change->upload.file_count,
+		.kind = change->is_delete ? EMCO_CHANGE_DELETE : previous.len > 0 ? EMCO_CHANGE_REPLACE : EMCO_CHANGE_CREATE,
+	};
+	struct call        call;
+
+	if (type->row->before_change == NULL)
+		return ST_OK;
+	call_init(&call, change->req->api->store, type->origin, 0, change->req->deadline_ns);
+	call.db = db;
+	enum status st = upload_result(type, &call, type->row->before_change(&call.abi, &abi), err);
+	if (st == ST_OK && abi.new_document.len > 0)
+		st = upload_replace(change->req, &change->upload, view_from_abi(abi.new_document), err);
+	call.db = NULL;                                             /* borrowed from us */
+	call_done(&call);
+	return st;
+}
+
+static enum status store_document(struct change *change, struct db *db, struct error *err)
+{
+	struct request    *req = change->req;
+	const struct type *type = change->type;
+	const uint32_t     flags = type->row->flags;
+	struct view       *references = NULL;
+	size_t             count = 0;
+
+	enum status st = type_references(req->api->types, type, change->path, change->upload.document, &req->arena, &references,
+	                                 &count, err);
+	if (st != ST_OK)
+		return st;
+	const struct resource_write write = {
+		.path = change->path, .parent = req->parent, .type = view_of(type->row->name), .name = change->name,
+		.doc = change->upload.text,
+		.unique = type->row->unique == NULL ? VIEW("") : json_text_at(change->upload.document, type->row->unique),
+		.is_secret = (flags & EMCO_RESOURCE_SECRET) != 0, .is_owner = (flags & EMCO_RESOURCE_OWNER) != 0,
+		.has_events = (flags & EMCO_RESOURCE_EVENTS) != 0, .strict = req->api->options.strict_references,
+		.references = references, .reference_count = count,
+		.files = change->upload.files, .file_count = change->upload.file_count,
+		.is_replacing_files = change->upload.file_count > 0,
+	};
+	return resource_write(req->api->store, db, &write, change->guard, &change->written, err);
+}
+
+/*
+ * With a hook, or for what owns objects on clusters: under the resource's lock, knowing what is there.  Runs again after a
+ * deadlock, so it starts from the request each time.
+ */
+static enum status change_locked(struct db *db, void *data, struct error *err)
+{
+	struct change *change = data;
+	struct error   missing;
+	int64_t        id;
+	auto_buf       previous;
+
+	buf_init(&previous, REPLY_MAX);
+	change->upload = change->given;
+	if (change->is_delete || change->guard.mode != RESOURCE_CREATE) {
+		enum status st = resource_lock(db, change->path, &id, &missing);
+		if (st == ST_OK)
+			st = resource_read(change->req->api->store, db, change->path, &previous, NULL, NULL, &missing);
+		if (st != ST_OK && (st != ST_NOT_FOUND || change->is_delete || change->guard.mode == RESOURCE_REPLACE)) {
+			*err = missing;
+			return st;
+		}
+	}
+	enum status st = run_hook(change, db, buf_view(&previous), err);
+	if (st == ST_OK && change->is_delete)
+		return resource_delete(change->req->api->store, db, change->path,
+		                       (change->type->row->flags & EMCO_RESOURCE_EVENTS) != 0, change->guard.version, err);
+	return st == ST_OK ? store_document(change, db, err) : st;
+}
+
+static enum status change_make(struct change *change, struct error *err)
+{
+	struct request *req = change->req;
+	const uint32_t  flags = change->type->row->flags;
+	auto_db        *db = NULL;
+	enum status     st;
+
+	change->given = change->upload;
+	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0) {
+		st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
+	} else {
+		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
+		if (st == ST_OK)
+			st = change->is_delete ? resource_delete(req->api->store, db, change->path, (flags & EMCO_RESOURCE_EVENTS) != 0,
+			                                         change->guard.version, err)
+			                       : store_document(change, db, err);
+	}
+	if (st == ST_OK && (flags & EMCO_RESOURCE_EVENTS) != 0)
+		store_notify(req->api->store, CHANNEL_OUTBOX);
+	return as_precondition(change, st, err);
+}
+
+static enum status echo(const struct change *change, int code, struct error *err)
+{
+	struct request *req = change->req;
+	struct buf     *body = answer_body(req, err);
+
+	if (body == NULL)
+		return ST_NO_MEMORY;
+	enum status st = buf_add_view(body, change->upload.text, err);
+	if (st == ST_OK)
+		st = buf_add(body, "\n", 1, err);
+	if (st != ST_OK)
+		return st;
+	answer_header(req, "ETag: \"%" PRIu64 "\"", change->written.version);
+	if (change->written.is_new)
+		answer_header(req, "Location: /v2/%.*s", (int) change->path.len, change->path.ptr);
+	answer_send(req, code, TYPE_JSON);
+	return ST_OK;
+}
+
+/* -- the handlers ----------------------------------------------------------------------------------------------------- */
+
+enum status handle_create(struct request *req, struct error *err)
+{
+	struct change change = { .req = req, .type = req->endpoint->type, .guard.mode = RESOURCE_CREATE };
+
+	enum status st = upload_read(req, change.type, &change.upload, err);
+	if (st == ST_OK)
+		st = type_item_path(change.type, req->parent, change.upload.document, &req->arena, &change.path, &change.name, err);
+	if (st == ST_OK)
+		st = change_make(&change, err);
+	return st == ST_OK ? echo(&change, 201, err) : st;
+}
+
+static int put_code(uint32_t flags, bool is_new)
+{
+	if ((flags & EMCO_RESOURCE_PUT_201) != 0)
+		return 201;
+	return is_new && (flags & EMCO_RESOURCE_PUT_200) == 0 ? 201 : 200;
+}
+
+enum status handle_replace(struct request *req, struct error *err)
+{
+	const struct type *type = req->endpoint->type;
+	struct change      change = {
+		.req = req, .type = type,
+		.guard.mode = (type->row->flags & EMCO_RESOURCE_PUT_OLD) != 0 ? RESOURCE_REPLACE : RESOURCE_CREATE_OR_REPLACE,
+	};
+
+	enum status st = read_conditions(&change, err);
+	if (st == ST_OK)
+		st = upload_read(req, type, &change.upload, err);
+	if (st == ST_OK)
+		st = type_item_path(type, req->parent, change.upload.document, &req->arena, &change.path, &change.name, err);
+	if (st != ST_OK)
+		return st;
+	if (change.path.len != req->path.len || memcmp(change.path.ptr, req->path.ptr, req->path.len) != 0)
+		return fail(err, ST_INVALID, "the document is \"%.*s\", but the path says \"%.*s\"", (int) change.path.len,
+		            change.path.ptr, (int) req->path.len, req->path.ptr);
+	st = change_make(&change, err);
+	return st == ST_OK ? echo(&change, put_code(type->row->flags, change.written.is_new), err) : st;
+}
+
+enum status handle_delete(struct request *req, struct error *err)
+{
+	struct change change = {
+		.req = req, .type = req->endpoint->type, .path = req->path, .is_delete = true,
+	};
+
+	enum status st = read_if_match(&change, err);
+	if (st == ST_OK)
+		st = change_make(&change, err);
+	if (st == ST_OK)
+		answer_send(req, 204, NULL);
+	return st;
+}
