@@ -29,12 +29,11 @@ static enum status no_memory(struct error *err)
 static enum status read_outcome(struct db *db, int64_t id, struct action *ret_last, enum outcome *ret_outcome,
                                 struct error *err)
 {
-	auto_arena          arena;
+	auto_arena          arena = ARENA(256 << 20);
 	struct unit_status *units;
 	size_t              count;
 	enum status         st;
 
-	arena_init(&arena, 256 << 20);
 	st = action_last(db, id, ret_last, err);
 	if (st == ST_OK)
 		st = unit_list(db, id, &arena, &units, &count, err);
@@ -118,10 +117,9 @@ static enum status load(struct making *making, struct error *err)
 	struct action     last;
 	enum outcome      outcome;
 	auto_db          *db = NULL;
-	auto_buf          doc;
+	auto_buf          doc = BUF(4 << 20);
 	enum status       st = db_borrow(store->pool, operation->deadline_ns, &db, err);
 
-	buf_init(&doc, 4 << 20);
 	if (st != ST_OK || (st = resource_read(store, db, operation->path, &doc, NULL, NULL, err)) != ST_OK ||
 	    (st = json_read(buf_view(&doc), &making->doc, err)) != ST_OK)
 		return st;

@@ -67,9 +67,8 @@ static enum status keep_json(struct deployment *d, struct view text, json_t **re
 static enum status read_doc(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
                             json_t **ret_doc, int64_t *ret_id, struct error *err)
 {
-	auto_buf doc;
+	auto_buf doc = BUF(DOC_MAX);
 
-	buf_init(&doc, DOC_MAX);
 	const enum status st = resource_read(o->store, db, path, &doc, NULL, ret_id, err);
 	return st == ST_OK ? keep_json(d, buf_view(&doc), ret_doc, err) : st;
 }
@@ -161,13 +160,12 @@ enum status deployment_load_intents(struct deployment *d, struct orchestrator *o
 
 enum status deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err)
 {
-	auto_arena          arena;
+	auto_arena          arena = ARENA(256 << 20);
 	struct action       last;
 	struct unit_status *units;
 	size_t              count;
 	enum status         st;
 
-	arena_init(&arena, 256 << 20);
 	st = action_last(db, cloud_id, &last, err);
 	if (st == ST_OK)
 		st = unit_list(db, cloud_id, &arena, &units, &count, err);
@@ -251,7 +249,7 @@ static enum status want_references(struct wanted *wanted, struct deployment *d, 
 static enum status check_missing(struct wanted *wanted, struct deployment *d, struct db *db, struct error *err)
 {
 	struct view *missing = arena_alloc(&d->arena, wanted->count + 1, sizeof *missing);
-	auto_buf     names;
+	auto_buf     names = BUF(64 << 10);
 	size_t       count = 0;
 	enum status  st;
 
@@ -260,7 +258,6 @@ static enum status check_missing(struct wanted *wanted, struct deployment *d, st
 	st = resource_missing(db, wanted->paths, wanted->count, missing, &count, err);
 	if (st != ST_OK || count == 0)
 		return st;
-	buf_init(&names, 64 << 10);
 	for (size_t i = 0; st == ST_OK && i < count; i++)
 		st = buf_printf(&names, err, "%s\"%.*s\"", i > 0 ? ", " : "", V(missing[i]));
 	if (st != ST_OK)
@@ -301,7 +298,7 @@ static enum status read_dependencies(struct deployment *d, struct orchestrator *
 {
 	struct list list;
 	auto_json  *specs = json_array();
-	auto_buf    text;
+	auto_buf    text = BUF(DOC_MAX);
 	enum status st = list_read(&list, d, o, db, "appDependency", app->path, err);
 
 	if (st != ST_OK || list.count == 0)
@@ -309,7 +306,6 @@ static enum status read_dependencies(struct deployment *d, struct orchestrator *
 	for (const struct item *item = list.first; item != NULL; item = item->next)
 		if (json_array_append(specs, json_object_get(item->doc, "spec")) != 0)
 			return no_memory(err);
-	buf_init(&text, DOC_MAX);
 	st = json_write(&text, specs, err);
 	return st == ST_OK ? keep(d, buf_view(&text), &app->dependencies, err) : st;
 }

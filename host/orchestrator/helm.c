@@ -79,11 +79,10 @@ run(struct renderer *renderer, const char *const *argv, const char *folder, stru
 		"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME",
 		"HELM_DATA_HOME",
 	};
-	auto_arena  arena;
+	auto_arena  arena = ARENA(1 << 20);
 	const char *env[ENV_MAX] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "KUBECONFIG=/dev/null" };
 	size_t      count = 3;
 
-	arena_init(&arena, 1 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		env[count] = arena_printf(&arena, "%s=%s/home", kinds[i], folder);
 		if (env[count++] == NULL)
@@ -134,7 +133,7 @@ helm_version(struct renderer *renderer, int64_t deadline_ns, char ret_version[HE
 	CLEANUP(workplace_done) struct workplace place = { .fd = -1, .chart_fd = -1 };
 	const int64_t limit_ns = deadline_in_ms(VERSION_MS);
 	struct stat   stamp;
-	auto_buf      out, words;
+	auto_buf      out = BUF(HELM_VERSION_SIZE - 1), words = BUF(WORDS_MAX);
 	int           code;
 
 	if (stat(renderer->helm, &stamp) != 0) {
@@ -149,8 +148,6 @@ helm_version(struct renderer *renderer, int64_t deadline_ns, char ret_version[HE
 	if (is_known)
 		return ST_OK;
 
-	buf_init(&out, HELM_VERSION_SIZE - 1);
-	buf_init(&words, WORDS_MAX);
 	enum status st = workplace_init(&place, renderer->folder, err);
 	if (st == ST_OK)
 		st = run(renderer, argv, place.path, VIEW(""), limit_ns < deadline_ns ? limit_ns : deadline_ns, &out, &words, &code,
@@ -242,7 +239,7 @@ run_template(struct renderer *renderer, struct render *render, const struct work
 	const char *space = arena_copy(&render->arena, render->namespace_.ptr, render->namespace_.len);
 	const char *version = arena_copy(&render->arena, render->kube_version.ptr, render->kube_version.len);
 	const char *chart = arena_printf(&render->arena, "./chart/%.*s", (int) render->app.len, render->app.ptr);
-	auto_buf    words;
+	auto_buf    words = BUF(WORDS_MAX);
 	int         code;
 
 	if (release == NULL || space == NULL || version == NULL || chart == NULL)
@@ -251,7 +248,6 @@ run_template(struct renderer *renderer, struct render *render, const struct work
 		renderer->helm, "template", release, chart, "--namespace", space, "--include-crds", "--kube-version", version,
 		"-f", "values.yaml", "-f", "-", NULL,
 	};
-	buf_init(&words, WORDS_MAX);
 	const enum status st = run(renderer, argv, place->path, values, deadline_ns, out, &words, &code, err);
 	if (st == ST_DEADLINE)
 		return fail(err, ST_DEADLINE, "Helm did not end within %lld ms", (long long) (renderer->limit_ns / 1000000));
@@ -271,12 +267,9 @@ static enum status
 render_in(struct renderer *renderer, struct render *render, const struct workplace *place, int64_t deadline_ns,
           struct error *err)
 {
-	auto_buf    profile_values, values, out;
+	auto_buf    profile_values = BUF(VALUES_MAX), values = BUF(VALUES_MAX), out = BUF(OUTPUT_MAX);
 	enum status st;
 
-	buf_init(&profile_values, VALUES_MAX);
-	buf_init(&values, VALUES_MAX);
-	buf_init(&out, OUTPUT_MAX);
 	if ((st = chart_unpack(render->chart, render->app, place->chart_fd, err)) != ST_OK ||
 	    (st = profile_apply(render->profile, place->chart_fd, &profile_values, err)) != ST_OK ||
 	    (st = file_write_at(place->fd, "values.yaml", buf_view(&profile_values), err)) != ST_OK ||

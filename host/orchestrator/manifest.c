@@ -149,8 +149,7 @@ classify(const json_t *document, struct arena *arena, struct found *found, bool 
 	if (!json_is_string(hook))
 		return ST_OK;
 
-	auto_buf events;
-	buf_init(&events, 1024);
+	auto_buf events = BUF(1024);
 	const enum status st = read_events((struct view) { json_string_value(hook), json_string_length(hook) }, &events,
 	                                   &is_test, err);
 	if (st != ST_OK || events.len == 0)
@@ -177,9 +176,8 @@ static enum status need_text(const json_t *document, const char *path, struct vi
 
 static enum status write_body(const json_t *document, struct arena *arena, struct view *ret_body, struct error *err)
 {
-	auto_buf body;
+	auto_buf body = BUF(BODY_MAX);
 
-	buf_init(&body, BODY_MAX);
 	const enum status st = json_write(&body, document, err);
 	return st == ST_OK ? keep(arena, buf_view(&body), ret_body, err) : st;
 }

@@ -43,10 +43,9 @@ static enum status take_row(struct operation *operation, struct error *err)
 	struct store *store = operation->o->store;
 	const int64_t lease_ns = operation->deadline_ns - clock_ns() + (int64_t) LEASE_SLACK_MS * 1000000;
 	auto_db      *db = NULL;
-	auto_buf      doc;
+	auto_buf      doc = BUF(4 << 20);
 	enum status   st = db_borrow(store->pool, operation->deadline_ns, &db, err);
 
-	buf_init(&doc, 4 << 20);
 	if (st == ST_OK)
 		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 	if (st == ST_OK)

@@ -157,10 +157,9 @@ static enum status copy_set(struct plan *plan, struct set *set, const struct set
 enum status plan_intern_set(struct plan *plan, const struct set_entry *entries, struct body *const *bodies,
                             size_t count, struct set **ret_set, struct error *err)
 {
-	auto_buf    text;
+	auto_buf    text = BUF(64 << 20);
 	enum status st;
 
-	buf_init(&text, 64 << 20);
 	st = set_encode(entries, count, &text, err);
 	if (st != ST_OK)
 		return st;

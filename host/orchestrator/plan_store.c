@@ -176,24 +176,20 @@ static enum status gather_needs(struct plan *plan, struct arena *arena, struct n
 
 struct plan_size plan_size(struct plan *plan)
 {
-	auto_arena   arena;
+	auto_arena   arena = ARENA(PLAN_BYTES_MAX);
 	struct needs needs = { .count = { 0, 0, 0 } };
 
-	arena_init(&arena, PLAN_BYTES_MAX);
 	IGNORE(gather_needs(plan, &arena, &needs, NULL));
 	return needs.count;
 }
 
 enum status plan_flush(struct plan *plan, struct store *store, struct db *db, int64_t owner, struct error *err)
 {
-	auto_arena   arena;
-	auto_buf     meta, order;
+	auto_arena   arena = ARENA(PLAN_BYTES_MAX);
+	auto_buf     meta = BUF(META_MAX), order = BUF(PLAN_MAX);
 	struct needs needs = { .count = { 0, 0, 0 } };
 	enum status  st;
 
-	arena_init(&arena, PLAN_BYTES_MAX);
-	buf_init(&meta, META_MAX);
-	buf_init(&order, PLAN_MAX);
 	if ((st = write_meta(&plan->meta, &meta, err)) != ST_OK || (st = write_order(plan, &order, err)) != ST_OK ||
 	    (st = gather_needs(plan, &arena, &needs, err)) != ST_OK)
 		return st;
@@ -310,12 +306,11 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 
 enum status plan_fetch_set(struct plan *plan, struct set *set, struct error *err)
 {
-	auto_buf    text;
+	auto_buf    text = BUF(64 << 20);
 	enum status st;
 
 	if (plan->db == NULL)
 		return fail(err, ST_INTERNAL, "a stored context is read without a connection");
-	buf_init(&text, 64 << 20);
 	st = set_read(plan->db, &set->node.digest, &text, err);
 	if (st != ST_OK)
 		return st;
@@ -338,7 +333,7 @@ enum status plan_fetch_set(struct plan *plan, struct set *set, struct error *err
 enum status plan_fetch_body(struct plan *plan, const struct set_entry *entry, struct body **ret_body, struct error *err)
 {
 	struct body *body = (struct body *) table_find(&plan->bodies, &entry->manifest);
-	auto_buf     text;
+	auto_buf     text = BUF(BODY_MAX);
 	enum status  st;
 
 	if (body != NULL) {
@@ -347,7 +342,6 @@ enum status plan_fetch_body(struct plan *plan, const struct set_entry *entry, st
 	}
 	if (plan->db == NULL)
 		return fail(err, ST_INTERNAL, "a stored context is read without a connection");
-	buf_init(&text, BODY_MAX);
 	st = manifest_read(plan->store, plan->db, &entry->manifest, &text, err);
 	if (st != ST_OK)
 		return st;

@@ -138,9 +138,8 @@ bool release_is_valid(struct view name)
 static enum status digest_render(const struct render *render, const char *version, struct digest *ret_key,
                                  struct error *err)
 {
-	auto_buf overrides;
+	auto_buf overrides = BUF(16 << 20);
 
-	buf_init(&overrides, 16 << 20);
 	if (render->overrides != NULL) {
 		const enum status st = json_write(&overrides, render->overrides, err);
 		if (st != ST_OK)
@@ -156,9 +155,8 @@ static enum status digest_render(const struct render *render, const char *versio
 
 static bool find_kept(struct store *store, struct db *db, const struct digest *key, struct render *render)
 {
-	auto_buf value;
+	auto_buf value = BUF(KEPT_MAX);
 
-	buf_init(&value, KEPT_MAX);
 	if (cache_read(store, db, key, &value, NULL) != ST_OK)
 		return false;
 	const char *copy = arena_copy(&render->arena, value.data, value.len);
@@ -168,10 +166,9 @@ static bool find_kept(struct store *store, struct db *db, const struct digest *k
 
 static void keep(struct store *store, struct db *db, const struct digest *key, const struct render *render)
 {
-	auto_buf     value;
+	auto_buf     value = BUF(KEPT_MAX);
 	struct error err;
 
-	buf_init(&value, KEPT_MAX);
 	if (objects_encode(&render->objects, &value, &err) != ST_OK ||
 	    cache_write(store, db, key, buf_view(&value), &err) != ST_OK)
 		log_warning("render.not_kept", "error", err.text);
@@ -259,10 +256,9 @@ static void keep_all(struct store *store, const struct batch *batch)
 enum status render_all(struct renderer *renderer, struct store *store, struct render *renders, size_t count,
                        int64_t deadline_ns, struct error *err)
 {
-	auto_arena   arena;
+	auto_arena   arena = ARENA(64 << 20);
 	struct batch batch = { .renderer = renderer, .deadline_ns = deadline_ns };
 
-	arena_init(&arena, 64 << 20);
 	struct task *tasks = arena_alloc(&arena, count + 1, sizeof *tasks);
 	batch.tasks = arena_alloc(&arena, count + 1, sizeof(struct task *));
 	for (size_t i = 0; i < count; i++)

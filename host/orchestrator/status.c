@@ -138,10 +138,9 @@ static enum status check_filter(const struct report *report, struct error *err)
 static enum status read_head(struct report *report, struct error *err)
 {
 	auto_json  *value = NULL;
-	auto_buf    doc;
+	auto_buf    doc = BUF(4 << 20);
 	enum status st;
 
-	buf_init(&doc, 4 << 20);
 	st = resource_read(report->o->store, report->db, report->path, &doc, NULL, &report->owner, err);
 	if (st == ST_OK)
 		st = json_read(buf_view(&doc), &value, err);

@@ -270,10 +270,9 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 static void put_place(struct out *out, struct report *report, struct here *here)
 {
 	const size_t before = out->buf->len;
-	auto_arena   arena;
+	auto_arena   arena = ARENA(64 << 20);
 	size_t       matching = 0;
 
-	arena_init(&arena, 64 << 20);
 	if (out->st == ST_OK)
 		out->st = look_at(report, here, &arena, !report_is_about_ready(report), out->err);
 	put_comma(out);
@@ -389,10 +388,9 @@ static bool has_filter(const struct status_query *query)
 /* What is written on the way is nobody's: a summary shows counts only. */
 static void count_all(struct out *out, struct report *report)
 {
-	auto_buf   nothing;
+	auto_buf   nothing = BUF(64 << 20);
 	struct out beside = { &nothing, out->err, out->st };
 
-	buf_init(&nothing, 64 << 20);
 	if (has_filter(report->query)) {
 		put_places(&beside, report);
 	} else {
@@ -472,13 +470,12 @@ static void put_counts(struct out *out, const struct report *report)
 static void put_full(struct out *out, struct report *report)
 {
 	const bool is_summary = report->query->output == STATUS_SUMMARY;
-	auto_buf   places;
+	auto_buf   places = BUF(out->buf->max);
 	struct out beside = { &places, out->err, out->st };
 
 	put_states(out, report);
 	if (report->plan == NULL)
 		return;
-	buf_init(&places, out->buf->max);
 	if (is_summary)
 		count_all(&beside, report);
 	else

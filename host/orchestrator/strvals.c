@@ -85,8 +85,7 @@ static enum status read_list(struct parser *p, json_t **ret_list)
 	int        stop;
 
 	do {
-		auto_buf token;
-		buf_init(&token, p->text.len);
+		auto_buf token = BUF(p->text.len);
 		const enum status st = read_until(p, ",}", &token, &stop);
 		if (st != ST_OK)
 			return st;
@@ -112,8 +111,7 @@ static enum status read_value(struct parser *p, json_t **ret_value)
 		return read_list(p, ret_value);
 	}
 
-	auto_buf token;
-	buf_init(&token, p->text.len);
+	auto_buf token = BUF(p->text.len);
 	const enum status st = read_until(p, ",", &token, &stop);
 	if (st != ST_OK)
 		return st;
@@ -127,11 +125,10 @@ static enum status read_value(struct parser *p, json_t **ret_value)
 /* After "[": the index and the "]". */
 static enum status read_index(struct parser *p, size_t *ret_index)
 {
-	auto_buf  token;
+	auto_buf  token = BUF(p->text.len);
 	long long number;
 	int       stop;
 
-	buf_init(&token, p->text.len);
 	const enum status st = read_until(p, "]", &token, &stop);
 	if (st != ST_OK)
 		return st;
@@ -173,12 +170,11 @@ static enum status read_key(struct parser *p, json_t *object, unsigned depth);
 /* After the "]" of an index into list. */
 static enum status read_item(struct parser *p, json_t *list, size_t index, unsigned depth)
 {
-	auto_buf    token;
+	auto_buf    token = BUF(p->text.len);
 	int         stop;
 	json_t     *held = json_array_get(list, index);         /* borrowed */
 	enum status st;
 
-	buf_init(&token, p->text.len);
 	st = read_until(p, "[.=", &token, &stop);
 	if (st != ST_OK)
 		return st;
@@ -264,10 +260,9 @@ static enum status read_member(struct parser *p, json_t *object, const struct bu
 
 static enum status read_key(struct parser *p, json_t *object, unsigned depth)
 {
-	auto_buf key;
+	auto_buf key = BUF(p->text.len);
 	int      stop;
 
-	buf_init(&key, p->text.len);
 	const enum status st = read_until(p, "=[,.", &key, &stop);
 	if (st != ST_OK)
 		return st;
@@ -290,10 +285,9 @@ enum status strvals_parse(struct view text, json_t *values, size_t *padding, str
 
 enum status strvals_set(json_t *values, struct view key, struct view value, size_t *padding, struct error *err)
 {
-	auto_buf    text;
+	auto_buf    text = BUF(key.len + value.len + 1);
 	enum status st;
 
-	buf_init(&text, key.len + value.len + 1);
 	st = buf_add_view(&text, key, err);
 	if (st == ST_OK)
 		st = buf_add_text(&text, "=", err);

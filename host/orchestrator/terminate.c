@@ -127,11 +127,10 @@ enum status deployment_approve(struct orchestrator *o, struct view path, int64_t
 
 static enum status check_empty(struct db *db, int64_t id, struct view name, struct error *err)
 {
-	auto_arena          arena;
+	auto_arena          arena = ARENA(256 << 20);
 	struct unit_status *units;
 	size_t              count;
 
-	arena_init(&arena, 256 << 20);
 	const enum status st = unit_list(db, id, &arena, &units, &count, err);
 	for (size_t i = 0; st == ST_OK && i < count; i++)
 		if (units[i].is_wanted || !units[i].is_done) {
