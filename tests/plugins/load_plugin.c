@@ -1,9 +1,11 @@
 /*
- * load_plugin PLUGIN.so FILE.conf - load a plugin with a configuration as the server does, start it, ask for its health, stop.
+ * load_plugin PLUGIN.so FILE.conf - load a plugin with a configuration as the server does, put its resource types beside the
+ * server's own, start it, ask for its health, stop.
  * The extensions it asks for are there by name, and never called.
  */
 #include "host/registry/extension.h"
 #include "host/registry/instance.h"
+#include "host/resources/resources.h"
 #include "lib/base/file.h"
 
 #include <limits.h>
@@ -20,6 +22,19 @@ static enum status copy(const char *from, const char *folder, struct error *err)
 	return st == ST_OK ? file_write(to, buf_view(&content), 0600, err) : st;
 }
 
+static enum status check_types(struct plugins *plugins, struct error *err)
+{
+	struct types *types = types_new();
+
+	enum status st = types == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : resources_types(types, err);
+	if (st == ST_OK)
+		st = plugins_types(plugins, types, err);
+	if (st == ST_OK)
+		st = types_seal(types, err);
+	types_free(types);
+	return st;
+}
+
 static enum status load(char **argv, const char *folder, struct error *err)
 {
 	const struct plugins_options options = { folder, folder, folder };
@@ -30,6 +45,8 @@ static enum status load(char **argv, const char *folder, struct error *err)
 		st = copy(argv[2], folder, err);
 	if (st == ST_OK)
 		st = plugins_load(&options, &plugins, err);
+	if (st == ST_OK)
+		st = check_types(plugins, err);
 	if (st == ST_OK)
 		st = plugins_start(plugins, NULL, err);
 	if (st == ST_OK)
