@@ -72,6 +72,9 @@ class Postgres:
     def stop(self):
         self._script("stop")
 
+    def remove(self):
+        self._script("remove")
+
     def kill(self):
         """kill -9 of the postmaster; its children follow it."""
         link = psycopg2.connect(self.dsn)
@@ -98,7 +101,7 @@ class Postgres:
 def postgres(tmp_path_factory):
     server = Postgres(tmp_path_factory.mktemp("postgres")).start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(scope="session")

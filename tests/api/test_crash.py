@@ -138,4 +138,4 @@ def test_postgresql_is_killed_during_an_instantiate(tmp_path, helm, remote, uniq
         if daemon.process and daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait(10)
-        own.stop()
+        own.remove()

@@ -107,7 +107,7 @@ def test_a_database_that_goes_away_and_comes_back_is_survived(tmp_path, helm, un
         if daemon.process and daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait(10)
-        own.stop()
+        own.remove()
 
 
 def refused(daemon, *words):
