@@ -16,6 +16,7 @@ struct server;
 
 struct api_options {
 	const char *listen, *health_listen;     /* "127.0.0.1:9015", "[::1]:9015"; health_listen NULL: none */
+	bool        is_health_optional;         /* go on without it when its address is taken               */
 	unsigned    threads;
 	size_t      body_limit_bytes;           /* of JSON                                                  */
 	size_t      file_limit_bytes;           /* of one uploaded file, below the type's own limit         */
@@ -31,7 +32,7 @@ struct api {
 	struct types        *types;
 	struct plugins      *plugins;
 	struct orchestrator *orchestrator;
-	/* The API's own, from here on. */
+	/* The API's own, from here on.  options.health_listen becomes NULL when there is none after all. */
 	struct routes       *routes;
 	struct metrics      *metrics;
 	struct server       *server;

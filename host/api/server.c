@@ -177,6 +177,22 @@ static enum status listener_open(struct listener *listener, const char *address,
 	return ST_OK;
 }
 
+static enum status health_open(struct api *api, struct listener *listener, struct error *err)
+{
+	struct error fault;
+
+	enum status st = listener_open(listener, api->options.health_listen, HEALTH_THREADS, HEALTH_STALL_MS, &fault);
+	if (st != ST_OK && !api->options.is_health_optional) {
+		*err = fault;
+		return st;
+	}
+	if (st != ST_OK) {
+		log_warning("health.none", "error", fault.text);
+		api->options.health_listen = NULL;
+	}
+	return ST_OK;
+}
+
 enum status server_open(struct api *api, struct server **ret_server, struct error *err)
 {
 	struct server *server = calloc(1, sizeof *server);
@@ -189,7 +205,7 @@ enum status server_open(struct api *api, struct server **ret_server, struct erro
 	enum status st = listener_open(&server->main, api->options.listen, api->options.threads,
 	                               limit_ms < STALL_MS ? (int) limit_ms : STALL_MS, err);
 	if (st == ST_OK && api->options.health_listen != NULL)
-		st = listener_open(&server->health, api->options.health_listen, HEALTH_THREADS, HEALTH_STALL_MS, err);
+		st = health_open(api, &server->health, err);
 	if (st != ST_OK) {
 		server_close(server);
 		return st;

@@ -1,0 +1,191 @@
+#include "host/config.h"
+
+#include "host/registry/settings.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+enum { HOST_MAX = 64 };
+
+static const emco_option options[] = {
+	EMCO_OPTION(struct config, listen, .dflt = "127.0.0.1:9015", .min = 1, .max = 128,
+		.help = "Address and port of the REST API, in numbers; IPv6 in brackets."),
+	EMCO_OPTION(struct config, health_listen, .dflt = "auto", .min = 1, .max = 128,
+		.help = "Second listener for /healthz, /readyz and /metrics alone; \"auto\": the port before that of listen, "
+		        "\"none\": none."),
+	EMCO_OPTION(struct config, insecure, .dflt = "false",
+		.help = "Listen on addresses that other machines can reach, without TLS and without authentication."),
+	EMCO_OPTION(struct config, database, .min = 1, .max = 4096, .secret = 1,
+		.help = "PostgreSQL, as a connection string of libpq."),
+	EMCO_OPTION(struct config, database_connections, .dflt = "16", .min = 2, .max = 1000,
+		.help = "Most connections to the database."),
+	EMCO_OPTION(struct config, statement_timeout_ms, .dflt = "30000", .min = 100, .max = 3600000,
+		.help = "Longest time of one statement."),
+	EMCO_OPTION(struct config, start_timeout_ms, .dflt = "60000", .min = 100, .max = 3600000,
+		.help = "How long to wait for the database at start."),
+	EMCO_OPTION(struct config, stop_timeout_ms, .dflt = "20000", .min = 0, .max = 3600000,
+		.help = "How long requests in flight may take to end when the server stops."),
+	EMCO_OPTION(struct config, seal_key_file, .min = 1, .max = 4096,
+		.help = "Key file for what is secret at rest, mode 0600; emcod --make-key makes one."),
+	EMCO_OPTION(struct config, plugin_dir, .dflt = "/usr/lib/emco/plugins", .min = 1, .max = 4096,
+		.help = "Folder of the controllers' shared objects."),
+	EMCO_OPTION(struct config, controllers_dir, .dflt = "/etc/emco/controllers.d", .min = 1, .max = 4096,
+		.help = "Folder of the controllers' configurations, one file for each."),
+	EMCO_OPTION(struct config, data_dir, .dflt = "/var/lib/emco", .min = 1, .max = 4096,
+		.help = "Private folder for what can be made again."),
+	EMCO_OPTION(struct config, helm, .dflt = "helm", .min = 1, .max = 4096,
+		.help = "The Helm program: a path, or a name to be found on the PATH."),
+	EMCO_OPTION(struct config, threads, .dflt = "64", .min = 4, .max = 10000,
+		.help = "Connections served at one time."),
+	EMCO_OPTION(struct config, body_limit_bytes, .dflt = "1048576", .min = 1024, .max = 67108864,
+		.help = "Largest JSON body."),
+	EMCO_OPTION(struct config, file_limit_bytes, .dflt = "33554432", .min = 1024, .max = 268435456,
+		.help = "Largest uploaded file; a type may allow less."),
+	EMCO_OPTION(struct config, upload_limit_bytes, .dflt = "268435456", .min = 1048576, .max = 1099511627776,
+		.help = "Bodies in memory at one time, together."),
+	EMCO_OPTION(struct config, request_timeout_ms, .dflt = "30000", .min = 100, .max = 3600000,
+		.help = "Longest time of a request, its body included."),
+	EMCO_OPTION(struct config, operation_timeout_ms, .dflt = "120000", .min = 100, .max = 86400000,
+		.help = "Longest time of an operation, such as instantiate."),
+	EMCO_OPTION(struct config, render_timeout_ms, .dflt = "60000", .min = 100, .max = 3600000,
+		.help = "Longest time of one run of Helm."),
+	EMCO_OPTION(struct config, renders, .dflt = "4", .min = 1, .max = 1000,
+		.help = "Runs of Helm at one time."),
+	EMCO_OPTION(struct config, operations, .dflt = "16", .min = 1, .max = 10000,
+		.help = "Operations at one time; more are told to come again."),
+	EMCO_OPTION(struct config, strict_references, .dflt = "false",
+		.help = "Refuse a document that refers to what does not exist yet."),
+	EMCO_OPTION(struct config, log_level, .dflt = "info",
+		.help = "error, warning, info or debug."),
+	EMCO_OPTION_END,
+};
+
+/* -- addresses -------------------------------------------------------------------------------------------------------- */
+
+/* Host without brackets, and port; false when it is no address. */
+static bool address_split(const char *address, char host[HOST_MAX], long *ret_port)
+{
+	const char *colon = strrchr(address, ':');
+	size_t      len = colon == NULL ? 0 : (size_t) (colon - address);
+	char       *end;
+
+	if (len == 0 || len >= HOST_MAX || colon[1] < '0' || colon[1] > '9')
+		return false;
+	*ret_port = strtol(colon + 1, &end, 10);
+	if (*end != '\0' || *ret_port > 65535)
+		return false;
+	if (address[0] == '[' && address[len - 1] == ']') {
+		address++;
+		len -= 2;
+	} else if (memchr(address, ':', len) != NULL) {
+		return false;
+	}
+	memcpy(host, address, len);
+	host[len] = '\0';
+	return true;
+}
+
+bool address_is_valid(const char *address)
+{
+	char host[HOST_MAX];
+	unsigned char bytes[sizeof(struct in6_addr)];
+	long port;
+
+	return address_split(address, host, &port)
+	       && inet_pton(address[0] == '[' ? AF_INET6 : AF_INET, host, bytes) == 1;
+}
+
+bool address_is_loopback(const char *address)
+{
+	char host[HOST_MAX];
+	long port;
+
+	return address_is_valid(address) && address_split(address, host, &port)
+	       && (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
+}
+
+/* -- rules that a row cannot say -------------------------------------------------------------------------------------- */
+
+static enum status check_address(const char *file, const char *option, const char *address, const struct config *config,
+                                 struct error *err)
+{
+	if (!address_is_valid(address)) {
+		IGNORE(fail_at(err, ST_INVALID, option, "%s: \"%s\" must be an address in numbers and a port, got \"%s\"", file,
+		               option, address));
+		return fail_hint(err, "Write \"127.0.0.1:9015\" or \"[::1]:9015\".");
+	}
+	if (!address_is_loopback(address) && !config->insecure) {
+		IGNORE(fail_at(err, ST_INVALID, option, "%s: \"%s\" is \"%s\", which other machines can reach, and there is neither "
+		               "TLS nor authentication", file, option, address));
+		return fail_hint(err, "Listen on 127.0.0.1, or set \"insecure = true\" if something else guards it.");
+	}
+	return ST_OK;
+}
+
+/* The port before that of the API, on the same address: 9016 and what follows belong to EMCO's gRPC services. */
+static enum status choose_health(const char *file, struct arena *arena, struct config *config, struct error *err)
+{
+	char host[HOST_MAX];
+	long port = 0;
+
+	if (strcmp(config->health_listen.ptr, "none") == 0)
+		return ST_OK;
+	config->health = config->health_listen.ptr;
+	if (strcmp(config->health, "auto") != 0)
+		return check_address(file, "health_listen", config->health, config, err);
+	config->health = NULL;
+	if (!address_split(config->listen.ptr, host, &port) || port < 2)
+		return ST_OK;
+	config->is_health_optional = true;
+	config->health = arena_printf(arena, config->listen.ptr[0] == '[' ? "[%s]:%ld" : "%s:%ld", host, port - 1);
+	return config->health == NULL ? fail(err, ST_NO_MEMORY, "%s: no memory to read it", file) : ST_OK;
+}
+
+/* A program without a slash is looked for once, at start: what runs later does not depend on the environment. */
+static enum status find_program(struct arena *arena, emco_str *program, struct error *err)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(program->ptr, '/') != NULL || path == NULL)
+		return ST_OK;
+	for (size_t len; *path != '\0'; path += len + (path[len] == ':')) {
+		len = strcspn(path, ":");
+		if (len == 0 || path[0] != '/')
+			continue;
+		const char *found = arena_printf(arena, "%.*s/%s", (int) len, path, program->ptr);
+		if (found == NULL)
+			return fail(err, ST_NO_MEMORY, "no memory for the path of \"%s\"", program->ptr);
+		if (access(found, X_OK) == 0) {
+			*program = (emco_str) { found, strlen(found) };
+			return ST_OK;
+		}
+	}
+	return ST_OK;
+}
+
+enum status config_load(const char *file, struct arena *arena, struct config *ret_config, struct error *err)
+{
+	const config_setting_t *root = NULL;
+	struct config           config = { .is_health_optional = false };
+
+	enum status st = settings_open(file, arena, &root, err);
+	if (st == ST_OK)
+		st = settings_read(root, options, sizeof options[0], sizeof config, &config, arena, file, err);
+	if (st == ST_OK && !log_level_of(config.log_level.ptr, &config.level))
+		st = fail_at(err, ST_INVALID, "log_level", "%s: \"log_level\" must be error, warning, info or debug, got \"%s\"",
+		             file, config.log_level.ptr);
+	if (st == ST_OK)
+		st = check_address(file, "listen", config.listen.ptr, &config, err);
+	if (st == ST_OK)
+		st = choose_health(file, arena, &config, err);
+	if (st == ST_OK)
+		st = find_program(arena, &config.helm, err);
+	if (st == ST_OK)
+		*ret_config = config;
+	return st;
+}
+
+enum status config_print(struct buf *out, struct error *err)
+{
+	return settings_print(options, sizeof options[0], out, err);
+}

@@ -1,0 +1,357 @@
+/*
+ * emcod - deploys composite applications to many Kubernetes clusters.
+ *
+ * The life of the process: options, database, plugins, listeners; then wait for a signal; then all of it backwards.
+ */
+#include "host/api/api.h"
+#include "host/config.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { CONFIG_ARENA_MAX = 16 << 20, PRINT_MAX = 16 << 20, MS = 1000000 };
+
+struct command_line {
+	const char *config_file, *print, *make_key;
+	bool        is_check;
+};
+
+/* Everything that lives as long as the process, in the order it is made. */
+struct daemon {
+	struct config       config;
+	struct store        store;
+	struct plugins     *plugins;
+	struct types       *types;
+	struct orchestrator orchestrator;
+	struct api          api;
+	bool                is_orchestrator_open;
+};
+
+/* -- signals ---------------------------------------------------------------------------------------------------------- */
+
+static atomic_bool is_serving;
+
+/* Until it serves there is nothing to bring to an end: a start that is interrupted leaves what a crash leaves. */
+static void *wait_for_signal(void *data)
+{
+	int got;
+
+	sigwait(data, &got);
+	if (!atomic_load(&is_serving))
+		_exit(0);
+	return NULL;
+}
+
+/* Before any thread is made, so that all of them inherit the mask: an interrupted poll would cost a connection. */
+static enum status signals_take(sigset_t *signals, pthread_t *ret_thread, struct error *err)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	if (pthread_create(ret_thread, NULL, wait_for_signal, signals) != 0)
+		return fail(err, ST_NO_MEMORY, "no thread to wait for signals");
+	return ST_OK;
+}
+
+/* systemd's protocol: one datagram.  Nobody listens: nothing to do. */
+static void tell_supervisor(const char *state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char        *path = getenv("NOTIFY_SOCKET");
+	const size_t       len = path == NULL ? 0 : strlen(path);
+
+	if (len == 0 || len >= sizeof address.sun_path)
+		return;
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	memcpy(address.sun_path, path, len);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	IGNORE(sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *) &address,
+	              (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len)));
+	close(fd);
+}
+
+/* -- start and stop --------------------------------------------------------------------------------------------------- */
+
+/* The types of the host and, when there are plugins, theirs. */
+static enum status make_types(struct plugins *plugins, struct types **ret_types, struct error *err)
+{
+	struct types *types = types_new();
+	enum status   st = types == NULL ? fail(err, ST_NO_MEMORY, "no memory for the resource types") : resources_types(types, err);
+
+	if (st == ST_OK && plugins != NULL)
+		st = plugins_types(plugins, types, err);
+	if (st == ST_OK)
+		st = types_seal(types, err);
+	if (st != ST_OK) {
+		types_free(types);
+		return st;
+	}
+	*ret_types = types;
+	return ST_OK;
+}
+
+/* What can be known without the database. */
+static enum status load(struct daemon *daemon, const char *config_file, struct arena *arena, struct error *err)
+{
+	enum status st = config_load(config_file, arena, &daemon->config, err);
+
+	if (st != ST_OK)
+		return st;
+	log_setup(STDERR_FILENO, daemon->config.level);
+	st = plugins_load(&(struct plugins_options) { daemon->config.plugin_dir.ptr, daemon->config.controllers_dir.ptr,
+	                                              daemon->config.data_dir.ptr }, &daemon->plugins, err);
+	return st == ST_OK ? make_types(daemon->plugins, &daemon->types, err) : st;
+}
+
+static void set_options(struct daemon *daemon)
+{
+	const struct config *config = &daemon->config;
+
+	daemon->orchestrator = (struct orchestrator) {
+		.store = &daemon->store, .types = daemon->types, .plugins = daemon->plugins,
+		.options = {
+			.helm = config->helm.ptr, .data_dir = config->data_dir.ptr, .renders = (unsigned) config->renders,
+			.operations = (unsigned) config->operations, .render_limit_ns = config->render_timeout_ms * MS,
+			.operation_limit_ns = config->operation_timeout_ms * MS, .strict_references = config->strict_references != 0,
+		},
+	};
+	daemon->api.store = &daemon->store;
+	daemon->api.types = daemon->types;
+	daemon->api.plugins = daemon->plugins;
+	daemon->api.orchestrator = &daemon->orchestrator;
+	daemon->api.options = (struct api_options) {
+		.listen = config->listen.ptr, .health_listen = config->health, .is_health_optional = config->is_health_optional,
+		.threads = (unsigned) config->threads, .body_limit_bytes = (size_t) config->body_limit_bytes,
+		.file_limit_bytes = (size_t) config->file_limit_bytes, .upload_limit_bytes = (size_t) config->upload_limit_bytes,
+		.request_limit_ns = config->request_timeout_ms * MS, .operation_limit_ns = config->operation_timeout_ms * MS,
+		.strict_references = config->strict_references != 0,
+	};
+}
+
+static enum status start(struct daemon *daemon, struct error *err)
+{
+	const struct config       *config = &daemon->config;
+	const struct store_options options = {
+		.pool = { .conninfo = config->database.ptr, .size = (unsigned) config->database_connections,
+		          .statement_ns = config->statement_timeout_ms * MS },
+		.seal_key_file = config->seal_key_file.ptr,
+	};
+
+	enum status st = folder_make(config->data_dir.ptr, err);
+	if (st == ST_OK)
+		st = store_open(&options, deadline_in_ms(config->start_timeout_ms), &daemon->store, err);
+	set_options(daemon);
+	if (st == ST_OK)
+		st = orchestrator_open(&daemon->orchestrator, err);
+	if (st != ST_OK)
+		return st;
+	daemon->is_orchestrator_open = true;
+	orchestrator_extensions();
+	st = plugins_start(daemon->plugins, &daemon->store, err);
+	if (st == ST_OK)
+		st = api_open(&daemon->api, err);
+	if (st == ST_OK)
+		api_ready(&daemon->api);
+	return st;
+}
+
+/* Accepts a daemon that is half made. */
+static void stop(struct daemon *daemon)
+{
+	const int64_t deadline_ns = deadline_in_ms(daemon->config.stop_timeout_ms);
+
+	api_close(&daemon->api, deadline_ns);
+	plugins_stop(daemon->plugins);
+	const unsigned left = guard_drain(deadline_ns);
+	if (left > 0) {
+		/* A plugin does not return.  Its thread may touch anything, so nothing is taken from under it. */
+		log_warning("server.abandoned", "threads", log_num(left));
+		_exit(0);
+	}
+	if (daemon->is_orchestrator_open)
+		orchestrator_close(&daemon->orchestrator);
+	store_close(&daemon->store);
+	types_free(daemon->types);
+}
+
+static int complain(const struct error *err)
+{
+	fprintf(stderr, "emcod: %s\n", err->text);
+	if (*err->hint != '\0')
+		fprintf(stderr, "emcod: %s\n", err->hint);
+	return 1;
+}
+
+static int serve(const char *config_file, struct arena *arena)
+{
+	struct daemon *daemon = arena_alloc(arena, 1, sizeof *daemon);
+	const int64_t  began_ns = clock_ns();
+	struct error   err = { .code = ST_OK };
+	sigset_t       signals;
+	pthread_t      waiter;
+
+	enum status st = daemon == NULL ? fail(&err, ST_NO_MEMORY, "out of memory") : signals_take(&signals, &waiter, &err);
+	if (st != ST_OK)
+		return complain(&err);
+	st = load(daemon, config_file, arena, &err);
+	if (st == ST_OK)
+		st = start(daemon, &err);
+	if (st != ST_OK) {
+		complain(&err);
+		stop(daemon);
+		return 1;
+	}
+	atomic_store(&is_serving, true);
+	log_info("server.ready", "version", EMCO_VERSION, "listen", daemon->config.listen.ptr, "health",
+	         daemon->api.options.health_listen, "took_ms", log_num((clock_ns() - began_ns) / MS));
+	tell_supervisor("READY=1");
+	pthread_join(waiter, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);           /* a second one ends it at once */
+	tell_supervisor("STOPPING=1");
+	log_info("server.stopping");
+	stop(daemon);
+	log_info("server.stopped");
+	return 0;
+}
+
+/* -- the other things it can do --------------------------------------------------------------------------------------- */
+
+static int check(const char *config_file, struct arena *arena)
+{
+	struct daemon daemon = { .plugins = NULL };
+	struct error  err = { .code = ST_OK };
+
+	enum status st = load(&daemon, config_file, arena, &err);
+	if (st != ST_OK)
+		complain(&err);
+	plugins_stop(daemon.plugins);
+	types_free(daemon.types);
+	if (st == ST_OK)
+		printf("%s: no fault found\n", config_file);
+	return st == ST_OK ? 0 : 1;
+}
+
+static enum status print_types(const struct types *types, struct buf *out, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < types_count(types) && st == ST_OK; i++) {
+		const struct type *type = types_at(types, i);
+		st = buf_printf(out, err, "%-28s %-28s %-28s %-10s %s\n", type->row->name,
+		                type->parent == NULL ? "-" : type->parent->row->name, type->row->segment, type->origin,
+		                type->row->summary == NULL ? "" : type->row->summary);
+	}
+	return st;
+}
+
+static enum status print_routes(const struct types *types, struct buf *out, struct error *err)
+{
+	struct routes *routes = NULL;
+	size_t         count = 0;
+	const struct family *families = resources_families(&count);
+
+	enum status st = routes_new(types, families, count, &routes, err);
+	if (st == ST_OK)
+		st = routes_print(routes, out, err);
+	routes_free(routes);
+	return st;
+}
+
+/* Tables, for people and for the manuals.  With a configuration the plugins' types are among them. */
+static int print(const char *what, const char *config_file, struct arena *arena)
+{
+	struct daemon daemon = { .plugins = NULL };
+	struct error  err = { .code = ST_OK };
+	enum status   st = ST_OK;
+	auto_buf      out;
+
+	buf_init(&out, PRINT_MAX);
+	if (strcmp(what, "options") == 0)
+		st = config_print(&out, &err);
+	else if (strcmp(what, "routes") != 0 && strcmp(what, "types") != 0)
+		st = fail(&err, ST_INVALID, "--print knows options, routes and types, got \"%s\"", what);
+	else if (config_file != NULL)
+		st = load(&daemon, config_file, arena, &err);
+	else
+		st = make_types(NULL, &daemon.types, &err);
+	if (st == ST_OK && daemon.types != NULL)
+		st = strcmp(what, "types") == 0 ? print_types(daemon.types, &out, &err) : print_routes(daemon.types, &out, &err);
+	if (st == ST_OK && (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0))
+		st = fail(&err, ST_INTERNAL, "could not write to standard output");
+	plugins_stop(daemon.plugins);
+	types_free(daemon.types);
+	return st == ST_OK ? 0 : complain(&err);
+}
+
+static int make_key(const char *file)
+{
+	struct error err = { .code = ST_OK };
+
+	return seal_key_make(file, &err) == ST_OK ? 0 : complain(&err);
+}
+
+static int usage(FILE *to, int status)
+{
+	fputs("emcod -c FILE                     serve\n"
+	      "emcod -c FILE --check             say what is wrong with the configuration, and end\n"
+	      "emcod [-c FILE] --print WHAT      options, routes or types\n"
+	      "emcod --make-key FILE             make a new key file for what is secret at rest\n"
+	      "emcod --version\n", to);
+	return status;
+}
+
+static int read_command_line(int argc, char **argv, struct command_line *line)
+{
+	static const struct option names[] = {
+		{ "config",   required_argument, NULL, 'c' },
+		{ "check",    no_argument,       NULL, 't' },
+		{ "print",    required_argument, NULL, 'p' },
+		{ "make-key", required_argument, NULL, 'k' },
+		{ "version",  no_argument,       NULL, 'V' },
+		{ "help",     no_argument,       NULL, 'h' },
+		{ NULL,       0,                 NULL, 0   },
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "c:hV", names, NULL)) != -1;) {
+		switch (c) {
+		case 'c': line->config_file = optarg; break;
+		case 't': line->is_check = true;      break;
+		case 'p': line->print = optarg;       break;
+		case 'k': line->make_key = optarg;    break;
+		case 'V': puts("emcod " EMCO_VERSION); return 0;
+		case 'h': return usage(stdout, 0);
+		default:  return usage(stderr, 2);
+		}
+	}
+	return optind == argc ? -1 : usage(stderr, 2);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = { .config_file = NULL };
+	auto_arena          arena;
+
+	arena_init(&arena, CONFIG_ARENA_MAX);
+	const int status = read_command_line(argc, argv, &line);
+	if (status >= 0)
+		return status;
+	if (line.make_key != NULL)
+		return make_key(line.make_key);
+	if (line.print != NULL)
+		return print(line.print, line.config_file, &arena);
+	if (line.config_file == NULL)
+		return usage(stderr, 2);
+	return line.is_check ? check(line.config_file, &arena) : serve(line.config_file, &arena);
+}
