@@ -1,6 +1,8 @@
 /* Apps with their charts, what they wait for, and their profiles. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 /* -- GET profiles?app=NAME: the profile of one app ------------------------------------------------------------------- */
 
 struct search {

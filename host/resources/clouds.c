@@ -1,6 +1,8 @@
 /* Logical clouds: a namespace with its user and rights on a set of clusters, and its life cycle. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 /* -- hooks ----------------------------------------------------------------------------------------------------------- */
 
 /* A DNS-1123 subdomain: labels of lower-case letters, digits and "-", joined by "."; one label when labels_max is 1. */

@@ -1,6 +1,8 @@
 /* Cluster providers, their clusters, and what is known about them. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 #include <strings.h>
 
 /* -- hooks ----------------------------------------------------------------------------------------------------------- */

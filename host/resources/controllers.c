@@ -1,6 +1,8 @@
 /* Controllers that somebody registered: of deployments, of clusters, and of the traffic controller. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 static const emco_resource_type types[] = {
 	{
 		.name = "controller", .segment = "controllers",

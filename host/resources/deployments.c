@@ -1,6 +1,8 @@
 /* Deployment intent groups: what is deployed, by which controllers, and its life cycle. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 #include <inttypes.h>
 
 /* A deployment that is in use neither changes nor goes. */

@@ -1,6 +1,8 @@
 /* Generic placement: where the apps of a deployment may run. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 /* -- GET app-intents?app=NAME: the first intent of one app ----------------------------------------------------------- */
 
 struct search {

@@ -1,6 +1,8 @@
 /* Projects, composite applications and their profiles: what deployments are made of. */
 #include "host/resources/resources_priv.h"
 
+#include "schemas.h"      /* made from schemas/ */
+
 static const emco_resource_type types[] = {
 	{
 		.name = "project", .segment = "projects", .schema = schema_project, .flags = EMCO_RESOURCE_PUT_200,

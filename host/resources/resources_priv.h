@@ -7,7 +7,6 @@
 #include "host/registry/call.h"
 #include "host/resources/resources.h"
 #include "host/store/resource.h"
-#include "schemas.h"
 
 extern const struct family projects_family, apps_family, deployments_family, placement_family, controllers_family,
                            clusters_family, clouds_family;
