@@ -18,12 +18,12 @@ enum {
 
 #define TYPE_CLUSTER  VIEW("cluster")
 #define TYPE_LABEL    VIEW("clusterLabel")
-#define TYPE_KV       VIEW("clusterKvPairs")
+#define TYPE_KV       VIEW("clusterKv")
 #define KUBECONFIG    "file"
 
 /* The path of a cluster, in the call's memory.  ST_INVALID: no "provider+cluster". */
-static enum status cluster_path(struct call *call, struct view cluster, struct view *ret_path, struct view *ret_provider,
-                                struct error *err)
+static enum status cluster_path(struct call *call, struct view cluster, struct view *ret_path,
+                                struct view *ret_provider, struct error *err)
 {
 	const char *plus = memchr(cluster.ptr, '+', cluster.len);
 	const size_t provider_len = plus != NULL ? (size_t) (plus - cluster.ptr) : 0;
@@ -31,10 +31,11 @@ static enum status cluster_path(struct call *call, struct view cluster, struct v
 	const struct view name = { cluster.ptr + provider_len + 1, plus != NULL ? cluster.len - provider_len - 1 : 0 };
 
 	if (plus == NULL || !name_is_valid(provider) || !name_is_valid(name))
-		return fail(err, ST_INVALID, "a cluster is named \"provider+cluster\", got \"%.*s\"", (int) cluster.len, cluster.ptr);
+		return fail(err, ST_INVALID, "a cluster is named \"provider+cluster\", got \"%.*s\"", (int) cluster.len,
+		            cluster.ptr);
 
-	const char *path = arena_printf(&call->arena, "cluster-providers/%.*s/clusters/%.*s", (int) provider.len, provider.ptr,
-	                                (int) name.len, name.ptr);
+	const char *path = arena_printf(&call->arena, "cluster-providers/%.*s/clusters/%.*s", (int) provider.len,
+	                                provider.ptr, (int) name.len, name.ptr);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	*ret_path = view_of(path);
@@ -59,7 +60,8 @@ static enum status find_label(struct call *call, emco_str cluster, emco_str labe
 		return ST_OK;
 	}
 
-	const char *at = arena_printf(&call->arena, "%.*s/labels/%.*s", (int) path.len, path.ptr, (int) label.len, label.ptr);
+	const char *at =
+		arena_printf(&call->arena, "%.*s/labels/%.*s", (int) path.len, path.ptr, (int) label.len, label.ptr);
 	if (at == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	path = view_of(at);
@@ -98,8 +100,8 @@ static enum status names_add(struct names *names, struct view path, struct error
 	const char  *cluster = slash != NULL ? slash + 1 : path.ptr;
 	const size_t cluster_len = path.len - (size_t) (cluster - path.ptr);
 	struct name *name = arena_alloc(&names->call->arena, 1, sizeof *name);
-	const char  *text = arena_printf(&names->call->arena, "%.*s+%.*s", (int) names->provider.len, names->provider.ptr,
-	                                 (int) cluster_len, cluster);
+	const char  *text = arena_printf(&names->call->arena, "%.*s+%.*s", (int) names->provider.len,
+	                                 names->provider.ptr, (int) cluster_len, cluster);
 
 	if (name == NULL || text == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -219,7 +221,8 @@ static emco_status value(emco_call *abi, emco_str cluster, emco_str key, emco_st
 	if (st == ST_OK)
 		st = resource_list(call->store, db, TYPE_KV, path, VIEW(""), 0, value_find, &wanted, &err);
 	if (st == ST_OK && !wanted.is_found)
-		st = fail(&err, ST_NOT_FOUND, "cluster \"%.*s\" has no key \"%s\"", (int) cluster.len, cluster.ptr, wanted.key);
+		st = fail(&err, ST_NOT_FOUND, "cluster \"%.*s\" has no key \"%s\"", (int) cluster.len, cluster.ptr,
+		          wanted.key);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	*ret_value = wanted.value;
@@ -256,8 +259,8 @@ static enum status sync_object_read(struct call *call, struct view provider, con
 	if (!name_is_valid(view_of(name)))
 		return fail(err, ST_INVALID, "\"%s\" is no name of a cluster sync object", name);
 
-	const char *path = arena_printf(&call->arena, "cluster-providers/%.*s/cluster-sync-objects/%s", (int) provider.len,
-	                                provider.ptr, name);
+	const char *path = arena_printf(&call->arena, "cluster-providers/%.*s/cluster-sync-objects/%s",
+	                                (int) provider.len, provider.ptr, name);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 
@@ -297,14 +300,15 @@ static enum status kubeconfig_read(struct call *call, struct view path, struct v
 	struct db        *db = NULL;
 
 	if (level.len > 0 && !view_is(level, "0"))
-		return fail(err, ST_NOT_FOUND, "\"%.*s\" has no access record of level \"%.*s\"", (int) path.len, path.ptr,
-		            (int) level.len, level.ptr);
+		return fail(err, ST_NOT_FOUND, "\"%.*s\" has no access record of level \"%.*s\"", (int) path.len,
+		            path.ptr, (int) level.len, level.ptr);
 
 	enum status st = call_db(call, &db, err);
 	if (st == ST_OK)
 		st = resource_files(call->store, db, path, kubeconfig_take, &kubeconfig, err);
 	if (st == ST_OK && kubeconfig.text.len == 0)
-		st = fail(err, ST_NOT_FOUND, "\"%.*s\" has no kubeconfig and names no GitOps type", (int) path.len, path.ptr);
+		st = fail(err, ST_NOT_FOUND, "\"%.*s\" has no kubeconfig and names no GitOps type", (int) path.len,
+		          path.ptr);
 	if (st == ST_OK)
 		*ret_text = kubeconfig.text;
 	return st;
@@ -334,10 +338,11 @@ static enum status access_read(struct call *call, struct view cluster, struct vi
 	if (kept == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	out->git_ops_type = (emco_str) { kept, type.len };
-	st = sync_object_read(call, provider, json_string_at(doc, "spec.gitOps.gitOpsReferenceObject"), &out->reference_object, err);
+	st = sync_object_read(call, provider, json_string_at(doc, "spec.gitOps.gitOpsReferenceObject"),
+	                      &out->reference_object, err);
 	if (st == ST_OK)
-		st = sync_object_read(call, provider, json_string_at(doc, "spec.gitOps.gitOpsResourceObject"), &out->resource_object,
-		                      err);
+		st = sync_object_read(call, provider, json_string_at(doc, "spec.gitOps.gitOpsResourceObject"),
+		                      &out->resource_object, err);
 	return st;
 }
 

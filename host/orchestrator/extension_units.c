@@ -45,7 +45,8 @@ static void give_back(struct call *call)
 static enum status enter(struct call *call, struct db **ret_db, struct error *err)
 {
 	if ((call->roles & EMCO_ROLE_SYNCHRONISER) == 0)
-		return fail(err, ST_FORBIDDEN, "\"%s\" is no synchroniser: it may not use \"%s\"", call->who, EMCO_UNITS_1);
+		return fail(err, ST_FORBIDDEN, "\"%s\" is no synchroniser: it may not use \"%s\"", call->who,
+		            EMCO_UNITS_1);
 	return call_db(call, ret_db, err);
 }
 
@@ -225,8 +226,9 @@ static enum status objects_from_abi(struct call *call, const emco_unit_report *r
 
 		if (state->state < 0 || (size_t) state->state >= ARRAY_LEN(object_states))
 			return fail(err, ST_INVALID, "unknown object state %d", (int) state->state);
-		rows[i] = (struct object_row) { .name = view_from_abi(state->name), .message = view_from_abi(state->message),
-		                                .state = object_states[state->state] };
+		rows[i] = (struct object_row) { .name = view_from_abi(state->name),
+			                        .message = view_from_abi(state->message),
+			                        .state = object_states[state->state] };
 	}
 	*ret_rows = rows;
 	return ST_OK;
@@ -240,8 +242,8 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 	if (report->outcome < EMCO_UNIT_DONE || report->outcome > EMCO_UNIT_FAILED)
 		return fail(err, ST_INVALID, "unknown outcome %d", (int) report->outcome);
 	if (report->object_count > 0 && report->objects[0].size < sizeof(emco_object_state))
-		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u", sizeof(emco_object_state),
-		            (unsigned) report->objects[0].size);
+		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u",
+		            sizeof(emco_object_state), (unsigned) report->objects[0].size);
 
 	enum status st = objects_from_abi(call, report, &rows, err);
 	if (st != ST_OK)
@@ -291,7 +293,8 @@ static enum status set_of(struct call *call, emco_str set, struct set_entry **re
 	auto_buf      text = { 0 };
 
 	if (!digest_from_hex(view_from_abi(set), &digest))
-		return fail(err, ST_INVALID, "a set is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE, (size_t) set.len);
+		return fail(err, ST_INVALID, "a set is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE,
+		            (size_t) set.len);
 	buf_init(&text, TEXT_LIMIT);
 
 	enum status st = enter(call, &db, err);
@@ -318,12 +321,16 @@ static emco_status each_entry(emco_call *abi, emco_str set, emco_units_each_entr
 		return call_failed(call, &err);
 	for (size_t i = 0; i < count; i++) {
 		const struct set_entry *entry = &entries[i];
-		emco_set_entry out = {
-			.size = sizeof out,
-			.secret = entry->is_secret,
-			.object = { .size = sizeof out.object, .phase = entry->phase, .name = view_to_abi(entry->name),
-			            .api_version = view_to_abi(entry->api_version), .kind = view_to_abi(entry->kind),
-			            .namespace_ = view_to_abi(entry->namespace_), .events = view_to_abi(entry->events) },
+		emco_set_entry          out = {
+				 .size = sizeof out,
+				 .secret = entry->is_secret,
+				 .object = { .size = sizeof out.object,
+			                     .phase = entry->phase,
+			                     .name = view_to_abi(entry->name),
+			                     .api_version = view_to_abi(entry->api_version),
+			                     .kind = view_to_abi(entry->kind),
+			                     .namespace_ = view_to_abi(entry->namespace_),
+			                     .events = view_to_abi(entry->events) },
 		};
 
 		if (digest_to_abi(&call->arena, true, &entry->manifest, &out.digest, &err) != ST_OK)
@@ -347,7 +354,8 @@ static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
 	buf_init(&text, TEXT_LIMIT);
 	enum status st = enter(call, &db, &err);
 	if (st == ST_OK && !digest_from_hex(view_from_abi(hex), &digest))
-		st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE, (size_t) hex.len);
+		st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE,
+		          (size_t) hex.len);
 	if (st == ST_OK)
 		st = manifest_read(call->store, db, &digest, &text, &err);
 	if (st != ST_OK)
