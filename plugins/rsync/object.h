@@ -1,0 +1,55 @@
+/*
+ * object.h - the objects of a set, made ready for a cluster.
+ *
+ * Every object gets the label emco/deployment-id, by which status finds it and prune knows it as ours, and a namespace when
+ * it has none.  A set is made ready once in a pass for all the clusters that share it.
+ */
+#ifndef RSYNC_OBJECT_H
+#define RSYNC_OBJECT_H
+
+#include "plugins/rsync/target.h"
+
+#include <jansson.h>
+
+#define DEPLOYMENT_LABEL  "emco/deployment-id"
+
+struct object {
+	emco_str      name;              /* "web+Deployment"                                     */
+	emco_str      digest;            /* of the stored body                                   */
+	emco_str      text;              /* tagged JSON and a newline; empty when not ready      */
+	int32_t       phase;
+	emco_str      events;            /* of a hook                                            */
+	bool          is_secret;
+	const char   *message;           /* why it cannot be sent; NULL                          */
+	unsigned char git_id[20];        /* of the text, as Git names it; set by the Git target  */
+};
+
+struct object_set {
+	struct object_set   *next;
+	emco_str             digest;
+	const struct target *target;     /* NULL: names and digests only                         */
+	const char          *label;
+	emco_str             namespace_;
+	struct object       *objects;        size_t count;
+	struct object      **by_name;            /* sorted                                       */
+	bool                 is_hashed;          /* git_id is set                                */
+	struct fault         fault;              /* of its first object that cannot be made ready */
+};
+
+/* "<status context>-<app>" in the pass's memory.  EMCO_E_INVALID: no label value. */
+emco_status object_label(struct pass *pass, const emco_unit *unit, const char **ret_label, struct fault *fault);
+
+/*
+ * The set, from this pass or read now.  target NULL: only names and digests, no bodies.  An object that cannot be made
+ * ready has a message; the first one is the fault, and the set is still returned.
+ */
+emco_status object_set_read(struct pass *pass, emco_str digest, const struct target *target, const char *label,
+                            emco_str namespace_, struct object_set **ret_set, struct fault *fault);
+
+/* The object of a name; NULL. */
+struct object *object_find(const struct object_set *set, emco_str name);
+
+/* Tag one object in place: labels, namespace, and with TAG_FLUX what keeps a CRD alive when its file goes. */
+emco_status object_tag(json_t *object, const char *label, const char *namespace_, uint32_t tag, struct fault *fault);
+
+#endif

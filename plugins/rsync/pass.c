@@ -1,0 +1,114 @@
+#include "plugins/rsync/pass.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* A lease that was not renewed for this part of its time counts as lost: the database's clock is not ours. */
+enum { RENEW_AFTER = 33, LOST_AFTER = 90, PERCENT = 100 };
+
+emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ...)
+{
+	va_list args;
+
+	fault->code = code;
+	va_start(args, fmt);
+	vsnprintf(fault->text, sizeof fault->text, fmt, args);
+	va_end(args);
+	for (char *c = fault->text; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ')
+			*c = ' ';
+	return code;
+}
+
+int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint64_t random_below(uint64_t limit)
+{
+	uint64_t number = 0;
+
+	if (limit == 0 || getrandom(&number, sizeof number, 0) != (ssize_t) sizeof number)
+		return 0;
+	return number % limit;
+}
+
+/* -- memory -- */
+
+void *pass_alloc(struct pass *pass, uint64_t count, uint64_t size)
+{
+	return pass->call->alloc(pass->call, count, size);
+}
+
+char *pass_text(struct pass *pass, emco_str text)
+{
+	char *copy = pass_alloc(pass, text.len + 1, 1);
+
+	if (copy != NULL && text.len > 0)
+		memcpy(copy, text.ptr, text.len);
+	return copy;
+}
+
+char *pass_printf(struct pass *pass, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	int len = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return NULL;
+
+	char *text = pass_alloc(pass, (uint64_t) len + 1, 1);
+	if (text == NULL)
+		return NULL;
+	va_start(args, fmt);
+	vsnprintf(text, (size_t) len + 1, fmt, args);
+	va_end(args);
+	return text;
+}
+
+/* -- leases -- */
+
+static bool lease_is_older(const struct pass *pass, int64_t percent)
+{
+	return now_ns() - pass->renewed_ns > pass->config->lease_ms * 1000000 / PERCENT * percent;
+}
+
+bool pass_renew(struct pass *pass)
+{
+	const int64_t begin_ns = now_ns();
+	bool          all_known = true;
+
+	for (size_t i = 0; i < pass->count; i++) {
+		struct job *job = &pass->jobs[i];
+
+		if (!job_is_live(job))
+			continue;
+
+		const emco_status status = pass->units->renew(pass->call, job->unit, pass->config->lease_ms * 1000000);
+		if (status == EMCO_E_CONFLICT)
+			job->is_lost = true;
+		else if (status != EMCO_OK)
+			all_known = false;
+	}
+	if (all_known)
+		pass->renewed_ns = begin_ns;
+	for (size_t i = 0; !all_known && lease_is_older(pass, LOST_AFTER) && i < pass->count; i++)
+		pass->jobs[i].is_lost = true;
+	return !pass->call->cancelled(pass->call);
+}
+
+bool pass_alive(struct pass *pass)
+{
+	if (pass->call->cancelled(pass->call))
+		return false;
+	return !lease_is_older(pass, RENEW_AFTER) || pass_renew(pass);
+}

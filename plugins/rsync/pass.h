@@ -1,0 +1,103 @@
+/*
+ * pass.h - one pass of a worker: a batch of units of one owner, and what is known about each.
+ *
+ * A pass lives on two calls: the units belong to the call they were claimed on, everything else to the call the work is
+ * done on, and dies with it.  While a pass works, pass_alive keeps its leases fresh: whatever may take long calls it.  A
+ * unit whose lease is lost belongs to somebody else from that moment: nothing more is published for it.
+ */
+#ifndef RSYNC_PASS_H
+#define RSYNC_PASS_H
+
+#include "emco/clusters.h"
+#include "emco/units.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RSYNC_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define RSYNC_MUST_CHECK    __attribute__((warn_unused_result))
+
+struct target;
+struct object_set;
+
+/* The options of rsync.conf. */
+struct config {
+	int64_t  workers, batch, lease_ms, work_limit_ms;
+	int64_t  retry_min_ms, retry_max_ms, retry_failed_ms;
+	int64_t  remote_timeout_ms;
+	int32_t  local_remotes;
+	emco_str ssh_key_file, author, email;
+};
+
+/* Why a unit could not be done.  Fixed size: reporting "out of memory" needs no memory. */
+struct fault {
+	emco_status code;               /* EMCO_OK: no fault                                       */
+	int32_t     reachable;          /* as in a report: 1, 0, -1 not tried                      */
+	char        text[512];          /* one line                                                */
+};
+
+/* Fill fault and return code.  Over-long text is cut. */
+emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ...) RSYNC_PRINTF(3, 4);
+
+/* One unit on its way. */
+struct job {
+	const emco_unit     *unit;
+	emco_cluster_access  access;
+	const struct target *target;
+	void                *place;     /* the target's: where it goes                             */
+	struct object_set   *desired;   /* NULL: nothing shall be there                            */
+	struct fault         fault;
+	bool                 is_lost;   /* the lease                                               */
+};
+
+struct pass {
+	const emco_host       *host;
+	const emco_units_1    *units;
+	const emco_clusters_1 *clusters;
+	const struct config   *config;
+	emco_call             *call;           /* of the work                                      */
+	struct job            *jobs;
+	size_t                 count;
+	struct object_set     *sets;           /* read in this pass, newest first                  */
+	int64_t                renewed_ns;     /* when every lease was last known to be ours       */
+};
+
+/*
+ * To be called at least every second while a pass works; cheap.  Renews the leases when a third of their time has gone.
+ * false: the pass is cancelled, return soon.  [thread] the pass's.
+ */
+bool pass_alive(struct pass *pass);
+
+/* Renew all leases now: before anything is published.  Lost ones are marked; false as above. */
+bool pass_renew(struct pass *pass);
+
+/* Does the job still want to be done: no fault, lease ours? */
+static inline bool job_is_live(const struct job *job)
+{
+	return job->fault.code == EMCO_OK && !job->is_lost;
+}
+
+/* Memory of the pass, zeroed.  NULL when there is none left. */
+void *pass_alloc(struct pass *pass, uint64_t count, uint64_t size) RSYNC_MUST_CHECK;
+char *pass_text(struct pass *pass, emco_str text) RSYNC_MUST_CHECK;
+char *pass_printf(struct pass *pass, const char *fmt, ...) RSYNC_PRINTF(2, 3) RSYNC_MUST_CHECK;
+
+static inline bool str_equal(emco_str a, emco_str b)
+{
+	return a.len == b.len && (a.len == 0 || __builtin_memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+static inline bool str_is(emco_str a, const char *text)
+{
+	return a.len == __builtin_strlen(text) && __builtin_memcmp(a.len > 0 ? a.ptr : "", text, a.len) == 0;
+}
+static inline emco_str str_of(const char *text)
+{
+	return (emco_str) { text, __builtin_strlen(text) };
+}
+#define STR_ARG(s)  (int) ((s).len > 4096 ? 4096 : (s).len), (s).len > 0 ? (s).ptr : ""      /* for "%.*s" */
+
+int64_t now_ns(void);                   /* monotonic */
+uint64_t random_below(uint64_t limit);  /* for jitter only */
+
+#endif
