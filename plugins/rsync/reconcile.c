@@ -1,0 +1,206 @@
+#include "plugins/rsync/reconcile.h"
+
+#include "plugins/rsync/object.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NS_PER_MS = 1000000, DOUBLINGS_MAX = 40 };
+
+static const struct target *const targets[] = { &target_git };
+
+/* -- where a unit goes -- */
+
+const struct target *target_of(struct job *job)
+{
+	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
+		if (targets[i]->takes(&job->access))
+			return targets[i];
+	if (job->access.git_ops_type.len > 0)
+		fault_say(&job->fault, EMCO_E_UNIMPLEMENTED,
+		          "no target for GitOps type \"%.*s\" in this version: use \"fluxcd\"",
+		          STR_ARG(job->access.git_ops_type));
+	else
+		fault_say(&job->fault, EMCO_E_UNIMPLEMENTED,
+		          "no target for clusters with a kubeconfig in this version");
+	return NULL;
+}
+
+static void job_prepare(struct pass *pass, struct job *job)
+{
+	const emco_unit  *unit = job->unit;
+	const char       *label = "";
+	const emco_status status = pass->clusters->access(pass->call, unit->cluster, unit->level, unit->namespace_,
+	                                                  &job->access);
+
+	job->fault.reachable = -1;
+	if (status != EMCO_OK) {
+		fault_say(&job->fault, status, "%.*s", STR_ARG(pass->call->fault(pass->call)));
+		return;
+	}
+	job->target = target_of(job);
+	if (job->target == NULL || job->target->find(pass, job) != EMCO_OK || unit->desired.len == 0)
+		return;
+	if (object_label(pass, unit, &label, &job->fault) == EMCO_OK)
+		(void) object_set_read(pass, unit->desired, job->target, label, unit->namespace_, &job->desired,
+		                       &job->fault);
+}
+
+/* -- the work -- */
+
+void reconcile(struct pass *pass)
+{
+	struct job **group = pass_alloc(pass, pass->count, sizeof(struct job *));
+	bool        *taken = pass_alloc(pass, pass->count, sizeof(bool));
+
+	for (size_t i = 0; i < pass->count; i++) {
+		if (group == NULL || taken == NULL)
+			fault_say(&pass->jobs[i].fault, EMCO_E_NO_MEMORY, "out of memory");
+		else if (pass_alive(pass))
+			job_prepare(pass, &pass->jobs[i]);
+		else
+			fault_say(&pass->jobs[i].fault, EMCO_E_DEADLINE, "not done in time");
+	}
+	for (size_t i = 0; i < pass->count; i++) {
+		struct job *first = &pass->jobs[i];
+		size_t      count = 0;
+
+		if (!job_is_live(first) || taken[i])
+			continue;
+		for (size_t k = i; k < pass->count; k++) {
+			struct job *job = &pass->jobs[k];
+
+			if (taken[k] || !job_is_live(job) || job->target != first->target ||
+			    !first->target->is_same(first, job))
+				continue;
+			taken[k] = true;
+			group[count++] = job;
+		}
+		first->target->apply(pass, group, count);
+	}
+}
+
+/* -- reports -- */
+
+int64_t retry_delay_ns(const struct config *config, uint32_t attempts)
+{
+	int64_t delay_ms = config->retry_min_ms;
+
+	for (uint32_t i = 0; i < attempts && i < DOUBLINGS_MAX && delay_ms < config->retry_max_ms; i++)
+		delay_ms *= 2;
+	if (delay_ms > config->retry_max_ms)
+		delay_ms = config->retry_max_ms;
+
+	const int64_t half_ns = delay_ms * NS_PER_MS / 2;
+	return half_ns + (int64_t) random_below((uint64_t) half_ns + 1);
+}
+
+/* What goes away by itself is tried again soon; what somebody must change is tried again rarely, or when desired moves. */
+static int32_t outcome_of(emco_status code)
+{
+	switch (code) {
+	case EMCO_OK:            return EMCO_UNIT_DONE;
+	case EMCO_E_INVALID:
+	case EMCO_E_NOT_FOUND:
+	case EMCO_E_FORBIDDEN:
+	case EMCO_E_TOO_LARGE:
+	case EMCO_E_UNIMPLEMENTED: return EMCO_UNIT_FAILED;
+	default:                 return EMCO_UNIT_RETRY;
+	}
+}
+
+/* An object that could not be done is Applied while an equal one is there from before, and Pending otherwise. */
+static int32_t state_of(const struct job *job, const struct object *object, const struct object_set *applied)
+{
+	const struct object *before = object_find(applied, object->name);
+
+	if (job->fault.code == EMCO_OK)
+		return EMCO_OBJECT_APPLIED;
+	if (job->fault.code == EMCO_E_INVALID && object->message != NULL)
+		return EMCO_OBJECT_FAILED;
+	if (before != NULL && str_equal(before->digest, object->digest))
+		return EMCO_OBJECT_APPLIED;
+	return outcome_of(job->fault.code) == EMCO_UNIT_FAILED ? EMCO_OBJECT_FAILED : EMCO_OBJECT_PENDING;
+}
+
+/* NULL for an empty digest; a set that cannot be read leaves its objects out of the report. */
+static struct object_set *names_read(struct pass *pass, emco_str digest)
+{
+	struct object_set *set = NULL;
+	struct fault       fault = { .code = EMCO_OK };
+
+	if (digest.len == 0 || object_set_read(pass, digest, NULL, "", EMCO_STR(""), &set, &fault) != EMCO_OK)
+		return NULL;
+	return set;
+}
+
+/* Desired objects in order, then those that were applied and are not desired any more. */
+static void states_add(struct pass *pass, const struct job *job, emco_unit_report *report)
+{
+	const struct object_set *desired = job->desired != NULL ? job->desired : names_read(pass, job->unit->desired);
+	const struct object_set *applied = names_read(pass, job->unit->applied);
+	const size_t             most = (desired != NULL ? desired->count : 0) + (applied != NULL ? applied->count : 0);
+	emco_object_state       *states = pass_alloc(pass, most + 1, sizeof *states);
+
+	if (states == NULL)
+		return;
+	report->objects = states;
+	for (size_t i = 0; desired != NULL && i < desired->count; i++) {
+		const struct object *object = &desired->objects[i];
+		const int32_t        state = state_of(job, object, applied);
+
+		states[report->object_count++] = (emco_object_state) {
+			.size = sizeof *states,
+			.state = state,
+			.name = object->name,
+			.message =
+				str_of(state == EMCO_OBJECT_FAILED && object->message != NULL ? object->message : ""),
+		};
+	}
+	for (size_t i = 0; applied != NULL && i < applied->count; i++) {
+		if (object_find(desired, applied->objects[i].name) != NULL)
+			continue;
+		states[report->object_count++] = (emco_object_state) {
+			.size = sizeof *states, .name = applied->objects[i].name, .message = EMCO_STR(""),
+			.state = job->fault.code == EMCO_OK ? EMCO_OBJECT_DELETED : EMCO_OBJECT_APPLIED,
+		};
+	}
+}
+
+static void say_fault(const struct pass *pass, const struct job *job, int64_t delay_ns)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text, "%.*s app=%.*s cluster=%.*s: %s; next try in %lld ms", STR_ARG(job->unit->owner),
+	         STR_ARG(job->unit->app), STR_ARG(job->unit->cluster), job->fault.text,
+	         (long long) (delay_ns / NS_PER_MS));
+	pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.unit_not_done"), str_of(text));
+}
+
+static void job_report(struct pass *pass, const struct job *job)
+{
+	emco_unit_report report = {
+		.size = sizeof report, .outcome = outcome_of(job->fault.code), .reachable = job->fault.reachable,
+		.error = str_of(job->fault.code != EMCO_OK ? job->fault.text : ""),
+	};
+
+	if (report.outcome == EMCO_UNIT_RETRY)
+		report.retry_after_ns = retry_delay_ns(pass->config, job->unit->attempts);
+	else if (report.outcome == EMCO_UNIT_FAILED)
+		report.retry_after_ns = pass->config->retry_failed_ms * NS_PER_MS;
+	states_add(pass, job, &report);
+
+	const emco_status status = pass->units->report(pass->call, job->unit, &report);
+	if (report.outcome != EMCO_UNIT_DONE)
+		say_fault(pass, job, report.retry_after_ns);
+	if (status != EMCO_OK && status != EMCO_E_CONFLICT)
+		pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.report_lost"),
+		                pass->call->fault(pass->call));
+}
+
+void reconcile_report(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->count; i++)
+		if (!pass->jobs[i].is_lost)
+			job_report(pass, &pass->jobs[i]);
+}

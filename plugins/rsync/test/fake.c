@@ -1,0 +1,520 @@
+#include "plugins/rsync/test/fake.h"
+
+#include "plugins/rsync/git_repo.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* -- calls -- */
+
+struct fake_call {
+	emco_call abi;                  /* first */
+	struct fake *fake;
+	int64_t  deadline_ns;
+	void   **blocks;
+	size_t   count;
+	char     text[512];
+};
+
+static struct fake_call *call_of(const emco_call *call)
+{
+	union { const emco_call *in; struct fake_call *out; } same = { .in = call };
+
+	return same.out;
+}
+
+static int32_t call_cancelled(const emco_call *call)
+{
+	struct fake_call *self = call_of(call);
+
+	return __atomic_load_n(&self->fake->is_stopping, __ATOMIC_ACQUIRE) || now_ns() > self->deadline_ns;
+}
+
+static int64_t call_left_ns(const emco_call *call)
+{
+	const int64_t left_ns = call_of(call)->deadline_ns - now_ns();
+
+	return left_ns > 0 ? left_ns : 0;
+}
+
+static emco_status call_fail(emco_call *call, emco_status status, emco_str field, emco_str text, emco_str hint)
+{
+	(void) field;
+	(void) hint;
+	snprintf(call_of(call)->text, sizeof call_of(call)->text, "%.*s", STR_ARG(text));
+	return status;
+}
+
+/* Each piece its own block: a pointer that outlives its call is seen. */
+static void *call_alloc(emco_call *call, uint64_t count, uint64_t size)
+{
+	struct fake_call *self = call_of(call);
+	void             *block = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+
+	self->blocks = realloc(self->blocks, (self->count + 1) * sizeof(void *));
+	assert(block != NULL && self->blocks != NULL);
+	self->blocks[self->count++] = block;
+	return block;
+}
+
+static emco_str call_fault(const emco_call *call)
+{
+	return str_of(call_of(call)->text);
+}
+
+static emco_call *host_begin(const emco_host *host, emco_str what, int64_t limit_ns)
+{
+	union { const emco_host *in; struct fake *out; } same = { .in = host };
+	struct fake_call *call;
+
+	(void) what;
+	if (__atomic_load_n(&same.out->is_stopping, __ATOMIC_ACQUIRE))
+		return NULL;
+	call = calloc(1, sizeof *call);
+	assert(call != NULL);
+	*call = (struct fake_call) {
+		.abi = { .size = sizeof call->abi,
+		         .abi = EMCO_ABI,
+		         .cancelled = call_cancelled,
+		         .left_ns = call_left_ns,
+		         .fail = call_fail,
+		         .alloc = call_alloc,
+		         .fault = call_fault },
+		.fake = same.out,
+		.deadline_ns = now_ns() + limit_ns,
+	};
+	return &call->abi;
+}
+
+static void host_end(const emco_host *host, emco_call *abi)
+{
+	struct fake_call *call = call_of(abi);
+
+	(void) host;
+	for (size_t i = 0; i < call->count; i++)
+		free(call->blocks[i]);
+	free(call->blocks);
+	free(call);
+}
+
+static emco_str keep(emco_call *call, const char *text)
+{
+	char *copy = call_alloc(call, strlen(text) + 1, 1);
+
+	memcpy(copy, text, strlen(text));
+	return str_of(copy);
+}
+
+/* -- units -- */
+
+static emco_status claim(emco_call *call, uint64_t limit, int64_t lease_ns, emco_units_each *each, void *data)
+{
+	struct fake *fake = call_of(call)->fake;
+	uint64_t     count = 0;
+
+	(void) lease_ns;
+	pthread_mutex_lock(&fake->lock);
+	while (count == 0 && !call_cancelled(call)) {
+		for (size_t i = 0; i < fake->unit_count && count < limit; i++) {
+			if (!fake->units[i].needs_work)
+				continue;
+			fake->units[i].needs_work = false;
+
+			emco_unit *unit = call_alloc(call, 1, sizeof *unit);
+			*unit = fake->units[i].unit;
+			unit->desired = keep(call, fake->units[i].desired);
+			unit->applied = keep(call, fake->units[i].applied);
+			assert(each(data, unit) == EMCO_OK);
+			count++;
+		}
+		if (count == 0) {
+			struct timespec until;
+
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_nsec += 20000000;
+			if (until.tv_nsec >= 1000000000) {
+				until.tv_sec++;
+				until.tv_nsec -= 1000000000;
+			}
+			pthread_cond_timedwait(&fake->changed, &fake->lock, &until);
+		}
+	}
+	pthread_mutex_unlock(&fake->lock);
+	return count > 0 ? EMCO_OK : EMCO_E_DEADLINE;
+}
+
+static emco_status renew(emco_call *call, const emco_unit *unit, int64_t lease_ns)
+{
+	struct fake *fake = call_of(call)->fake;
+	void       (*hook)(struct fake *) = fake->on_renew;
+
+	(void) lease_ns;
+	__atomic_add_fetch(&fake->renewals, 1, __ATOMIC_RELAXED);
+	if (hook != NULL) {
+		fake->on_renew = NULL;
+		hook(fake);
+	}
+	return fake->units[unit->id].is_stolen ? EMCO_E_CONFLICT : EMCO_OK;
+}
+
+static emco_status report(emco_call *call, const emco_unit *unit, const emco_unit_report *result)
+{
+	struct fake      *fake = call_of(call)->fake;
+	struct fake_unit *to = &fake->units[unit->id];
+
+	if (to->is_stolen)
+		return EMCO_E_CONFLICT;
+	pthread_mutex_lock(&fake->lock);
+	to->outcome = result->outcome;
+	to->reachable = result->reachable;
+	to->retry_after_ns = result->retry_after_ns;
+	to->state_count = result->object_count;
+	snprintf(to->error, sizeof to->error, "%.*s", STR_ARG(result->error));
+	assert(result->object_count <= FAKE_STATES_MAX);
+	for (size_t i = 0; i < result->object_count; i++) {
+		snprintf(to->states[i].name, sizeof to->states[i].name, "%.*s", STR_ARG(result->objects[i].name));
+		snprintf(to->states[i].message, sizeof to->states[i].message, "%.*s",
+		         STR_ARG(result->objects[i].message));
+		to->states[i].state = result->objects[i].state;
+	}
+	if (result->outcome == EMCO_UNIT_DONE)
+		snprintf(to->applied, sizeof to->applied, "%.*s", STR_ARG(unit->desired));
+	to->unit.attempts = result->outcome == EMCO_UNIT_DONE ? 0 : to->unit.attempts + 1;
+	to->reports++;
+	pthread_cond_broadcast(&fake->changed);
+	pthread_mutex_unlock(&fake->lock);
+	return EMCO_OK;
+}
+
+static const char *set_text(const struct fake *fake, emco_str name)
+{
+	for (size_t i = 0; i < fake->set_count; i++)
+		if (str_is(name, fake->sets[i].name))
+			return fake->sets[i].objects;
+	return NULL;
+}
+
+/* The digest of a body is "set/index/hash": equal bodies must have equal digests, so the hash alone is compared. */
+static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_entry *each, void *data)
+{
+	const char *text = set_text(call_of(call)->fake, set);
+	json_t     *objects = text != NULL ? json_loads(text, 0, NULL) : NULL, *object;
+	emco_status status = EMCO_OK;
+	size_t      i;
+
+	if (objects == NULL)
+		return call_fail(call, EMCO_E_NOT_FOUND, EMCO_STR(""), EMCO_STR("no such set"), EMCO_STR(""));
+	json_array_foreach(objects, i, object) {
+		const json_t *body = json_object_get(object, "body");
+		const char   *kind = json_string_value(json_object_get(body, "kind"));
+		const char   *name = json_string_value(json_object_get(json_object_get(body, "metadata"), "name"));
+		const char   *given = json_string_value(json_object_get(object, "name"));
+		const char   *events = json_string_value(json_object_get(object, "events"));
+		char         *digest = json_dumps(body, JSON_ENCODE_ANY | JSON_COMPACT);
+		char          own[256];
+
+		snprintf(own, sizeof own, "%s+%s", name != NULL ? name : "", kind != NULL ? kind : "");
+
+		const emco_set_entry entry = {
+			.size = sizeof entry,
+			.secret = json_is_true(json_object_get(object, "secret")),
+			.object = { .size = sizeof entry.object,
+			            .phase = (int32_t) json_integer_value(json_object_get(object, "phase")),
+			            .name = keep(call, given != NULL ? given : own),
+			            .events = keep(call, events != NULL ? events : ""),
+			            .kind = keep(call, kind != NULL ? kind : "") },
+			.digest = keep(call, digest), /* the body is its own name here */
+		};
+		free(digest);
+		status = each(data, &entry);
+		if (status != EMCO_OK)
+			break;
+	}
+	json_decref(objects);
+	return status;
+}
+
+static emco_status body(emco_call *call, emco_str digest, emco_str *ret_body)
+{
+	(void) call;
+	*ret_body = digest;
+	return EMCO_OK;
+}
+
+static const emco_units_1 units = {
+	.size = sizeof units, .claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
+};
+
+/* -- clusters -- */
+
+static emco_status cluster_access(emco_call *call, emco_str cluster, emco_str level, emco_str namespace_,
+                                  emco_cluster_access *ret_access)
+{
+	struct fake *fake = call_of(call)->fake;
+
+	(void) level;
+	(void) namespace_;
+	for (size_t i = 0; i < fake->cluster_count; i++) {
+		if (!str_is(cluster, fake->clusters[i].name))
+			continue;
+		*ret_access = (emco_cluster_access) {
+			.size = sizeof *ret_access, .kubeconfig = keep(call, fake->clusters[i].kubeconfig),
+			.git_ops_type = keep(call, fake->clusters[i].type),
+			.reference_object = keep(call, fake->clusters[i].reference),
+			.resource_object = keep(call, fake->clusters[i].resource),
+		};
+		return EMCO_OK;
+	}
+	return call_fail(call, EMCO_E_NOT_FOUND, EMCO_STR(""), EMCO_STR("no such cluster"), EMCO_STR(""));
+}
+
+static const emco_clusters_1 clusters = { .size = sizeof clusters, .access = cluster_access };
+
+/* -- the host -- */
+
+static const void *host_extension(const emco_host *host, const char *id)
+{
+	(void) host;
+	return strcmp(id, EMCO_UNITS_1) == 0      ? (const void *) &units
+	       : strcmp(id, EMCO_CLUSTERS_1) == 0 ? &clusters
+	                                          : NULL;
+}
+
+static void host_log(const emco_host *host, int32_t level, emco_str event, emco_str text)
+{
+	union { const emco_host *in; struct fake *out; } same = { .in = host };
+	struct fake *fake = same.out;
+
+	pthread_mutex_lock(&fake->lock);
+	const size_t used = strlen(fake->log);
+	snprintf(fake->log + used, sizeof fake->log - used, "%d %.*s %.*s\n", (int) level, STR_ARG(event),
+	         STR_ARG(text));
+	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_init(struct fake *fake)
+{
+	struct fault fault;
+
+	*fake = (struct fake) {
+		.host = { .size = sizeof fake->host,
+		          .abi = EMCO_ABI,
+		          .server_version = EMCO_STR("0"),
+		          .instance = EMCO_STR("rsync"),
+		          .extension = host_extension,
+		          .log = host_log,
+		          .begin = host_begin,
+		          .end = host_end },
+		.dir = "/tmp/rsync-test-XXXXXX",
+		.config = { .workers = 2,
+		            .batch = 64,
+		            .lease_ms = 60000,
+		            .work_limit_ms = 60000,
+		            .retry_min_ms = 1000,
+		            .retry_max_ms = 120000,
+		            .retry_failed_ms = 300000,
+		            .remote_timeout_ms = 2000,
+		            .local_remotes = 1,
+		            .ssh_key_file = EMCO_STR(""),
+		            .author = EMCO_STR("emcod"),
+		            .email = EMCO_STR("emcod@localhost") },
+	};
+	pthread_mutex_init(&fake->lock, NULL);
+	pthread_cond_init(&fake->changed, NULL);
+	if (mkdtemp(fake->dir) == NULL)
+		abort();
+	setenv("HOME", fake->dir, 1);            /* Git's command line must not see the user's settings */
+	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+	shell("git config --global user.name someone && git config --global user.email someone@example.com && "
+	      "git config --global init.defaultBranch main && mkdir %s/data", fake->dir);
+	fake->host.data_dir = str_of(strdup(shell("echo %s/data", fake->dir)));
+	if (git_repo_init(&fault) != EMCO_OK)
+		abort();
+}
+
+void fake_done(struct fake *fake)
+{
+	union { const char *in; char *out; } data_dir = { .in = fake->host.data_dir.ptr };
+
+	git_repo_done();
+	shell("chmod -R u+w %s; rm -rf %s", fake->dir, fake->dir);
+	free(data_dir.out);
+	for (size_t i = 0; i < fake->set_count; i++)
+		free(fake->sets[i].objects);
+	for (size_t i = 0; i < fake->cluster_count; i++) {
+		free(fake->clusters[i].kubeconfig);
+		free(fake->clusters[i].type);
+		free(fake->clusters[i].reference);
+		free(fake->clusters[i].resource);
+	}
+	pthread_cond_destroy(&fake->changed);
+	pthread_mutex_destroy(&fake->lock);
+}
+
+/* -- the world -- */
+
+void fake_set(struct fake *fake, const char *name, const char *objects)
+{
+	json_error_t where;
+	json_t      *value = json_loads(objects, 0, &where);
+
+	if (!json_is_array(value)) {
+		fprintf(stderr, "set %s: %s at %d\n", name, where.text, where.column);
+		abort();
+	}
+	json_decref(value);
+	snprintf(fake->sets[fake->set_count].name, sizeof fake->sets[0].name, "%s", name);
+	fake->sets[fake->set_count++].objects = strdup(objects);
+}
+
+static void cluster_add(struct fake *fake, const char *name, const char *kubeconfig, const char *type,
+                        const char *reference, const char *resource)
+{
+	size_t i = 0;
+
+	while (i < fake->cluster_count && strcmp(fake->clusters[i].name, name) != 0)
+		i++;
+	if (i < fake->cluster_count) {
+		free(fake->clusters[i].kubeconfig);
+		free(fake->clusters[i].type);
+		free(fake->clusters[i].reference);
+		free(fake->clusters[i].resource);
+	} else {
+		fake->cluster_count++;
+	}
+	snprintf(fake->clusters[i].name, sizeof fake->clusters[i].name, "%s", name);
+	fake->clusters[i].kubeconfig = strdup(kubeconfig);
+	fake->clusters[i].type = strdup(type);
+	fake->clusters[i].reference = strdup(reference);
+	fake->clusters[i].resource = strdup(resource != NULL ? resource : "{}");
+}
+
+void fake_git_cluster(struct fake *fake, const char *name, const char *reference, const char *resource)
+{
+	cluster_add(fake, name, "", "fluxcd", reference, resource);
+}
+
+void fake_cluster(struct fake *fake, const char *name, const char *kubeconfig, const char *git_ops_type)
+{
+	cluster_add(fake, name, kubeconfig, git_ops_type, "{}", "{}");
+}
+
+struct fake_unit *fake_want(struct fake *fake, const char *app, const char *cluster, const char *set, const char *event)
+{
+	size_t i = 0;
+
+	pthread_mutex_lock(&fake->lock);
+	while (i < fake->unit_count &&
+	       !(str_is(fake->units[i].unit.app, app) && str_is(fake->units[i].unit.cluster, cluster)))
+		i++;
+	assert(i < FAKE_MAX);
+
+	struct fake_unit *to = &fake->units[i];
+	if (i == fake->unit_count) {
+		to->unit = (emco_unit) {
+			.size = sizeof to->unit,
+			.id = i,
+			.owner = EMCO_STR("projects/p/composite-apps/ca/v1/deployment-intent-groups/g"),
+			.app = str_of(app),
+			.cluster = str_of(cluster),
+			.status_context = EMCO_STR("4711"),
+			.namespace_ = EMCO_STR("ns1"),
+			.level = EMCO_STR("0"),
+			.logical_cloud = EMCO_STR("lc"),
+		};
+		fake->unit_count++;
+	}
+	to->unit.event = str_of(event);
+	to->unit.generation++;
+	snprintf(to->desired, sizeof to->desired, "%s", set);
+	to->needs_work = true;
+	pthread_cond_broadcast(&fake->changed);
+	pthread_mutex_unlock(&fake->lock);
+	return to;
+}
+
+static emco_status take(void *data, const emco_unit *unit)
+{
+	struct pass *pass = data;
+
+	pass->jobs[pass->count++] = (struct job) { .unit = unit, .fault = { .reachable = -1 } };
+	return EMCO_OK;
+}
+
+void fake_run(struct fake *fake)
+{
+	struct job  jobs[FAKE_MAX];
+	emco_call  *claiming = host_begin(&fake->host, EMCO_STR("claim"), 1000000000);
+	emco_call  *working = host_begin(&fake->host, EMCO_STR("work"), fake->config.work_limit_ms * 1000000);
+	struct pass pass = { .host = &fake->host, .units = &units, .clusters = &clusters, .config = &fake->config,
+	                     .call = working, .jobs = jobs, .renewed_ns = now_ns() };
+
+	if (claim(claiming, FAKE_MAX, 1, take, &pass) == EMCO_OK) {
+		emco_call *reporting = host_begin(&fake->host, EMCO_STR("report"), 10000000000);
+
+		reconcile(&pass);
+		pass.call = reporting;
+		reconcile_report(&pass);
+		host_end(&fake->host, reporting);
+	}
+	host_end(&fake->host, working);
+	host_end(&fake->host, claiming);
+}
+
+int32_t fake_state(const struct fake_unit *unit, const char *object)
+{
+	for (size_t i = 0; i < unit->state_count; i++)
+		if (strcmp(unit->states[i].name, object) == 0)
+			return unit->states[i].state;
+	return -1;
+}
+
+/* -- the shell -- */
+
+static const char *run(bool must, const char *fmt, va_list args)
+{
+	static _Thread_local char out[65536];
+	char   command[8192];
+	size_t len = 0, n;
+
+	vsnprintf(command, sizeof command, fmt, args);
+	FILE *pipe = popen(command, "r");
+	assert(pipe != NULL);
+	while ((n = fread(out + len, 1, sizeof out - 1 - len, pipe)) > 0)
+		len += n;
+	out[len] = '\0';
+	while (len > 0 && out[len - 1] == '\n')
+		out[--len] = '\0';
+	if (pclose(pipe) != 0 && must) {
+		fprintf(stderr, "%s\n%s\n", command, out);
+		abort();
+	}
+	return out;
+}
+
+const char *shell(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	const char *out = run(true, fmt, args);
+	va_end(args);
+	return out;
+}
+
+const char *shell_try(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	const char *out = run(false, fmt, args);
+	va_end(args);
+	return out;
+}
