@@ -1,0 +1,463 @@
+/* The whole path over a real store and the real Helm, without a synchroniser: what it would do is done by the tests. */
+#include "tests/unit/orchestrator/helper.h"
+#include "tests/unit/store/fixture.h"
+
+#include "host/orchestrator/orchestrator.h"
+#include "host/orchestrator/render.h"
+#include "host/resources/resources.h"
+
+#include <inttypes.h>
+
+#define VERSION  "projects/x/composite-apps/ca/v1"
+#define DIG      VERSION "/deployment-intent-groups/dig"
+#define CLOUD    "projects/x/logical-clouds/lc"
+#define PROFILES VERSION "/composite-profiles/cp/profiles"
+
+static const char template[] =
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-{{ .Chart.Name }}}\ndata: {text: {{ .Values.text | quote }}}\n"
+	"---\napiVersion: v1\nkind: Secret\nmetadata: {name: s-{{ .Chart.Name }}}\nstringData: {password: hunter2}\n";
+
+static struct orchestrator o;
+
+/* -- the scene ------------------------------------------------------------------------------------------------------- */
+
+static void put_file(struct fixture *fixture, const char *type, const char *path, const char *doc, struct view content)
+{
+	const char *last = strrchr(path, '/'), *before = last;
+	struct error err;
+
+	while (*--before != '/' && before > path)
+		continue;
+	if (strcmp(type, "compositeAppVersion") == 0)
+		for (int i = 0; i < 2 - 1; i++)
+			while (*--before != '/')
+				continue;
+	const struct resource_file file = {
+		.field = "file", .filename = VIEW("f.tgz"), .media_type = VIEW("application/gzip"), .content = content,
+	};
+	const bool is_owner = strcmp(type, "deploymentIntentGroup") == 0 || strcmp(type, "logicalCloud") == 0;
+	const struct resource_write write = {
+		.path = view_of(path), .parent = { path, before > path ? (size_t) (before - path) : 0 }, .type = view_of(type),
+		.name = view_of(last + 1), .doc = view_of(doc), .is_owner = is_owner, .files = &file,
+		.file_count = content.len > 0, .is_replacing_files = content.len > 0,
+	};
+	struct resource_written written;
+	auto_db *db = fixture_db(fixture);
+	expect_status(ST_OK, resource_write(&fixture->store, db, &write, (struct resource_guard) { RESOURCE_CREATE_OR_REPLACE, 0 },
+	                                    &written, &err), &err);
+}
+
+static void put(struct fixture *fixture, const char *type, const char *path, const char *doc)
+{
+	put_file(fixture, type, path, doc, VIEW(""));
+}
+
+static void put_reference(struct fixture *fixture, const char *cluster)
+{
+	char path[128], doc[128];
+
+	snprintf(path, sizeof path, CLOUD "/cluster-references/%s", cluster);
+	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"%s\"}}",
+	         cluster, cluster);
+	put(fixture, "clusterReference", path, doc);
+}
+
+static void put_profile(struct fixture *fixture, const char *app, const char *values)
+{
+	const struct view content = profile_of(values);
+	char              path[128], doc[128];
+
+	snprintf(path, sizeof path, PROFILES "/%s", app);
+	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"app\":\"%s\"}}", app, app);
+	put_file(fixture, "appProfile", path, doc, content);
+	free((void *) (uintptr_t) content.ptr);
+}
+
+static void put_app(struct fixture *fixture, const char *app)
+{
+	const struct view content = chart_of(app, template, "text: chart\n");
+	char              path[128], doc[128];
+
+	snprintf(path, sizeof path, VERSION "/apps/%s", app);
+	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"%s\"}}", app);
+	put_file(fixture, "app", path, doc, content);
+	free((void *) (uintptr_t) content.ptr);
+	put_profile(fixture, app, "text: profile\n");
+}
+
+static void put_intent(struct fixture *fixture, const char *app, const char *intent)
+{
+	char path[160], doc[512];
+
+	snprintf(path, sizeof path, DIG "/generic-placement-intents/gpi/app-intents/%s", app);
+	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"app\":\"%s\",\"intent\":%s}}", app, app, intent);
+	put(fixture, "genericAppPlacementIntent", path, doc);
+}
+
+static const char dig_doc[] = "{\"metadata\":{\"name\":\"dig\"},\"spec\":{\"compositeProfile\":\"cp\",\"version\":\"r1\","
+	"\"overrideValues\":[{\"app\":\"db\",\"values\":{\"text\":\"override\"}}],\"logicalCloud\":\"lc\"}}";
+
+static void put_scene(struct fixture *fixture)
+{
+	put(fixture, "clusterProvider", "cluster-providers/p", "{}");
+	put(fixture, "cluster", "cluster-providers/p/clusters/c1", "{}");
+	put(fixture, "cluster", "cluster-providers/p/clusters/c2", "{}");
+	put(fixture, "clusterLabel", "cluster-providers/p/clusters/c1/labels/edge", "{}");
+	put(fixture, "clusterLabel", "cluster-providers/p/clusters/c2/labels/edge", "{}");
+	put(fixture, "project", "projects/x", "{}");
+	put(fixture, "logicalCloud", CLOUD, "{\"spec\":{\"level\":\"0\",\"namespace\":\"default\"}}");
+	put_reference(fixture, "c1");
+	put_reference(fixture, "c2");
+	put(fixture, "compositeAppVersion", VERSION, "{}");
+	put(fixture, "compositeProfile", VERSION "/composite-profiles/cp", "{}");
+	put_app(fixture, "web");
+	put_app(fixture, "db");
+	put(fixture, "deploymentIntentGroup", DIG, dig_doc);
+	put(fixture, "genericPlacementIntent", DIG "/generic-placement-intents/gpi", "{}");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
+	put_intent(fixture, "db", "{\"anyOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
+	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
+}
+
+static int set_up(void **state)
+{
+	struct error    err;
+	struct fixture *fixture;
+
+	if (fixture_open(state) != 0)
+		return -1;
+	fixture = *state;
+	o = (struct orchestrator) {
+		.store = &fixture->store, .types = types_new(),
+		.options = { .helm = helm_path(), .data_dir = scratch_folder(), .renders = 2, .operations = 4,
+		             .render_limit_ns = (int64_t) 60e9, .operation_limit_ns = (int64_t) 120e9 },
+	};
+	expect_ok(resources_types(o.types, &err));
+	expect_ok(types_seal(o.types, &err));
+	expect_ok(orchestrator_open(&o, &err));
+	put_scene(fixture);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	orchestrator_close(&o);
+	types_free(o.types);
+	return fixture_close(state);
+}
+
+static int64_t soon(void)
+{
+	return deadline_in_ms(60000);
+}
+
+static void expect_instantiate(enum status want, const char *words)
+{
+	struct operation_reply reply;
+	struct error           err = { 0 };
+
+	expect_status(want, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_words(err.text, words);
+}
+
+/* What a synchroniser does: everything that is wanted is there, and all else is gone. */
+static void synchronise(struct fixture *fixture)
+{
+	fixture_run(fixture, "UPDATE unit SET applied = CASE WHEN is_wanted THEN set END, label = status_context, tried = '{}',"
+	                     " due_at = NULL, reachable = 1, applied_count = CASE WHEN is_wanted THEN pending + applied_count ELSE 0 END,"
+	                     " deleted_count = CASE WHEN is_wanted THEN 0 ELSE applied_count END, pending = 0");
+}
+
+static void status_text(struct buf *text, struct status_query query)
+{
+	struct error err;
+
+	buf_clear(text);
+	expect_ok(deployment_status(&o, VIEW(DIG), &query, soon(), text, &err));
+}
+
+static void expect_status_words(struct status_query query, const char *words)
+{
+	auto_buf text = BUF(1 << 20);
+
+	status_text(&text, query);
+	expect_words(text.data, words);
+}
+
+/* -- tests, in the order of a life ----------------------------------------------------------------------------------- */
+
+static void test_a_deployment_must_be_approved_and_its_cloud_instantiated(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err = { 0 };
+
+	expect_instantiate(ST_CONFLICT, "must be Approved");
+	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_instantiate(ST_CONFLICT, "The Logical Cloud has never been instantiated");
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM app_context"), 0);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM action WHERE state = 'Approved'"), 1);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED }, "\"instance\":\"\"");
+}
+
+static void test_a_cloud_of_level_0_is_what_it_should_be_at_once(void **state)
+{
+	struct error err = { 0 };
+	auto_buf     text = BUF(1 << 20);
+
+	(void) state;
+	put(*state, "clusterReference", CLOUD "/cluster-references/none",
+	    "{\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"none\"}}");
+	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_words(err.text, "does not exist: \"cluster-providers/p/clusters/none\"");
+	fixture_run(*state, "DELETE FROM resource WHERE path = '" CLOUD "/cluster-references/none'");
+
+	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
+	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_words(err.text, "already instantiated");
+	expect_ok(cloud_status(&o, VIEW(CLOUD), &(const struct status_query) { .mode = STATUS_READY }, soon(), &text, &err));
+	expect_words(text.data, "{\"project\":\"x\",\"name\":\"lc\",\"states\":{\"statusctxid\":\"");
+	expect_words(text.data, "\"deployedStatus\":\"Instantiated\",\"readyStatus\":\"Ready\"}");
+	buf_clear(&text);
+	expect_ok(cloud_status(&o, VIEW(CLOUD), &(const struct status_query) { .form = STATUS_CLUSTERS }, soon(), &text, &err));
+	expect_words(text.data, "\"clustersByApp\":[{\"app\":\"logical-cloud\",\"clusters\":[{\"clusterProvider\":\"p\",\"cluster\":\"c1\"},");
+}
+
+static void test_instantiate_places_renders_and_moves_units(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	assert_int_equal(reply.revision, 1);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE is_wanted AND pending = 2"), 3);
+	assert_int_equal(fixture_number(fixture, "SELECT count(DISTINCT set) FROM unit"), 2);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM manifest WHERE sealed"), 2);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY },
+	                    "\"deployedStatus\":\"Instantiating\",\"deployedCounts\":{\"Pending\":6}}");
+	synchronise(fixture);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY },
+	                    "\"deployedStatus\":\"Instantiated\",\"deployedCounts\":{\"Applied\":6}}");
+	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_words(err.text, "already been instantiated");
+}
+
+static void test_status_has_the_shapes_that_clients_read(void **state)
+{
+	static const struct view apps[] = { { "db", 2 } }, clusters[] = { { "p+c2", 4 } }, unknown[] = { { "nope", 4 } };
+	static const struct view resources[] = { { "r1-web", 6 } };
+	auto_buf     text = BUF(1 << 20);
+	auto_json   *value = NULL;
+	struct error err = { 0 };
+
+	(void) state;
+	status_text(&text, (struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_DETAIL });
+	expect_ok(json_read(buf_view(&text), &value, &err));
+	expect_words(text.data, "{\"project\":\"x\",\"compositeApp\":\"ca\",\"compositeAppVersion\":\"v1\",\"compositeProfile\":\"cp\","
+	             "\"name\":\"dig\",\"states\":{\"statusctxid\":\"");
+	expect_words(text.data, "\"apps\":[{\"name\":\"db\",\"clusters\":[{\"clusterProvider\":\"p\",\"cluster\":\"c1\","
+	             "\"connectivity\":\"Available\",\"resources\":[{\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"Secret\"},"
+	             "\"name\":\"s-db\",\"deployedStatus\":\"Applied\"},{\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"ConfigMap\"},"
+	             "\"name\":\"r1-db\",\"detail\":{\"apiVersion\":\"v1\"");
+	expect_words(text.data, "\"data\":{\"text\":\"override\"}");
+	if (strstr(text.data, "hunter2") != NULL)
+		fail_msg("a secret is shown");
+
+	expect_status_words((struct status_query) { .mode = STATUS_RSYNC }, "\"status\":\"Instantiated\",\"rsyncStatus\":{\"Applied\":6}");
+	expect_status_words((struct status_query) { .mode = STATUS_READY, .output = STATUS_SUMMARY },
+	                    "\"deployedStatus\":\"Instantiated\",\"readyStatus\":\"NotReady\",\"readyCounts\":{\"NotPresent\":3}}");
+	expect_status_words((struct status_query) { .mode = STATUS_CLUSTER }, "\"readyStatus\":\"NotReady\",\"clusterStatus\":{\"NotPresent\":3}");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .apps = apps, .app_count = 1, .output = STATUS_SUMMARY },
+	                    "\"deployedCounts\":{\"Applied\":2}}");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .clusters = clusters, .cluster_count = 1 },
+	                    "\"deployedCounts\":{\"Applied\":2},\"apps\":[{\"name\":\"web\"");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .resources = resources, .resource_count = 1 },
+	                    "\"deployedCounts\":{\"Applied\":2},\"apps\":[{\"name\":\"web\"");
+	expect_status_words((struct status_query) { .form = STATUS_APPS }, "\"name\":\"dig\",\"apps\":[\"db\",\"web\"]}");
+	expect_status_words((struct status_query) { .form = STATUS_RESOURCES, .apps = apps, .app_count = 1 },
+	                    "\"resourcesByApp\":[{\"app\":\"db\",\"clusterProvider\":\"p\",\"cluster\":\"c1\",\"resources\":"
+	                    "[{\"name\":\"s-db\",\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"Secret\"}}");
+
+	expect_status(ST_INVALID, deployment_status(&o, VIEW(DIG), &(const struct status_query) { .apps = unknown, .app_count = 1 },
+	                                            soon(), &text, &err), &err);
+	expect_words(err.text, "Filter app nope not in list");
+	expect_status(ST_INVALID, deployment_status(&o, VIEW(DIG), &(const struct status_query) { .instance = 7 }, soon(), &text,
+	                                            &err), &err);
+	expect_words(err.text, "No state information for 7");
+	expect_status(ST_NOT_FOUND, deployment_status(&o, VIEW(DIG "x"), &(const struct status_query) { .instance = 0 }, soon(),
+	                                              &text, &err), &err);
+}
+
+static void test_an_update_of_nothing_moves_nothing_and_starts_no_helm(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+	const uint64_t         started = renderer_started(o.renderer);
+
+	const int64_t begun = clock_ns();
+	expect_ok(deployment_update(&o, VIEW(DIG), soon(), &reply, &err));
+	print_message("update of nothing: %.1f ms\n", (double) (clock_ns() - begun) / 1e6);
+	assert_int_equal(reply.revision, 2);
+	assert_int_equal(renderer_started(o.renderer), started);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL"), 0);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE generation > 1"), 0);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY }, "\"deployedStatus\":\"Instantiated\"");
+}
+
+static void test_an_update_moves_what_changed_and_keeps_the_status_context(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+	char                   old[256];
+
+	const int64_t first = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 1 AND instance <> 0 AND owner ="
+	                                              " (SELECT id FROM resource WHERE path = '" DIG "')");
+	put_profile(fixture, "web", "text: changed\n");
+	expect_ok(deployment_update(&o, VIEW(DIG), soon(), &reply, &err));
+	assert_int_equal(reply.revision, 3);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL AND app = 'web'"), 2);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL"), 2);
+	assert_int_equal(fixture_number(fixture, "SELECT count(DISTINCT status_context) FROM unit"), 1);
+	assert_int_equal(fixture_number(fixture, "SELECT max(status_context) FROM unit"), first);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updating\"");
+	synchronise(fixture);
+	snprintf(old, sizeof old, "{\"state\":\"Updated\",\"instance\":\"%" PRId64 "\"", first);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED }, old);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updated\"");
+}
+
+static void test_a_cloud_that_is_used_cannot_be_terminated(void **state)
+{
+	struct error err = { 0 };
+
+	fixture_run(*state, "INSERT INTO resource_ref SELECT d.id, c.id FROM resource d, resource c WHERE d.path = '" DIG "' AND c.path = '" CLOUD "'");
+	expect_status(ST_CONFLICT, cloud_terminate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_words(err.text, "Found at least one DIG associated");
+	expect_words(err.text, DIG);
+}
+
+static enum status check_change(bool is_delete, struct error *err)
+{
+	auto_db    *db = NULL;
+	enum status st = db_borrow(o.store->pool, soon(), &db, err);
+
+	if (st == ST_OK)
+		st = db_begin(db, err);
+	return st == ST_OK ? deployment_check_change(db, VIEW(DIG), is_delete, err) : st;
+}
+
+static void test_terminate_empties_the_units_and_then_it_may_be_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err = { 0 };
+
+	expect_status(ST_CONFLICT, check_change(false, &err), &err);
+	expect_status(ST_CONFLICT, check_change(true, &err), &err);
+	expect_words(err.text, "must be terminated before it can be deleted");
+	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE is_wanted"), 0);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY },
+	                    "\"deployedStatus\":\"Terminating\",\"deployedCounts\":{\"Applied\":6}}");
+	expect_status(ST_CONFLICT, check_change(true, &err), &err);
+	expect_words(err.text, "has not completed terminating");
+	synchronise(fixture);
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED }, "\"deployedStatus\":\"Terminated\",\"deployedCounts\":{\"Deleted\":6}");
+	expect_status(ST_CONFLICT, deployment_terminate(&o, VIEW(DIG), soon(), &err), &err);
+	expect_words(err.text, "is not instantiated");
+	expect_ok(check_change(true, &err));
+}
+
+static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	const int64_t   contexts = fixture_number(fixture, "SELECT count(*) FROM app_context");
+	const int64_t   actions = fixture_number(fixture, "SELECT count(*) FROM action");
+
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"cluster\":\"c9\"}]}");
+	expect_instantiate(ST_NOT_FOUND, "\"cluster-providers/p/clusters/c9\"");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"nowhere\"}]}");
+	expect_instantiate(ST_CONFLICT, "app \"web\": placement intent \"web\": no cluster carries label \"nowhere\"");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
+	put_file(fixture, "app", VERSION "/apps/extra", "{\"metadata\":{\"name\":\"extra\"}}", VIEW("x"));
+	expect_instantiate(ST_CONFLICT, "app \"extra\" has no profile in composite profile \"cp\"");
+	put_profile(fixture, "extra", "{}");
+	expect_instantiate(ST_CONFLICT, "app \"extra\" has no placement intent");
+	put_intent(fixture, "extra", "{\"allOf\":[{\"clusterProvider\":\"p\",\"cluster\":\"c1\"}]}");
+	expect_instantiate(ST_MALFORMED, "app \"extra\": chart: ");
+	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/extra'");
+	expect_instantiate(ST_NOT_FOUND, "/apps/extra\"");
+	fixture_run(fixture, "DELETE FROM resource WHERE path LIKE '" DIG "/generic-placement-intents/gpi/app-intents/extra'");
+
+	put(fixture, "appDependency", VERSION "/apps/web/dependency/d", "{\"spec\":{\"app\":\"db\",\"opStatus\":\"Ready\"}}");
+	put(fixture, "appDependency", VERSION "/apps/db/dependency/d", "{\"spec\":{\"app\":\"web\",\"opStatus\":\"Ready\"}}");
+	expect_instantiate(ST_CONFLICT, "wait for each other in a circle");
+	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/db/dependency/d'");
+
+	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{}}}");
+	expect_instantiate(ST_NOT_FOUND, "names a genericPlacementIntent");
+	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gone\"}}}");
+	expect_instantiate(ST_NOT_FOUND, "generic-placement-intents/gone");
+	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
+
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM app_context"), contexts);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM action"), actions);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
+}
+
+static void test_another_life_goes_on_counting_revisions(void **state)
+{
+	struct operation_reply reply;
+	struct error           err = { 0 };
+
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	assert_int_equal(reply.revision, 4);
+	synchronise(*state);
+	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	synchronise(*state);
+}
+
+static void test_an_operation_that_is_running_keeps_others_off(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+	int64_t                id;
+
+	id = fixture_number(fixture, "SELECT id FROM resource WHERE path = '" DIG "'");
+	{
+		auto_db *db = fixture_db(fixture);
+		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", (int64_t) 60e9, &err));
+	}
+	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_words(err.text, "instantiate has been running since");
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
+	fixture_run(fixture, "DELETE FROM operation");
+
+	o.running = o.options.operations;
+	expect_status(ST_UNAVAILABLE, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	o.running = 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_deployment_must_be_approved_and_its_cloud_instantiated),
+		cmocka_unit_test(test_a_cloud_of_level_0_is_what_it_should_be_at_once),
+		cmocka_unit_test(test_instantiate_places_renders_and_moves_units),
+		cmocka_unit_test(test_status_has_the_shapes_that_clients_read),
+		cmocka_unit_test(test_an_update_of_nothing_moves_nothing_and_starts_no_helm),
+		cmocka_unit_test(test_an_update_moves_what_changed_and_keeps_the_status_context),
+		cmocka_unit_test(test_a_cloud_that_is_used_cannot_be_terminated),
+		cmocka_unit_test(test_terminate_empties_the_units_and_then_it_may_be_deleted),
+		cmocka_unit_test(test_what_is_missing_or_wrong_is_named_and_leaves_nothing),
+		cmocka_unit_test(test_another_life_goes_on_counting_revisions),
+		cmocka_unit_test(test_an_operation_that_is_running_keeps_others_off),
+	};
+
+	return cmocka_run_group_tests_name("deployment", tests, set_up, tear_down);
+}
