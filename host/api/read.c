@@ -4,7 +4,6 @@
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
 
-#include <inttypes.h>
 #include <strings.h>
 #include <sys/random.h>
 
@@ -12,13 +11,11 @@ enum form { FORM_JSON, FORM_BYTES, FORM_PARTS };
 
 static const char *const form_types[] = { TYPE_JSON, TYPE_BYTES, TYPE_FORM };
 
-/* Does If-None-Match name this version? */
-static bool is_known_version(const struct request *req, uint64_t version)
+/* Does If-None-Match name this one? */
+static bool is_known(const struct request *req, const char *tag)
 {
 	const char *tags = request_header(req, "If-None-Match");
-	char        tag[32];
 
-	snprintf(tag, sizeof tag, "\"%" PRIu64 "\"", version);
 	return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, tag) != NULL);
 }
 
@@ -114,8 +111,9 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 	struct store *store = req->api->store;
 	struct db    *db = NULL;
 	struct buf   *body = answer_body(req, err);
-	char          content_type[128];
+	char          content_type[128], tag[ENTITY_TAG_SIZE];
 	uint64_t      version = 0;
+	int64_t       id = 0;
 	enum form     form = FORM_JSON;
 
 	if (body == NULL)
@@ -124,22 +122,23 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 	if (st == ST_OK)
 		st = db_borrow(store->pool, req->deadline_ns, &db, err);
 	if (st == ST_OK)
-		st = resource_read(store, db, path, body, &version, NULL, err);
-	const bool is_known = st == ST_OK && is_known_version(req, version);
+		st = resource_read(store, db, path, body, &version, &id, err);
+	entity_tag(id, version, tag);
+	const bool has_it = st == ST_OK && is_known(req, tag);
 	if (st == ST_OK)
 		st = buf_add(body, "\n", 1, err);
 	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
-	if (st == ST_OK && form != FORM_JSON && !is_known)
+	if (st == ST_OK && form != FORM_JSON && !has_it)
 		st = add_files(req, db, type, path, &form, content_type, sizeof content_type, err);
 	db_return(db);
 	if (st != ST_OK)
 		return st;
-	answer_header(req, "ETag: \"%" PRIu64 "\"", version);
+	answer_header(req, "ETag: %s", tag);
 	if (type->row->file_count > 0)
 		answer_header(req, "Vary: Accept");
-	if (is_known)
+	if (has_it)
 		answer_drop_body(req);
-	answer_send(req, is_known ? 304 : 200, is_known ? NULL : form == FORM_JSON ? TYPE_JSON : content_type);
+	answer_send(req, has_it ? 304 : 200, has_it ? NULL : form == FORM_JSON ? TYPE_JSON : content_type);
 	return ST_OK;
 }
 

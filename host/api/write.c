@@ -3,9 +3,6 @@
 #include "host/api/handlers.h"
 #include "host/api/upload.h"
 
-#include <ctype.h>
-#include <inttypes.h>
-
 /* One change, from the parsed request to the committed row. */
 struct change {
 	struct request        *req;
@@ -13,30 +10,24 @@ struct change {
 	struct upload          given, upload;      /* as it came; as a hook completed it */
 	struct view            path, name;
 	struct resource_guard  guard;
+	int64_t                id;                 /* of the one that If-Match means; 0: any                */
 	bool                   is_delete, has_if_match, must_be_new;
 	struct resource_written written;
 };
 
 /* -- conditions ------------------------------------------------------------------------------------------------------- */
 
-/* If-Match: * or one entity tag of ours, "17".  A tag that none of ours can be never matches. */
+/* If-Match: * or one entity tag of ours.  A tag that is none of ours never matches. */
 static enum status read_if_match(struct change *change, struct error *err)
 {
 	const char *tag = request_header(change->req, "If-Match");
-	char       *end;
 
 	if (tag == NULL)
 		return ST_OK;
 	change->has_if_match = true;
-	if (strcmp(tag, "*") == 0)
+	if (strcmp(tag, "*") == 0 || entity_tag_read(tag, &change->id, &change->guard.version))
 		return ST_OK;
-	const size_t len = strlen(tag);
-	if (len < 3 || tag[0] != '"' || tag[len - 1] != '"' || !isdigit((unsigned char) tag[1]))
-		return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
-	change->guard.version = strtoull(tag + 1, &end, 10);
-	if (end != tag + len - 1 || change->guard.version == 0)
-		return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
-	return ST_OK;
+	return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
 }
 
 static enum status read_conditions(struct change *change, struct error *err)
@@ -115,7 +106,7 @@ static enum status store_document(struct change *change, struct db *db, struct e
 }
 
 /*
- * With a hook, or for what owns objects on clusters: under the resource's lock, knowing what is there.  Runs again after a
+ * With a hook, a condition, or for what owns objects on clusters: under the resource's lock, knowing what is there.  Runs again after a
  * deadlock, so it starts from the request each time.
  */
 static enum status change_locked(struct db *db, void *data, struct error *err)
@@ -135,6 +126,9 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 			*err = missing;
 			return st;
 		}
+		if (st == ST_OK && change->id != 0 && change->id != id)
+			return fail(err, ST_PRECONDITION, "\"%.*s\" was made again since that version", (int) change->path.len,
+			            change->path.ptr);
 	}
 	enum status st = run_hook(change, db, buf_view(&previous), err);
 	if (st == ST_OK && change->is_delete)
@@ -151,7 +145,7 @@ static enum status change_make(struct change *change, struct error *err)
 	enum status     st;
 
 	change->given = change->upload;
-	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0) {
+	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0 || change->id != 0) {
 		st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
 	} else {
 		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
@@ -169,6 +163,7 @@ static enum status echo(const struct change *change, int code, struct error *err
 {
 	struct request *req = change->req;
 	struct buf     *body = answer_body(req, err);
+	char            tag[ENTITY_TAG_SIZE];
 
 	if (body == NULL)
 		return ST_NO_MEMORY;
@@ -177,7 +172,8 @@ static enum status echo(const struct change *change, int code, struct error *err
 		st = buf_add(body, "\n", 1, err);
 	if (st != ST_OK)
 		return st;
-	answer_header(req, "ETag: \"%" PRIu64 "\"", change->written.version);
+	entity_tag(change->written.id, change->written.version, tag);
+	answer_header(req, "ETag: %s", tag);
 	if (change->written.is_new)
 		answer_header(req, "Location: /v2/%.*s", (int) change->path.len, change->path.ptr);
 	answer_send(req, code, TYPE_JSON);
