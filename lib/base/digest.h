@@ -2,7 +2,8 @@
  * digest.h - SHA-256, plain and keyed: the names of everything that is stored by content.
  *
  * A plain digest names public content.  A keyed one (HMAC) names secret content: equal secrets still share one row, and
- * a reader of the digest column cannot guess the secret.  Any thread.
+ * a reader of the digest column cannot guess the secret.  Out of memory ends the process: a wrong digest would give one
+ * content the name of another.  Any thread.
  */
 #ifndef LIB_BASE_DIGEST_H
 #define LIB_BASE_DIGEST_H

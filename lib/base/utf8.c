@@ -1,6 +1,6 @@
 #include "lib/base/utf8.h"
 
-/* Bytes of the well-formed character at text, 0 when it is none.  The ranges are those of the Unicode standard, table 3-7. */
+/* Bytes of the well-formed character at text, 0 when it is none.  The ranges are those of Unicode, table 3-7. */
 static size_t character(const unsigned char *text, size_t len)
 {
 	const unsigned char lead = text[0];
