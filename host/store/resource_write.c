@@ -2,14 +2,14 @@
  * Writing a resource is one statement in all cases, so that it is atomic and one round trip without a transaction of the
  * caller's.  Its parts see one snapshot; the UPDATE succeeds only on the very version the snapshot shows, and each change
  * of references moves the version, so what the snapshot says of the references is still true.  A writer that comes
- * second finds another version, and begins again.
+ * second finds another version, and begins again; one that loses twice locks the row first, so that nobody starves.
  */
 #include "host/store/resource.h"
 
 #include "host/store/db_priv.h"
 #include "host/store/resource_priv.h"
 
-enum { RACES_MOST = 64 };
+enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 
 /*
  * $1 path  $2 parent  $3 type  $4 name  $5 doc  $6 unique  $7 references  $8 strict  $9 version, 0: any
@@ -108,6 +108,9 @@ static const struct query upsert_query = { "resource_upsert",
 	"WITH " SQL_PARENT "," SQL_OLD "," SQL_REFERENCES "," SQL_UPDATED "," SQL_CREATED_UNLESS_OLD ","
 	"self AS (SELECT id, version, false AS is_new FROM updated UNION ALL SELECT id, version, true FROM created),"
 	SQL_REFER "," SQL_SWEEP "," SQL_FILES "," SQL_TELL SQL_ANSWER(SQL_HAS_PARENT, SQL_OLD_VERSION, SQL_ABSENT) };
+
+static const struct query hold_query = { "resource_hold",
+	"SELECT id FROM resource WHERE path = $1 AND doc IS NOT NULL FOR NO KEY UPDATE" };
 
 static const struct query unique_holder_query = { "resource_unique_holder",
 	"SELECT r.path FROM resource p JOIN resource r ON r.parent = p.id"
@@ -331,6 +334,30 @@ static enum status run_once(struct db *db, const struct resource_write *write, s
 	return ST_OK;
 }
 
+/* The same, with the row locked before the statement takes its snapshot. */
+static enum status run_locked(struct db *db, const struct resource_write *write, struct resource_guard guard,
+                              const struct statement *statement, struct resource_written *ret_written, bool *is_raced,
+                              struct error *err)
+{
+	const bool is_ours = !db_is_in_transaction(db);
+	enum status st = is_ours ? db_begin(db, err) : ST_OK;
+
+	*is_raced = false;
+	if (st == ST_OK)
+		st = db_query(db, &hold_query, PARAMS(P_TEXT(write->path)), EXPECT_MAYBE, NULL, err);
+	if (st == ST_OK)
+		st = run_once(db, write, guard, statement, ret_written, is_raced, err);
+	if (!is_ours)
+		return st;
+	if (st == ST_OK)
+		st = db_commit(db, err);
+	if (st != ST_OK) {
+		db_rollback(db);
+		*is_raced = *is_raced || db_is_retryable(db);
+	}
+	return st;
+}
+
 enum status resource_write(struct store *store, struct db *db, const struct resource_write *write,
                            struct resource_guard guard, struct resource_written *ret_written, struct error *err)
 {
@@ -342,7 +369,7 @@ enum status resource_write(struct store *store, struct db *db, const struct reso
 	enum status st = bind(store, write, guard, &statement, &fault);
 	const bool is_bound = st == ST_OK;
 	for (int race = 0; is_bound && is_raced && race < RACES_MOST; race++)
-		st = run_once(db, write, guard, &statement, ret_written, &is_raced, &fault);
+		st = (race < RACES_BEFORE_LOCK ? run_once : run_locked)(db, write, guard, &statement, ret_written, &is_raced, &fault);
 	statement_done(&statement);
 	if (st != ST_OK && err != NULL)
 		*err = fault;
