@@ -5,7 +5,11 @@
 
 #include <assert.h>
 
-enum { TYPES_ARENA_MAX = 16 << 20, TYPES_MAX = 1024, TYPE_FLAGS_KNOWN = 127 };
+enum { TYPES_ARENA_MAX = 16 << 20, TYPES_MAX = 1024 };
+
+/* A flag of a newer SDK may mean "secret": a row with one is refused, not read without it. */
+static const uint32_t flags_known = EMCO_RESOURCE_PUT_201 | EMCO_RESOURCE_NO_PUT | EMCO_RESOURCE_PUT_OLD | EMCO_RESOURCE_SECRET
+                                    | EMCO_RESOURCE_OWNER | EMCO_RESOURCE_EVENTS | EMCO_RESOURCE_PUT_200;
 
 static enum status no_memory(struct error *err)
 {
@@ -136,9 +140,8 @@ static enum status check_row(const struct types *types, const emco_resource_type
 		return st;
 	if (row->schema == NULL)
 		return fail(err, ST_INVALID, "has no schema");
-	if ((row->flags & ~(uint32_t) TYPE_FLAGS_KNOWN) != 0)
-		return fail(err, ST_INVALID, "flags 0x%x are not known to this server",
-		            row->flags & ~(uint32_t) TYPE_FLAGS_KNOWN);
+	if ((row->flags & ~flags_known) != 0)
+		return fail(err, ST_INVALID, "flags 0x%x are not known to this server", row->flags & ~flags_known);
 	for (size_t i = 0; i < types->count; i++)
 		if (strcmp(types->entries[i]->row.name, row->name) == 0)
 			return fail(err, ST_INVALID, "\"%s\" already has a type of that name",

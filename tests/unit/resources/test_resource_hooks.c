@@ -74,7 +74,8 @@ enum status resource_list_parents(struct db *db, struct view type, struct view n
 	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns; return (fail)(err, ST_INTERNAL, "not expected"); }
 #define UNUSED_REPLY(name) \
-	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, struct error *err) \
+	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, \
+	                 struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns, (void) r; return (fail)(err, ST_INTERNAL, "not expected"); }
 #define UNUSED_STATUS(name) \
 	enum status name(struct orchestrator *o, struct view path, const struct status_query *q, int64_t deadline_ns, \

@@ -129,7 +129,8 @@ static struct status_query query_seen;
 	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns, (void) err; done = #name; return ST_OK; }
 #define REPLY(name) \
-	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, struct error *err) \
+	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, \
+	                 struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns, (void) err; done = #name; r->revision = 42; return ST_OK; }
 #define STATUS(name) \
 	enum status name(struct orchestrator *o, struct view path, const struct status_query *q, int64_t deadline_ns, \
