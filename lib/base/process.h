@@ -18,9 +18,10 @@ struct process {
 };
 
 /*
- * Run to the end.  out and errors collect up to their maxima; past out->max the child is ended and ST_TOO_LARGE returned,
- * past errors->max the rest is read and dropped.  ST_OK means it ran and exited; *ret_exit is its exit status, or
- * 128 + signal; what it left behind in its process group is killed.  out and errors may be NULL: dropped.  ST_DEADLINE, ST_NOT_FOUND (no such program), ST_INTERNAL.
+ * Run to the end.  out and errors collect up to their maxima, or may be NULL: dropped.  Past out->max the child is ended
+ * and ST_TOO_LARGE returned, past errors->max the rest is read and dropped.  ST_OK means it ran and exited; *ret_exit is
+ * its exit status, or 128 + signal; what it left behind in its process group is killed.  ST_DEADLINE, ST_NOT_FOUND (no
+ * such program), ST_INTERNAL.
  */
 enum status MUST_CHECK process_run(const struct process *process, struct buf *out, struct buf *errors, int *ret_exit,
                                    struct error *err);

@@ -24,9 +24,9 @@ const json_t *schema_document(const struct schema *schema);      /* borrowed */
 
 /*
  * additionalProperties says what happens to a member without a property: true keeps it (after the known ones, in byte
- * order of names), a schema keeps and checks it, false drops and names it.  Without the keyword an object that lists properties
- * drops, one that lists none is free-form and kept as it came, null members included.  Below anyOf, oneOf, allOf and not
- * nothing is shaped, only checked, so "properties" stands beside them; there false is a fault.
+ * order of names), a schema keeps and checks it, false drops and names it.  Without the keyword an object that lists
+ * properties drops, one that lists none is free-form and kept as it came, null members included.  Below anyOf, oneOf,
+ * allOf and not nothing is shaped, only checked, so "properties" stands beside them; there false is a fault.
  */
 
 /* One fault.  field: JSON pointer; text: expected and found. */
@@ -47,9 +47,9 @@ struct verdict {
  * named; empty members marked x-emco-omit-empty are left out (empty: "", 0, false, null, [], {}).  Of two members that
  * match one property the exact name wins, else the later; the other counts as unknown.  An absent object is made when it
  * has a default, or is required and has properties with defaults.  Every fault is collected; texts live in arena.
- * ST_OK: *ret_value is owned by the caller.  ST_INVALID: verdict has at least one fault, err the first, and a hint of how
- * many more.  ST_TOO_LARGE: more rules than a value is worth (branches within branches).  Parts of *ret_value may be shared
- * with input.  verdict may be NULL.  Strings are taken as they are: json_read has checked UTF-8.
+ * ST_OK: *ret_value is owned by the caller; parts of it may be shared with input.  ST_INVALID: verdict (which may be
+ * NULL) has at least one fault, err the first, and a hint of how many more.  ST_TOO_LARGE: more rules than a value is
+ * worth, which takes branches within branches.  Strings are taken as they are: json_read has checked UTF-8.
  */
 enum status MUST_CHECK schema_check(const struct schema *schema, const json_t *input, struct arena *arena,
                                     struct verdict *verdict, json_t **ret_value, struct error *err);

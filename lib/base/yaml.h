@@ -20,7 +20,8 @@ enum { YAML_DEPTH_MAX = 100, YAML_NODES_MAX = 1000000, YAML_ALIAS_NODES_MAX = 10
 
 /*
  * Called for each document of a stream, in order.  document: borrowed; NULL for an empty document.
- * text: the document's own bytes in the stream, borrowed, from behind its "---" line to the next marker.  Another status than ST_OK ends the reading with it.
+ * text: the document's own bytes in the stream, borrowed, from behind its "---" line to the next marker.
+ * Another status than ST_OK ends the reading with it.
  */
 typedef enum status yaml_each(void *data, size_t index, json_t *document, struct view text, struct error *err);
 
