@@ -6,6 +6,7 @@ enum { ENTRIES_MAX = 100000, CANDIDATES_MAX = 2000000 };
 struct candidate {
 	struct view cluster;
 	unsigned    group;
+	bool        is_first;           /* of its cluster, once they are in order */
 };
 
 struct resolving {
@@ -62,32 +63,6 @@ static enum status add_group(struct resolving *r, bool is_mandatory, const char 
 	return ST_OK;
 }
 
-static enum status add_candidate(struct resolving *r, struct view provider, struct view cluster)
-{
-	if (r->count == r->room) {
-		const size_t      room = r->room == 0 ? 64 : 2 * r->room;
-		struct candidate *candidates;
-		if (r->count >= CANDIDATES_MAX)
-			return fail(r->err, ST_TOO_LARGE, ABOUT_FMT "more than %d candidates", ABOUT(r), CANDIDATES_MAX);
-		candidates = arena_alloc(r->arena, room, sizeof *candidates);
-		if (candidates == NULL)
-			return no_memory(r);
-		if (r->count > 0)
-			memcpy(candidates, r->candidates, r->count * sizeof *candidates);
-		r->candidates = candidates;
-		r->room = room;
-	}
-
-	char *name = arena_alloc(r->arena, provider.len + cluster.len + 2, 1);
-	if (name == NULL)
-		return no_memory(r);
-	memcpy(name, provider.ptr, provider.len);
-	name[provider.len] = '+';
-	memcpy(name + provider.len + 1, cluster.ptr, cluster.len);
-	r->candidates[r->count++] = (struct candidate) { { name, provider.len + cluster.len + 1 }, r->group };
-	return ST_OK;
-}
-
 /* What an entry of allOf or anyOf names, as views of the document. */
 struct entry { struct view provider, cluster, label; const char *text; };
 
@@ -108,6 +83,52 @@ static enum status read_entry(struct resolving *r, const json_t *value, struct e
 		            ABOUT(r));
 	*ret_entry = entry;
 	return ST_OK;
+}
+
+static enum status make_room(struct resolving *r, size_t more)
+{
+	size_t            room = r->room == 0 ? 64 : 2 * r->room;
+	struct candidate *candidates;
+
+	if (more <= r->room - r->count)
+		return ST_OK;
+	if (more > CANDIDATES_MAX - r->count)
+		return fail(r->err, ST_TOO_LARGE, ABOUT_FMT "more than %d candidates", ABOUT(r), CANDIDATES_MAX);
+	if (room < r->count + more)
+		room = r->count + more;
+	candidates = arena_alloc(r->arena, room, sizeof *candidates);
+	if (candidates == NULL)
+		return no_memory(r);
+	if (r->count > 0)
+		memcpy(candidates, r->candidates, r->count * sizeof *candidates);
+	r->candidates = candidates;
+	r->room = room;
+	return ST_OK;
+}
+
+/* One entry's clusters; with each_its_own, every one in a group of its own. */
+static enum status
+add_candidates(struct resolving *r, const struct entry *entry, const struct view *clusters, size_t count, bool each_its_own)
+{
+	const size_t prefix = entry->provider.len + 1;
+	size_t       bytes = count * prefix;
+	enum status  st = make_room(r, count);
+
+	for (size_t i = 0; i < count; i++)
+		bytes += clusters[i].len;
+	char *name = arena_alloc(r->arena, bytes + 1, 1);
+	if (st == ST_OK && name == NULL)
+		st = no_memory(r);
+	for (size_t i = 0; st == ST_OK && i < count; i++) {
+		if (each_its_own)
+			st = add_group(r, true, entry->text);
+		memcpy(name, entry->provider.ptr, entry->provider.len);
+		name[entry->provider.len] = '+';
+		memcpy(name + prefix, clusters[i].ptr, clusters[i].len);
+		r->candidates[r->count++] = (struct candidate) { { name, prefix + clusters[i].len }, r->group, false };
+		name += prefix + clusters[i].len;
+	}
+	return st;
 }
 
 static enum status
@@ -140,8 +161,7 @@ static enum status add_any_of(struct resolving *r, const json_t *any_of)
 		    (st = look_up(r, &entry, &clusters, &count)) != ST_OK)
 			return st;
 		first = first != NULL ? first : entry.text;
-		for (size_t k = 0; st == ST_OK && k < count; k++)
-			st = add_candidate(r, entry.provider, clusters[k]);
+		st = add_candidates(r, &entry, clusters, count, false);
 	}
 	r->entry[r->group] = first != NULL ? first : "";
 	return st;
@@ -161,12 +181,7 @@ static enum status add_all_of(struct resolving *r, const json_t *value)
 		return st;
 	if (count == 0)
 		r->empty_label = entry.text;
-	for (size_t i = 0; st == ST_OK && i < count; i++) {
-		st = add_group(r, true, entry.text);
-		if (st == ST_OK)
-			st = add_candidate(r, entry.provider, clusters[i]);
-	}
-	return st;
+	return add_candidates(r, &entry, clusters, count, true);
 }
 
 static enum status gather(struct resolving *r)
@@ -226,6 +241,8 @@ static enum status sift(struct resolving *r)
 			            ABOUT(r), (int) candidate->cluster.len, candidate->cluster.ptr);
 	}
 	r->count = kept;
+	for (size_t i = 0; i < kept; i++)
+		r->candidates[i].is_first = i == 0 || view_order(&r->candidates[i - 1].cluster, &r->candidates[i].cluster) != 0;
 	return ST_OK;
 }
 
@@ -234,7 +251,7 @@ static size_t run_end(const struct resolving *r, size_t i)
 {
 	size_t end = i + 1;
 
-	while (end < r->count && view_order(&r->candidates[i].cluster, &r->candidates[end].cluster) == 0)
+	while (end < r->count && !r->candidates[end].is_first)
 		end++;
 	return end;
 }
