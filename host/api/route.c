@@ -322,7 +322,7 @@ bool routes_match(const struct routes *routes, enum method method, struct view p
 	size_t ends[DEPTH_SEGMENTS_MAX + 4], count = 0;
 	const struct node *node = &routes->root;
 	const struct endpoint *any = NULL;
-	struct match match = { .endpoint = NULL };
+	struct match match = { .path = VIEW(""), .parent = VIEW("") };
 
 	for (size_t at = 0; at <= path.len; at = ends[count++] + 1) {
 		const char *slash = memchr(path.ptr + at, '/', path.len - at);
