@@ -224,9 +224,12 @@ static emco_status flux_change(struct git_changes *changes, const struct job *jo
 	git_tree                  *apps = NULL;
 	const char                *folder = pass_printf(pass, "clusters/%.*s/context/%.*s/app", STR_ARG(unit->cluster),
 	                                                STR_ARG(unit->status_context));
-	emco_status                status = folder == NULL ? fault_say(fault, EMCO_E_NO_MEMORY, "out of memory")
-	                                                   : git_folder_find(changes->repo, changes->base, folder, &apps, fault);
-	const bool                 is_needed = apps != NULL;
+
+	if (folder == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+
+	emco_status status = git_folder_find(changes->repo, changes->base, folder, &apps, fault);
+	const bool  is_needed = apps != NULL;
 
 	git_tree_free(apps);
 	if (status == EMCO_OK)

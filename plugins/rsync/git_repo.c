@@ -55,7 +55,14 @@ static bool is_unreachable(int class)
 	return class == GIT_ERROR_NET || class == GIT_ERROR_OS || class == GIT_ERROR_SSL || class == GIT_ERROR_SSH;
 }
 
-emco_status git_repo_fault(const struct git_repo *repo, int code, const char *what, struct fault *fault)
+/* What a cache says that somebody has taken apart, or that a full disk has cut short. */
+static bool is_of_cache(int code, int class)
+{
+	return code == GIT_ENOTFOUND || class == GIT_ERROR_ODB || class == GIT_ERROR_ZLIB ||
+	       class == GIT_ERROR_REFERENCE;
+}
+
+emco_status git_repo_fault(struct git_repo *repo, int code, const char *what, struct fault *fault)
 {
 	const git_error *last = git_error_last();
 	const char      *why = last != NULL && last->message != NULL ? last->message : "no reason given";
@@ -64,6 +71,8 @@ emco_status git_repo_fault(const struct git_repo *repo, int code, const char *wh
 
 	snprintf(text, sizeof text, "%s", why);
 	cut_secret(text, repo->settings->token);
+	if (repo->remote != NULL && is_of_cache(code, last != NULL ? last->klass : GIT_ERROR_NONE))
+		repo->is_broken = true;
 	if (repo->pass->call->cancelled(repo->pass->call) || code == GIT_EUSER) {
 		fault->reachable = -1;
 		return fault_say(fault, EMCO_E_DEADLINE, "%s \"%s\": not done in time", what, repo->settings->url);
@@ -190,23 +199,28 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-/* A cache that does not open any more is made anew. */
-static emco_status cache_open(struct git_repo *repo, const char *path, struct fault *fault)
+static bool cache_remove(const char *path)
 {
-	if (git_repository_open_bare(&repo->repo, path) == 0)
+	return nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT;
+}
+
+/* A cache that does not open any more is made anew. */
+static emco_status cache_open(struct git_repo *repo, struct fault *fault)
+{
+	if (git_repository_open_bare(&repo->repo, repo->cache) == 0)
 		return EMCO_OK;
-	if (nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
-		return fault_say(fault, EMCO_E_UNAVAILABLE, "could not remove the broken cache \"%s\"", path);
-	if (git_repository_init(&repo->repo, path, 1) != 0)
-		return fault_say(fault, EMCO_E_UNAVAILABLE, "could not make the cache \"%s\": %s", path,
+	if (!cache_remove(repo->cache))
+		return fault_say(fault, EMCO_E_UNAVAILABLE, "could not remove the broken cache \"%s\"", repo->cache);
+	if (git_repository_init(&repo->repo, repo->cache, 1) != 0)
+		return fault_say(fault, EMCO_E_UNAVAILABLE, "could not make the cache \"%s\": %s", repo->cache,
 		                 git_error_last()->message);
 	return EMCO_OK;
 }
 
-static emco_status remote_open(struct git_repo *repo, const char *path, struct fault *fault)
+static emco_status remote_open(struct git_repo *repo, struct fault *fault)
 {
 	git_remote_create_options options;
-	const emco_status         status = cache_open(repo, path, fault);
+	const emco_status         status = cache_open(repo, fault);
 
 	if (status != EMCO_OK)
 		return status;
@@ -270,8 +284,8 @@ emco_status git_repo_open(struct pass *pass, const struct git_settings *settings
 	git_oid_tostr(hex, sizeof hex, &name);
 
 	const char *folder = pass_printf(pass, "%.*s/git", STR_ARG(pass->host->data_dir));
-	const char *path = folder != NULL ? pass_printf(pass, "%s/%s", folder, hex) : NULL;
-	const char *lock = path != NULL ? pass_printf(pass, "%s.lock", path) : NULL;
+	repo->cache = folder != NULL ? pass_printf(pass, "%s/%s", folder, hex) : NULL;
+	const char *lock = repo->cache != NULL ? pass_printf(pass, "%s.lock", repo->cache) : NULL;
 	if (lock == NULL)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
@@ -281,13 +295,15 @@ emco_status git_repo_open(struct pass *pass, const struct git_settings *settings
 	const emco_status status = lock_take(repo, lock, fault);
 	if (status != EMCO_OK)
 		return status;
-	return settings->path != NULL ? local_open(repo, fault) : remote_open(repo, path, fault);
+	return settings->path != NULL ? local_open(repo, fault) : remote_open(repo, fault);
 }
 
 void git_repo_close(struct git_repo *repo)
 {
 	git_remote_free(repo->remote);
 	git_repository_free(repo->repo);
+	if (repo->is_broken)
+		(void) cache_remove(repo->cache);        /* what is left is found broken again */
 	if (repo->lock_fd >= 0)
 		close(repo->lock_fd);
 	repo->lock_fd = -1;

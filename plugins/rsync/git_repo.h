@@ -2,7 +2,7 @@
  * git_repo.h - one branch of one Git repository: its tip, and a way to move it that never overwrites anybody.
  *
  * A remote repository has a bare cache below the plugin's data folder, named by a hash of its url.  It holds nothing that
- * cannot be fetched again and may be deleted at any time.  A local bare repository is worked on in place: its branch moves
+ * cannot be fetched again and may be deleted at any time; one that is found broken is deleted when it is closed.  A local bare repository is worked on in place: its branch moves
  * by compare and swap.  A lock file lets one pass at a time work on a repository, so that workers of this host do not race
  * each other; everybody else is met by fetching again.
  *
@@ -20,6 +20,8 @@ struct git_repo {
 	const struct git_settings *settings;
 	git_repository            *repo;
 	git_remote                *remote;       /* NULL: local                                     */
+	const char                *cache;        /* its path                                        */
+	bool                       is_broken;    /* the cache lacks what it should hold             */
 	int                        lock_fd;
 	bool                       has_tip;      /* false: no such branch yet                       */
 	git_oid                    tip;          /* a commit that is in repo                        */
@@ -43,6 +45,6 @@ emco_status git_repo_fetch(struct git_repo *repo, struct fault *fault);
 emco_status git_repo_publish(struct git_repo *repo, const git_oid *commit, struct fault *fault);
 
 /* libgit2's last error as a fault: "what: why".  Secrets are cut out. */
-emco_status git_repo_fault(const struct git_repo *repo, int code, const char *what, struct fault *fault);
+emco_status git_repo_fault(struct git_repo *repo, int code, const char *what, struct fault *fault);
 
 #endif

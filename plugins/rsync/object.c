@@ -1,5 +1,6 @@
 #include "plugins/rsync/object.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,43 +204,76 @@ emco_status object_label(struct pass *pass, const emco_unit *unit, const char **
 
 /* -- reading sets -- */
 
-static bool has_real(const json_t *value)
+/* NOTE: jansson writes 17 digits, so 0.1 would become 0.10000000000000001, which a Kubernetes quantity rounds up. */
+static void write_real(FILE *out, double number)
+{
+	char text[64];
+
+	for (int digits = REAL_DIGITS; digits <= REAL_DIGITS_EXACT; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, number);
+		if (strtod(text, NULL) == number)
+			break;
+	}
+	for (char *c = text; *c != '\0'; c++)
+		if (*c == ',')                   /* of a locale */
+			*c = '.';
+	fprintf(out, "%s%s", text, strpbrk(text, ".e") == NULL ? ".0" : "");
+}
+
+/* false: no memory. */
+static bool write_value(FILE *out, const json_t *value)
 {
 	union { const json_t *in; json_t *out; } same = { .in = value };     /* the iteration macros take no const */
-	const char *key;
+	const char *key, *between = "";
+	bool        is_whole = true;
 	json_t     *item;
 	size_t      i;
 
-	if (json_is_real(value))
-		return true;
-	json_array_foreach(same.out, i, item)
-		if (has_real(item))
-			return true;
-	json_object_foreach(same.out, key, item)
-		if (has_real(item))
-			return true;
-	return false;
+	if (json_is_object(value)) {
+		fputc('{', out);
+		json_object_foreach(same.out, key, item) {
+			json_t *name = json_string(key);
+
+			fputs(between, out);
+			is_whole = is_whole && write_value(out, name);
+			fputc(':', out);
+			is_whole = is_whole && write_value(out, item);
+			json_decref(name);
+			between = ",";
+		}
+		fputc('}', out);
+	} else if (json_is_array(value)) {
+		fputc('[', out);
+		json_array_foreach(same.out, i, item) {
+			fputs(i > 0 ? "," : "", out);
+			is_whole = is_whole && write_value(out, item);
+		}
+		fputc(']', out);
+	} else if (json_is_real(value)) {
+		write_real(out, json_real_value(value));
+	} else {
+		is_whole = json_dumpf(value, out, JSON_ENCODE_ANY) == 0;
+	}
+	return is_whole;
 }
 
-/*
- * NOTE: jansson's default of 17 digits makes 0.1 into 0.10000000000000001, which a Kubernetes quantity rounds up.  What
- * people write fits 15 digits; what does not survive them gets all 17.  Owned by the caller (free); NULL: no memory.
- */
-static char *dump(const json_t *object)
+/* One line of JSON and a newline, in the pass's memory.  NULL: no memory. */
+static const char *text_of(struct pass *pass, const json_t *object)
 {
-	char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
+	char  *text = NULL;
+	size_t len = 0;
+	FILE  *out = open_memstream(&text, &len);
 
-	if (text == NULL || !has_real(object))
-		return text;
+	if (out == NULL)
+		return NULL;
 
-	json_t    *again = json_loads(text, 0, NULL);
-	const bool is_same = json_equal(object, again);
+	const bool  is_written = write_value(out, object) && fputc('\n', out) != EOF;
+	const bool  is_whole = is_written && ferror(out) == 0;
+	const bool  is_closed = fclose(out) == 0;
+	const char *kept = is_whole && is_closed ? pass_text(pass, (emco_str) { text, len }) : NULL;
 
-	json_decref(again);
-	if (is_same)
-		return text;
 	free(text);
-	return json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS_EXACT));
+	return kept;
 }
 
 struct reading { struct pass *pass; struct object_set *set; uint64_t room; struct fault *fault; };
@@ -302,7 +336,7 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 		return fault_say(fault, status, "could not read the object \"%.*s\"", STR_ARG(object->name));
 
 	json_t *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, &where);
-	char   *text = NULL, *kept = NULL;
+	const char *text = NULL;
 
 	if (!json_is_object(value))
 		status = fault_say(fault, EMCO_E_INVALID, "it is no JSON object");
@@ -310,13 +344,10 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 		object->is_secret = object->is_secret || holds_secret(value, 0);
 		status = object_tag(value, set->label, pass_text(pass, set->namespace_), set->target->tag, fault);
 	}
-	if (status == EMCO_OK && (text = dump(value)) != NULL)
-		kept = pass_printf(pass, "%s\n", text);
-	if (status == EMCO_OK && kept == NULL)
+	if (status == EMCO_OK && (text = text_of(pass, value)) == NULL)
 		status = fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	if (status == EMCO_OK)
-		object->text = str_of(kept);
-	free(text);
+		object->text = str_of(text);
 	json_decref(value);
 	return status;
 }

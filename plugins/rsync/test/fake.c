@@ -478,7 +478,7 @@ int32_t fake_state(const struct fake_unit *unit, const char *object)
 
 /* -- the shell -- */
 
-static const char *run(bool must, const char *fmt, va_list args)
+static RSYNC_PRINTF(2, 0) const char *run(bool must, const char *fmt, va_list args)
 {
 	static _Thread_local char out[65536];
 	char   command[8192];

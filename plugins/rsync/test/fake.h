@@ -13,6 +13,9 @@
 #include <limits.h>
 #include <pthread.h>
 
+/* The plugin's one symbol, linked in. */
+const emco_plugin *emco_plugin_entry(uint32_t host_abi);
+
 enum { FAKE_MAX = 64, FAKE_STATES_MAX = 32 };
 
 /* A unit and the last report about it. */
