@@ -89,6 +89,32 @@ static enum status digest_to_abi(struct arena *arena, bool is_there, const struc
 	return ret_text->ptr != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
 }
 
+/* What may be there besides applied: sets that were begun, and objects under another context's label. */
+static enum status traces_to_abi(struct arena *arena, const struct unit_row *row, emco_unit *unit, struct error *err)
+{
+	emco_str *tried = arena_alloc(arena, row->tried_count + 1, sizeof *tried);
+
+	if (tried == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < row->tried_count; i++) {
+		enum status st = digest_to_abi(arena, true, &row->tried[i], &tried[i], err);
+
+		if (st != ST_OK)
+			return st;
+	}
+	unit->tried = tried;
+	unit->tried_count = row->tried_count;
+	unit->applied_context = EMCO_STR("");
+	if (row->label == 0 || row->label == row->status_context)
+		return ST_OK;
+
+	const char *label = arena_printf(arena, "%lld", (long long) row->label);
+	if (label == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	unit->applied_context = (emco_str) { label, strlen(label) };
+	return ST_OK;
+}
+
 static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, struct claimed **ret_claimed,
                                struct error *err)
 {
@@ -116,6 +142,8 @@ static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, 
 		st = digest_to_abi(arena, row->has_desired, &row->desired, &claimed->abi.desired, err);
 	if (st == ST_OK)
 		st = digest_to_abi(arena, row->has_applied, &row->applied, &claimed->abi.applied, err);
+	if (st == ST_OK)
+		st = traces_to_abi(arena, row, &claimed->abi, err);
 	if (st == ST_OK)
 		*ret_claimed = claimed;
 	return st;

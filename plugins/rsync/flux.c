@@ -43,9 +43,9 @@ static const char *text_of(struct pass *pass, json_t *object)
 	return kept;
 }
 
-const char *flux_source(struct pass *pass, const struct git_settings *settings, const emco_unit *unit)
+const char *flux_source(struct pass *pass, const struct git_settings *settings, const emco_unit *unit, emco_str context)
 {
-	const char *name = pass_text(pass, unit->status_context), *space = namespace_of(pass, unit);
+	const char *name = pass_text(pass, context), *space = namespace_of(pass, unit);
 
 	if (is_cloud(unit))
 		return "";
@@ -61,23 +61,24 @@ const char *flux_source(struct pass *pass, const struct git_settings *settings, 
 	                               "spec", spec));
 }
 
-const char *flux_kustomization(struct pass *pass, const struct git_settings *settings, const emco_unit *unit)
+const char *flux_kustomization(struct pass *pass, const struct git_settings *settings, const emco_unit *unit,
+                               emco_str context)
 {
-	const char *context = pass_text(pass, unit->status_context), *space = namespace_of(pass, unit);
-	const char *name = context != NULL ? pass_printf(pass, "kust%s", context) : NULL;
-	const char *path =
-		pass_printf(pass, "clusters/%.*s/context/%.*s", STR_ARG(unit->cluster), STR_ARG(unit->status_context));
+	const char *source = pass_text(pass, context), *space = namespace_of(pass, unit);
+	const char *name = pass_printf(pass, "kust%.*s", STR_ARG(context));
+	const char *path = pass_printf(pass, "clusters/%.*s/context/%.*s", STR_ARG(unit->cluster), STR_ARG(context));
 	const char *sync = pass_printf(pass, "%llds", (long long) settings->sync_s);
 	const char *retry = pass_printf(pass, "%llds", (long long) settings->retry_s);
 	const char *timeout = pass_printf(pass, "%llds", (long long) settings->timeout_s);
 	const char *account = space != NULL ? pass_printf(pass, "%s-sa", space) : NULL;
 
-	if (name == NULL || path == NULL || sync == NULL || retry == NULL || timeout == NULL || account == NULL)
+	if (source == NULL || name == NULL || path == NULL || sync == NULL || retry == NULL || timeout == NULL ||
+	    account == NULL)
 		return NULL;
 
 	json_t *spec = json_pack("{s:s, s:s, s:s, s:s, s:b, s:{s:s, s:s}}", "interval", sync, "retryInterval", retry,
 	                         "timeout", timeout, "path", path, "prune", 1,
-	                         "sourceRef", "kind", "GitRepository", "name", is_cloud(unit) ? FLUX_HOME : context);
+	                         "sourceRef", "kind", "GitRepository", "name", is_cloud(unit) ? FLUX_HOME : source);
 	/* Level 1: Flux acts as the logical cloud's user, whose account is named after its namespace. */
 	if (spec != NULL && str_is(unit->level, "1") && !is_cloud(unit))
 		json_object_set_new(spec, "serviceAccountName", json_string(account));

@@ -33,6 +33,14 @@ static bool takes(const emco_cluster_access *access)
 	return str_is(access->git_ops_type, "fluxcd");
 }
 
+static bool is_number(emco_str text)
+{
+	for (uint64_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+	return true;
+}
+
 static emco_status find(struct pass *pass, struct job *job)
 {
 	struct git_settings *settings;
@@ -41,10 +49,9 @@ static emco_status find(struct pass *pass, struct job *job)
 		return fault_say(&job->fault, EMCO_E_INVALID,
 		                 "cluster \"%.*s\", app \"%.*s\": a name that makes no path",
 		                 STR_ARG(job->unit->cluster), STR_ARG(job->unit->app));
-	for (uint64_t i = 0; i < job->unit->status_context.len; i++)
-		if (job->unit->status_context.ptr[i] < '0' || job->unit->status_context.ptr[i] > '9')
-			return fault_say(&job->fault, EMCO_E_INVALID, "a status context is a number, got \"%.*s\"",
-			                 STR_ARG(job->unit->status_context));
+	if (!is_number(job->unit->status_context) || !is_number(unit_old_context(job->unit)))
+		return fault_say(&job->fault, EMCO_E_INVALID, "a status context is a number, got \"%.*s\"",
+		                 STR_ARG(job->unit->status_context));
 
 	const emco_status status = git_settings_read(pass, job, &settings, &job->fault);
 	if (status == EMCO_OK)
@@ -110,12 +117,11 @@ static emco_status set_hash(struct object_set *set, struct fault *fault)
 	return EMCO_OK;
 }
 
-static emco_status files_put(struct git_changes *changes, const struct job *job, const char *folder, git_tree *present,
+static emco_status files_put(struct git_changes *changes, struct object_set *set, const char *folder, git_tree *present,
                              struct fault *fault)
 {
-	struct pass       *pass = changes->repo->pass;
-	struct object_set *set = job->desired;
-	emco_status        status = set_hash(set, fault);
+	struct pass *pass = changes->repo->pass;
+	emco_status  status = set_hash(set, fault);
 
 	for (size_t i = 0; status == EMCO_OK && i < set->count; i++) {
 		const struct object *object = &set->objects[i];
@@ -135,7 +141,7 @@ static emco_status files_put(struct git_changes *changes, const struct job *job,
 }
 
 /* What lies in the unit's folder and is not desired goes, whoever put it there. */
-static emco_status files_prune(struct git_changes *changes, const struct job *job, const char *folder,
+static emco_status files_prune(struct git_changes *changes, const struct object_set *desired, const char *folder,
                                git_tree *present, struct fault *fault)
 {
 	emco_status status = EMCO_OK;
@@ -146,7 +152,7 @@ static emco_status files_prune(struct git_changes *changes, const struct job *jo
 
 		if (len > sizeof SUFFIX - 1 && strcmp(name + len - (sizeof SUFFIX - 1), SUFFIX) == 0) {
 			const struct object *object =
-				object_find(job->desired, (emco_str) { name, len - (sizeof SUFFIX - 1) });
+				object_find(desired, (emco_str) { name, len - (sizeof SUFFIX - 1) });
 
 			if (object != NULL && is_wanted(object))
 				continue;
@@ -159,34 +165,41 @@ static emco_status files_prune(struct git_changes *changes, const struct job *jo
 	return status;
 }
 
-/* All or nothing for one unit: what a unit with a fault has added is taken back. */
-static emco_status unit_change(struct git_changes *changes, const struct job *job, struct fault *fault)
+/* Make the unit's folder below one context hold the desired set; NULL: nothing. */
+static emco_status folder_change(struct git_changes *changes, const emco_unit *unit, emco_str context,
+                                 struct object_set *desired, struct fault *fault)
 {
-	const size_t before = changes->count;
-	git_tree    *present = NULL;
-	const char  *folder =
-		pass_printf(changes->repo->pass, "clusters/%.*s/context/%.*s/app/%.*s", STR_ARG(job->unit->cluster),
-	                    STR_ARG(job->unit->status_context), STR_ARG(job->unit->app));
-	emco_status  status = folder == NULL ? fault_say(fault, EMCO_E_NO_MEMORY, "out of memory")
-	                                     : git_folder_find(changes->repo, changes->base, folder, &present, fault);
+	git_tree   *present = NULL;
+	const char *folder = pass_printf(changes->repo->pass, "clusters/%.*s/context/%.*s/app/%.*s",
+	                                 STR_ARG(unit->cluster), STR_ARG(context), STR_ARG(unit->app));
 
-	if (status == EMCO_OK && job->desired != NULL)
-		status = files_put(changes, job, folder, present, fault);
+	if (folder == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+
+	emco_status status = git_folder_find(changes->repo, changes->base, folder, &present, fault);
+	if (status == EMCO_OK && desired != NULL)
+		status = files_put(changes, desired, folder, present, fault);
 	if (status == EMCO_OK && present != NULL)
-		status = files_prune(changes, job, folder, present, fault);
-	if (status != EMCO_OK)
-		changes->count = before;
+		status = files_prune(changes, desired, folder, present, fault);
 	git_tree_free(present);
 	return status;
 }
 
-/* -- Flux -- */
-
-static bool is_same_folder(const struct job *a, const struct job *b)
+/* All or nothing for one unit: what a unit with a fault has added is taken back. */
+static emco_status unit_change(struct git_changes *changes, const struct job *job, struct fault *fault)
 {
-	return str_equal(a->unit->cluster, b->unit->cluster) &&
-	       str_equal(a->unit->status_context, b->unit->status_context);
+	const size_t   before = changes->count;
+	const emco_str old = unit_old_context(job->unit);
+	emco_status    status = folder_change(changes, job->unit, job->unit->status_context, job->desired, fault);
+
+	if (status == EMCO_OK && old.len > 0)    /* ended and begun again before the end was done */
+		status = folder_change(changes, job->unit, old, NULL, fault);
+	if (status != EMCO_OK)
+		changes->count = before;
+	return status;
 }
+
+/* -- Flux -- */
 
 static emco_status flux_file(struct git_changes *changes, const char *path, bool is_needed, const char *text,
                              struct fault *fault)
@@ -215,7 +228,8 @@ static emco_status flux_file(struct git_changes *changes, const char *path, bool
 }
 
 /* changes->base holds the units' files already: Flux is needed while any app of the context is left on the cluster. */
-static emco_status flux_change(struct git_changes *changes, const struct job *job, struct fault *fault)
+static emco_status flux_change(struct git_changes *changes, const struct job *job, emco_str context,
+                               struct fault *fault)
 {
 	struct pass               *pass = changes->repo->pass;
 	const struct git_settings *settings = job->place;
@@ -223,7 +237,7 @@ static emco_status flux_change(struct git_changes *changes, const struct job *jo
 	const size_t               before = changes->count;
 	git_tree                  *apps = NULL;
 	const char                *folder = pass_printf(pass, "clusters/%.*s/context/%.*s/app", STR_ARG(unit->cluster),
-	                                                STR_ARG(unit->status_context));
+	                                                STR_ARG(context));
 
 	if (folder == NULL)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
@@ -234,12 +248,12 @@ static emco_status flux_change(struct git_changes *changes, const struct job *jo
 	git_tree_free(apps);
 	if (status == EMCO_OK)
 		status = flux_file(changes, pass_printf(pass, "clusters/%.*s/%.*s" SUFFIX, STR_ARG(unit->cluster),
-		                                        STR_ARG(unit->status_context)),
-		                   is_needed, flux_source(pass, settings, unit), fault);
+		                                        STR_ARG(context)),
+		                   is_needed, flux_source(pass, settings, unit, context), fault);
 	if (status == EMCO_OK)
 		status = flux_file(changes, pass_printf(pass, "clusters/%.*s/kust%.*s" SUFFIX, STR_ARG(unit->cluster),
-		                                        STR_ARG(unit->status_context)),
-		                   is_needed, flux_kustomization(pass, settings, unit), fault);
+		                                        STR_ARG(context)),
+		                   is_needed, flux_kustomization(pass, settings, unit, context), fault);
 	if (status != EMCO_OK)
 		changes->count = before;
 	return status;
@@ -264,17 +278,31 @@ static emco_status units_apply(struct batch *batch, git_tree *base, git_tree **r
 	return git_changes_apply(&changes, ret_tree, fault);
 }
 
+/* Was this context of this cluster met in an earlier job? */
+static bool is_met(const struct batch *batch, size_t index, emco_str context)
+{
+	for (size_t k = 0; k < index; k++) {
+		const struct job *job = batch->jobs[k];
+
+		if (job_is_live(job) && str_equal(job->unit->cluster, batch->jobs[index]->unit->cluster) &&
+		    (str_equal(job->unit->status_context, context) || str_equal(unit_old_context(job->unit), context)))
+			return true;
+	}
+	return false;
+}
+
 static emco_status flux_apply(struct batch *batch, git_tree *base, git_tree **ret_tree, struct fault *fault)
 {
 	struct git_changes changes = { .repo = &batch->repo, .base = base };
 
 	for (size_t i = 0; i < batch->count; i++) {
-		bool is_first = true;
+		struct job    *job = batch->jobs[i];
+		const emco_str context = job->unit->status_context, old = unit_old_context(job->unit);
 
-		for (size_t k = 0; is_first && k < i; k++)
-			is_first = !job_is_live(batch->jobs[k]) || !is_same_folder(batch->jobs[k], batch->jobs[i]);
-		if (is_first && job_is_live(batch->jobs[i]))
-			(void) flux_change(&changes, batch->jobs[i], &batch->jobs[i]->fault);
+		if (job_is_live(job) && !is_met(batch, i, context))
+			(void) flux_change(&changes, job, context, &job->fault);
+		if (job_is_live(job) && old.len > 0 && !is_met(batch, i, old))
+			(void) flux_change(&changes, job, old, &job->fault);
 	}
 	return git_changes_apply(&changes, ret_tree, fault);
 }

@@ -97,6 +97,15 @@ static inline emco_str str_of(const char *text)
 }
 #define STR_ARG(s)  (int) ((s).len > 4096 ? 4096 : (s).len), (s).len > 0 ? (s).ptr : ""      /* for "%.*s" */
 
+/* The status context whose folder and labels the applied objects carry, when it is not the unit's; else empty. */
+static inline emco_str unit_old_context(const emco_unit *unit)
+{
+	const bool is_told = unit->size >= offsetof(emco_unit, applied_context) + sizeof unit->applied_context;
+
+	return is_told && !str_equal(unit->applied_context, unit->status_context) ? unit->applied_context
+	                                                                          : EMCO_STR("");
+}
+
 int64_t now_ns(void);                   /* monotonic */
 uint64_t random_below(uint64_t limit);  /* for jitter only */
 

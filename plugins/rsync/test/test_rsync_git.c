@@ -200,6 +200,30 @@ static void test_terminate_removes_flux_with_the_last_app(void **state)
 	assert_string_equal(git("rev-list --count main"), "3");
 }
 
+static void test_folder_of_an_earlier_context_goes(void **state)
+{
+	struct fake_unit *web = fake_want(&fake, "web", "edge+one", "v1", "instantiate");
+	struct fake_unit *cache = fake_want(&fake, "cache", "edge+one", "web", "instantiate");
+
+	(void) state;
+	fake_run(&fake);
+	fake_want(&fake, "web", "edge+one", "v1", "instantiate");
+	web->unit.status_context = EMCO_STR("4712");     /* ended and begun again before the end was done */
+	web->unit.applied_context = EMCO_STR("4711");
+	fake_run(&fake);
+	assert_string_equal(files(), "clusters/edge+one/4711.yaml\nclusters/edge+one/4712.yaml\n" APP "cache/web+Deployment.yaml\n"
+	                             "clusters/edge+one/context/4712/app/web/settings+ConfigMap.yaml\n"
+	                             "clusters/edge+one/context/4712/app/web/web+Deployment.yaml\n"
+	                             "clusters/edge+one/kust4711.yaml\nclusters/edge+one/kust4712.yaml");
+	assert_string_equal(value_in("clusters/edge+one/kust4711.yaml", "spec|path"), "clusters/edge+one/context/4711");
+	fake_want(&fake, "cache", "edge+one", "", "terminate");
+	cache->unit.status_context = EMCO_STR("4712");
+	cache->unit.applied_context = EMCO_STR("4711");
+	fake_run(&fake);
+	assert_int_equal(cache->outcome, EMCO_UNIT_DONE);
+	assert_null(strstr(files(), "4711"));
+}
+
 static void test_terminate_on_an_empty_repository_makes_no_commit(void **state)
 {
 	const struct fake_unit *unit = fake_want(&fake, "web", "edge+one", "", "terminate");
@@ -483,6 +507,7 @@ int main(void)
 		TEST(test_update_commits_only_what_changed),
 		TEST(test_two_clusters_and_two_apps_make_one_commit),
 		TEST(test_terminate_removes_flux_with_the_last_app),
+		TEST(test_folder_of_an_earlier_context_goes),
 		TEST(test_terminate_on_an_empty_repository_makes_no_commit),
 		TEST(test_foreign_commit_between_fetch_and_push_survives),
 		TEST(test_stray_file_in_the_app_folder_goes_and_others_stay),

@@ -27,6 +27,9 @@ typedef struct emco_unit {
 	emco_str desired;              /* digest in hex; empty: nothing shall be there                        */
 	emco_str applied;              /* digest in hex; empty: nothing is known to be there                  */
 	emco_str event;                /* why: "instantiate", "update", "rollback", "terminate"               */
+	emco_str applied_context;      /* the status context that applied was applied under, when it is another */
+	const emco_str *tried;         /* digests of sets that were begun since applied was true: their objects */
+	uint64_t        tried_count;   /* may be there, and must go unless they are desired                     */
 } emco_unit;
 
 typedef struct emco_set_entry {
@@ -73,7 +76,8 @@ typedef struct emco_units_1 {
 
 	/*
 	 * Claim up to limit units that need work, all of one owner, under a lease of lease_ns.  Waits for work until the
-	 * call's deadline or cancellation: then EMCO_E_DEADLINE, which is normal.  Units live until release or end.
+	 * call's deadline or cancellation: then EMCO_E_DEADLINE, which is normal.  A unit lives until the call ends; renew and
+	 * report take the pointer that was given out, no copy, and may come on another call while this one has not ended.
 	 */
 	emco_status (*claim)(emco_call *call, uint64_t limit, int64_t lease_ns, emco_units_each *each, void *data);
 
