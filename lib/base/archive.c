@@ -258,7 +258,9 @@ static enum status read_entry(struct reading *reading, struct archive_entry *ent
 		return st;
 	if (++reading->entries > reading->limits->entries)
 		return fail(reading->err, ST_TOO_LARGE, "archive has more than %zu entries", reading->limits->entries);
-	if (is_link(entry) || (!is_file && archive_entry_filetype(entry) != AE_IFDIR))
+	if (is_link(entry))
+		return fail(reading->err, ST_INVALID, "\"%s\" is a link: an archive may hold files and folders only", path);
+	if (!is_file && archive_entry_filetype(entry) != AE_IFDIR)
 		return fail(reading->err, ST_INVALID, "\"%s\" is neither a file nor a folder", path);
 	if (path[0] == '\0')
 		return is_file ? fail(reading->err, ST_INVALID, "a file of the archive has no name") : ST_OK;
