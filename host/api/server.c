@@ -8,7 +8,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#include <inttypes.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000 };
 
@@ -16,7 +19,9 @@ enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_
 struct listener {
 	struct api        *api;
 	struct mg_context *context;
+	const char        *address;
 	bool               is_health;               /* answers for the system only */
+	atomic_bool        is_stopped;
 };
 
 struct server { struct listener main, health; };
@@ -86,11 +91,23 @@ static enum status dispatch(struct request *req, const struct listener *listener
 	return st == ST_OK ? handlers[match.endpoint->operation](req, err) : st;
 }
 
-/* A fault of ours is worth a line; a fault of the client's is the client's to read. */
+/*
+ * A fault of ours is worth a line; a fault of the client's is the client's to read.  Clients that are told to come again
+ * come in swarms: of those, one line a second.
+ */
+static enum log_level level_of(const struct request *req)
+{
+	static _Atomic int64_t last_s;
+	const int64_t          now_s = req->begin_ns / 1000000000;
+
+	if (req->code < 500 || (req->code == 503 && atomic_exchange(&last_s, now_s) == now_s))
+		return LOG_LEVEL_DEBUG;
+	return req->code == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+}
+
 static void log_request(const struct request *req, const struct error *err, int64_t took_ns)
 {
-	const enum log_level level = req->code >= 500 ? (req->code == 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING)
-	                                              : LOG_LEVEL_DEBUG;
+	const enum log_level level = level_of(req);
 
 	log_event(level, level == LOG_LEVEL_DEBUG ? "request.answered" : "request.failed", "method", req->info->request_method,
 	          "path", req->info->local_uri_raw, "code", log_num(req->code), "took_us", log_num(took_ns / 1000),
@@ -171,6 +188,7 @@ static enum status listener_open(struct listener *listener, const char *address,
 	struct mg_init_data  init = { .callbacks = &callbacks, .user_data = listener, .configuration_options = options };
 	struct mg_error_data error = { .text = fault, .text_buffer_size = sizeof fault };
 
+	listener->address = address;
 	listener->context = mg_start2(&init, &error);
 	if (listener->context == NULL)
 		return fail(err, ST_INVALID, "could not listen on \"%s\": %s", address, *fault == '\0' ? "no reason given" : fault);
@@ -199,8 +217,8 @@ enum status server_open(struct api *api, struct server **ret_server, struct erro
 
 	if (server == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the server");
-	server->main = (struct listener) { .api = api };
-	server->health = (struct listener) { .api = api, .is_health = true };
+	server->main.api = server->health.api = api;
+	server->health.is_health = true;
 	const int64_t limit_ms = api->options.request_limit_ns / 1000000;
 	enum status st = listener_open(&server->main, api->options.listen, api->options.threads,
 	                               limit_ms < STALL_MS ? (int) limit_ms : STALL_MS, err);
@@ -214,13 +232,59 @@ enum status server_open(struct api *api, struct server **ret_server, struct erro
 	return ST_OK;
 }
 
+static void *stop_context(void *data)
+{
+	struct listener *listener = data;
+
+	mg_stop(listener->context);
+	atomic_store(&listener->is_stopped, true);
+	return NULL;
+}
+
+/*
+ * NOTE: civetweb's accepting thread looks at its stop flag every two seconds, or when somebody connects.  So somebody does.
+ */
+static void listener_poke(const struct listener *listener)
+{
+	const char      *colon = strrchr(listener->address, ':');
+	struct addrinfo  hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	char             host[64];
+	const bool       is_6 = listener->address[0] == '[';
+
+	snprintf(host, sizeof host, "%.*s", (int) (colon - listener->address) - 2 * is_6, listener->address + is_6);
+	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+		return;
+	const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		IGNORE(connect(fd, found->ai_addr, found->ai_addrlen));
+		close(fd);
+	}
+	freeaddrinfo(found);
+}
+
 void server_close(struct server *server)
 {
+	struct listener *listeners[2];
+	pthread_t        stoppers[2];
+	bool             has_stopper[2];
+
 	if (server == NULL)
 		return;
-	if (server->main.context != NULL)
-		mg_stop(server->main.context);
-	if (server->health.context != NULL)
-		mg_stop(server->health.context);
+	listeners[0] = &server->main;
+	listeners[1] = &server->health;
+	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+		has_stopper[i] = listeners[i]->context != NULL
+		                 && pthread_create(&stoppers[i], NULL, stop_context, listeners[i]) == 0;
+		if (listeners[i]->context != NULL && !has_stopper[i])
+			mg_stop(listeners[i]->context);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+		while (has_stopper[i] && !atomic_load(&listeners[i]->is_stopped)) {
+			listener_poke(listeners[i]);
+			nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+		}
+		if (has_stopper[i])
+			pthread_join(stoppers[i], NULL);
+	}
 	free(server);
 }

@@ -9,7 +9,7 @@
 /* Both listeners.  ST_INVALID: an address that is none or taken, in civetweb's words. */
 enum status MUST_CHECK server_open(struct api *api, struct server **ret_server, struct error *err);
 
-/* Waits for idle connections to notice: up to 2 s.  Accepts NULL. */
+/* At once, but for idle connections, which notice within 2 s.  Accepts NULL. */
 void server_close(struct server *server);
 
 #endif
