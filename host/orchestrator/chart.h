@@ -24,7 +24,8 @@ enum status MUST_CHECK chart_unpack(struct view archive, struct view app, int fo
 
 /*
  * Lay the profile over the chart unpacked below folder_fd, and append its file of values (none: nothing).
- * ST_INVALID: no manifest.yaml, a path that leaves its place, a file that is not there, a target folder that is not there.
+ * ST_INVALID: no manifest.yaml, a path that leaves its place, a file that is not there, a target folder that is not
+ * there.
  */
 enum status MUST_CHECK profile_apply(struct view archive, int folder_fd, struct buf *values, struct error *err);
 

@@ -42,7 +42,7 @@ static enum status read_outcome(struct db *db, int64_t id, struct action *ret_la
 	return st;
 }
 
-/* -- instantiate ----------------------------------------------------------------------------------------------------- */
+/* -- instantiate ------------------------------------------------------------------------------------------------- */
 
 struct making {
 	struct operation *operation;
@@ -195,7 +195,7 @@ enum status cloud_instantiate(struct orchestrator *o, struct view path, int64_t 
 	return operation_run(o, path, "instantiate", instantiate, deadline_ns, NULL, err);
 }
 
-/* -- terminate ------------------------------------------------------------------------------------------------------- */
+/* -- terminate --------------------------------------------------------------------------------------------------- */
 
 static enum status check_unused(struct db *db, int64_t id, struct error *err)
 {
@@ -242,7 +242,7 @@ enum status cloud_terminate(struct orchestrator *o, struct view path, int64_t de
 	return operation_run(o, path, "terminate", terminate, deadline_ns, NULL, err);
 }
 
-/* -- change and delete ----------------------------------------------------------------------------------------------- */
+/* -- change and delete ------------------------------------------------------------------------------------------- */
 
 /* A replacement is always allowed, as in EMCO; a level that cannot be used is refused where it would be used. */
 enum status cloud_check_change(struct db *db, struct view path, bool is_delete, struct error *err)

@@ -73,7 +73,7 @@ static enum status read_doc(struct deployment *d, struct orchestrator *o, struct
 	return st == ST_OK ? keep_json(d, buf_view(&doc), ret_doc, err) : st;
 }
 
-/* -- lists ----------------------------------------------------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------------------------------------------------- */
 
 struct item { struct view path, name; json_t *doc; struct item *next; };
 
@@ -109,7 +109,7 @@ static enum status list_read(struct list *list, struct deployment *d, struct orc
 	return resource_list(o->store, db, view_of(type), parent, VIEW(""), 0, list_add, list, err);
 }
 
-/* -- the head -------------------------------------------------------------------------------------------------------- */
+/* -- the head ---------------------------------------------------------------------------------------------------- */
 
 enum status deployment_load_head(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
                                  struct error *err)
@@ -156,7 +156,7 @@ enum status deployment_load_intents(struct deployment *d, struct orchestrator *o
 	return st;
 }
 
-/* -- the logical cloud ----------------------------------------------------------------------------------------------- */
+/* -- the logical cloud ------------------------------------------------------------------------------------------- */
 
 enum status deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err)
 {
@@ -221,7 +221,7 @@ static enum status load_clusters(struct deployment *d, struct orchestrator *o, s
 	return ST_OK;
 }
 
-/* -- what is missing ------------------------------------------------------------------------------------------------- */
+/* -- what is missing --------------------------------------------------------------------------------------------- */
 
 struct wanted { struct view paths[MISSING_MAX]; size_t count; };
 
@@ -231,8 +231,9 @@ static void want(struct wanted *wanted, struct view path)
 		wanted->paths[wanted->count++] = path;
 }
 
-static enum status want_references(struct wanted *wanted, struct deployment *d, struct orchestrator *o, const char *name,
-                                   struct view path, const json_t *doc, struct error *err)
+static enum status
+want_references(struct wanted *wanted, struct deployment *d, struct orchestrator *o, const char *name,
+                struct view path, const json_t *doc, struct error *err)
 {
 	const struct type *type = o->types != NULL ? types_find(o->types, view_of(name)) : NULL;
 	struct view       *paths;
@@ -266,7 +267,7 @@ static enum status check_missing(struct wanted *wanted, struct deployment *d, st
 	return fail_hint(err, "Create %s first.", count > 1 ? "them" : "it");
 }
 
-/* -- the apps -------------------------------------------------------------------------------------------------------- */
+/* -- the apps ---------------------------------------------------------------------------------------------------- */
 
 static struct deployment_app *find_app(struct deployment *d, struct view name)
 {
@@ -412,7 +413,7 @@ static enum status check_dependencies(struct deployment *d, struct error *err)
 	return st;
 }
 
-/* -- placement intents ----------------------------------------------------------------------------------------------- */
+/* -- placement intents ------------------------------------------------------------------------------------------- */
 
 static struct view placement_name(const struct deployment *d)
 {
@@ -461,7 +462,7 @@ static void give_intents(struct deployment *d, const struct list *list)
 	}
 }
 
-/* -- all ------------------------------------------------------------------------------------------------------------- */
+/* -- all --------------------------------------------------------------------------------------------------------- */
 
 static enum status check_head(const struct deployment *d, struct error *err)
 {

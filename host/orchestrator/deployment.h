@@ -49,8 +49,9 @@ enum status MUST_CHECK deployment_load_intents(struct deployment *deployment, st
                                                struct error *err);
 
 /*
- * All of it.  ST_NOT_FOUND: the deployment, or something it refers to; ST_INVALID: no such logical cloud; ST_CONFLICT: the
- * logical cloud cannot be used now, an app lacks a profile or an intent, dependencies that run in a circle.
+ * All of it.  ST_NOT_FOUND: the deployment, or something it refers to; ST_INVALID: no such logical cloud;
+ * ST_CONFLICT: the logical cloud cannot be used now, an app lacks a profile or an intent, dependencies that run in a
+ * circle.
  */
 enum status MUST_CHECK deployment_load(struct deployment *deployment, struct orchestrator *o, struct db *db,
                                        struct view path, struct error *err);

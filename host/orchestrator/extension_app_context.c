@@ -12,7 +12,7 @@
 
 enum { BODY_MAX = 8 << 20 };
 
-/* -- finding --------------------------------------------------------------------------------------------------------- */
+/* -- finding ----------------------------------------------------------------------------------------------------- */
 
 static bool read_id(struct view text, int64_t *ret_id)
 {
@@ -100,7 +100,7 @@ static emco_status answer(struct call *call, enum status st, const struct error 
 	return st == ST_OK ? EMCO_OK : call_failed(call, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------------- */
 
 static emco_status meta(emco_call *abi, emco_str context, emco_app_context_meta *ret_meta)
 {
@@ -196,7 +196,7 @@ static emco_status read_object(emco_call *abi, emco_str context, emco_str app, e
 	return answer(call, st, &err);
 }
 
-/* -- editing --------------------------------------------------------------------------------------------------------- */
+/* -- editing ----------------------------------------------------------------------------------------------------- */
 
 static emco_status drop_cluster(emco_call *abi, emco_str context, emco_str app, emco_str cluster)
 {

@@ -23,7 +23,7 @@ enum {
 
 static const char hint_no_helm[] = "Install Helm, or set its path in the server's configuration.";
 
-/* -- the folder of one run ------------------------------------------------------------------------------------------- */
+/* -- the folder of one run --------------------------------------------------------------------------------------- */
 
 struct workplace {
 	char path[PATH_MAX];
@@ -68,7 +68,7 @@ static enum status workplace_init(struct workplace *place, const char *base, str
 	return place->chart_fd >= 0 ? ST_OK : fail(err, ST_INTERNAL, "could not open \"%s/chart\"", place->path);
 }
 
-/* -- running --------------------------------------------------------------------------------------------------------- */
+/* -- running ----------------------------------------------------------------------------------------------------- */
 
 /* Nothing of ours, and nothing of the user's: no plugins, no repositories, no kubeconfig. */
 static enum status
@@ -166,11 +166,11 @@ helm_version(struct renderer *renderer, int64_t deadline_ns, char ret_version[HE
 	return ST_OK;
 }
 
-/* -- values ---------------------------------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------------------------ */
 
 /*
- * The overrides as a values document.  An index into a list ("a[1]=x") means the list as the profile's values have it, so
- * then the overrides are laid over those; Helm would do the same with --set.
+ * The overrides as a values document.  An index into a list ("a[1]=x") means the list as the profile's values have
+ * it, so then the overrides are laid over those; Helm would do the same with --set.
  */
 static enum status
 make_values(const struct render *render, struct view profile_values, struct buf *out, struct error *err)
@@ -205,7 +205,7 @@ make_values(const struct render *render, struct view profile_values, struct buf 
 	return json_write(out, values, err);
 }
 
-/* -- one render ------------------------------------------------------------------------------------------------------ */
+/* -- one render -------------------------------------------------------------------------------------------------- */
 
 static enum status take_place(struct renderer *renderer, int64_t deadline_ns, struct error *err)
 {

@@ -1,8 +1,9 @@
 /*
  * instantiate.c - instantiate and update: the same path, with or without a context that is replaced.
  *
- * Load, render each app once, place, let placement controllers filter, trim the groups, let action controllers edit; then
- * one transaction writes the context, moves the units and records the state.  Until that commit nothing has happened.
+ * Load, render each app once, place, let placement controllers filter, trim the groups, let action controllers edit;
+ * then one transaction writes the context, moves the units and records the state.  Until that commit nothing has
+ * happened.
  */
 #include "host/orchestrator/deployment.h"
 #include "host/orchestrator/lifecycle.h"
@@ -31,8 +32,8 @@ static void making_done(struct making *making)
 }
 
 /*
- * The version that charts are rendered for: the lowest among the target clusters, because a chart asks it what it may use.
- * Clusters behind Git do not tell theirs; the Kubernetes target will, and then this is the one place to ask.
+ * The version that charts are rendered for: the lowest among the target clusters, because a chart asks it what it may
+ * use.  Clusters behind Git do not tell theirs; the Kubernetes target will, and then this is the one place to ask.
  */
 static struct view kube_version_of(const struct deployment *deployment)
 {
@@ -40,7 +41,7 @@ static struct view kube_version_of(const struct deployment *deployment)
 	return VIEW(KUBE_VERSION_DEFAULT);
 }
 
-/* -- before the controllers ------------------------------------------------------------------------------------------ */
+/* -- before the controllers -------------------------------------------------------------------------------------- */
 
 static enum status check_state(struct making *making, struct db *db, struct error *err)
 {
@@ -115,7 +116,7 @@ static enum status make_plan(struct making *making, const struct render *renders
 	return st;
 }
 
-/* -- controllers ----------------------------------------------------------------------------------------------------- */
+/* -- controllers ------------------------------------------------------------------------------------------------- */
 
 static enum status run_step(struct making *making, enum chain_step step, struct error *err)
 {
@@ -139,7 +140,7 @@ static void tell(struct making *making)
 		log_warning("operation.post_event_failed", "path", making->operation->path.ptr, "error", err.text);
 }
 
-/* -- the transaction ------------------------------------------------------------------------------------------------- */
+/* -- the transaction --------------------------------------------------------------------------------------------- */
 
 static enum status add_actions(struct making *making, struct db *db, int64_t revision, struct error *err)
 {
@@ -196,7 +197,7 @@ static enum status write(struct db *db, void *data, struct error *err)
 	return ST_OK;
 }
 
-/* -- both ------------------------------------------------------------------------------------------------------------ */
+/* -- both -------------------------------------------------------------------------------------------------------- */
 
 static enum status plan_and_commit(struct making *making, struct render *renders, const struct placement *placements,
                                    struct error *err)

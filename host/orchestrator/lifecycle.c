@@ -74,7 +74,8 @@ enum status life_check(const char *state, enum life_event on, struct view name, 
 
 /* Worst first: one that failed decides, then one that is not done. */
 static enum outcome
-worst(const struct unit_status *units, size_t count, bool all, enum outcome busy, enum outcome done, enum outcome failed)
+worst(const struct unit_status *units, size_t count, bool all, enum outcome busy, enum outcome done,
+      enum outcome failed)
 {
 	enum outcome outcome = done;
 
@@ -89,8 +90,8 @@ worst(const struct unit_status *units, size_t count, bool all, enum outcome busy
 }
 
 /*
- * A new context has become what it should be once its own objects are there; the one it replaces is only Updated when also
- * its left-overs are gone.  So a dead cluster that an update left does not hold the update up.
+ * A new context has become what it should be once its own objects are there; the one it replaces is only Updated when
+ * also its left-overs are gone.  So a dead cluster that an update left does not hold the update up.
  */
 enum outcome outcome_of(const char *state, const struct unit_status *units, size_t count, bool is_replaced)
 {
@@ -122,7 +123,7 @@ enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct error *
 	return fail(err, ST_CONFLICT, "the logical cloud is %s", outcome_name(outcome));
 }
 
-/* -- tables ---------------------------------------------------------------------------------------------------------- */
+/* -- tables ------------------------------------------------------------------------------------------------------ */
 
 static const char needs_approval[]  = "must be Approved before it is instantiated, and is Created";
 static const char is_instantiated[] = "has already been instantiated";

@@ -1,8 +1,8 @@
 /*
  * lifecycle.h - what may be done with a deployment or a logical cloud, and when.
  *
- * A deployment's state is its last action; the table of edges is the machine.  What became of its objects is never stored:
- * it follows from the units, and so do the gates of a logical cloud.
+ * A deployment's state is its last action; the table of edges is the machine.  What became of its objects is never
+ * stored: it follows from the units, and so do the gates of a logical cloud.
  */
 #ifndef HOST_ORCHESTRATOR_LIFECYCLE_H
 #define HOST_ORCHESTRATOR_LIFECYCLE_H
@@ -39,7 +39,7 @@ const char *life_event_name(enum life_event event);              /* "instantiate
 enum status MUST_CHECK life_check(const char *state, enum life_event on, struct view name, enum life *ret_to,
                                   struct error *err);
 
-/* -- what became of it ----------------------------------------------------------------------------------------------- */
+/* -- what became of it ------------------------------------------------------------------------------------------- */
 
 enum outcome {
 	OUTCOME_NONE,                   /* never instantiated */
@@ -57,7 +57,7 @@ const char *outcome_name(enum outcome outcome);                  /* as EMCO spel
  */
 enum outcome outcome_of(const char *state, const struct unit_status *units, size_t count, bool is_replaced);
 
-/* -- logical clouds -------------------------------------------------------------------------------------------------- */
+/* -- logical clouds ---------------------------------------------------------------------------------------------- */
 
 enum cloud_event { CLOUD_INSTANTIATE, CLOUD_TERMINATE, CLOUD_DELETE, CLOUD_USE, CLOUD_EVENTS };
 

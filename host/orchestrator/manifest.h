@@ -1,9 +1,9 @@
 /*
  * manifest.h - from the text that Helm renders to the objects of an application.
  *
- * Each document is read, classified (custom resource definition, hook, or main), named and put in the order in which it is
- * to be applied.  A document that cannot be an object is an error that names its template: nothing is dropped silently
- * but blank documents and hooks that are only tests.
+ * Each document is read, classified (custom resource definition, hook, or main), named and put in the order in which
+ * it is to be applied.  A document that cannot be an object is an error that names its template: nothing is dropped
+ * silently but blank documents and hooks that are only tests.
  */
 #ifndef HOST_ORCHESTRATOR_MANIFEST_H
 #define HOST_ORCHESTRATOR_MANIFEST_H

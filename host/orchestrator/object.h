@@ -1,8 +1,8 @@
 /*
  * object.h - one Kubernetes object of an application, as it is planned, stored and handed to synchronisers.
  *
- * Outside it is called "name+Kind".  Two objects may share that (another namespace or API group): the second holder gets
- * "name~2+Kind"; "~" is in no Kubernetes name that can meet a URL.
+ * Outside it is called "name+Kind".  Two objects may share that (another namespace or API group): the second holder
+ * gets "name~2+Kind"; "~" is in no Kubernetes name that can meet a URL.
  */
 #ifndef HOST_ORCHESTRATOR_OBJECT_H
 #define HOST_ORCHESTRATOR_OBJECT_H

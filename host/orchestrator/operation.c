@@ -36,7 +36,7 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 	return operation;
 }
 
-/* -- the row --------------------------------------------------------------------------------------------------------- */
+/* -- the row ----------------------------------------------------------------------------------------------------- */
 
 static enum status take_row(struct operation *operation, struct error *err)
 {
@@ -73,7 +73,7 @@ static void drop_row(struct operation *operation)
 		log_warning("operation.row_stays", "path", operation->path.ptr, "kind", operation->kind, "error", err.text);
 }
 
-/* -- running --------------------------------------------------------------------------------------------------------- */
+/* -- running ----------------------------------------------------------------------------------------------------- */
 
 static enum status run(struct guard *guard, void *data, struct error *err)
 {
@@ -132,7 +132,7 @@ enum status operation_run(struct orchestrator *o, struct view path, const char *
 	return st;
 }
 
-/* -- the commit ------------------------------------------------------------------------------------------------------ */
+/* -- the commit -------------------------------------------------------------------------------------------------- */
 
 struct commit { struct operation *operation; db_work *write; void *data; };
 

@@ -1,9 +1,9 @@
 /*
  * operation.h - one life-cycle operation, from the moment its owner is taken to the commit.
  *
- * An operation runs on a guarded thread, so that a controller that does not return is left behind.  Its row in the store
- * keeps others off the same owner; the row ends in the transaction that carries the outcome, or on the failure path, and is
- * taken over when this process dies.
+ * An operation runs on a guarded thread, so that a controller that does not return is left behind.  Its row in the
+ * store keeps others off the same owner; the row ends in the transaction that carries the outcome, or on the failure
+ * path, and is taken over when this process dies.
  */
 #ifndef HOST_ORCHESTRATOR_OPERATION_H
 #define HOST_ORCHESTRATOR_OPERATION_H
@@ -31,7 +31,8 @@ struct operation {
 
 /*
  * Run the operation on the owner at path.  ret_revision may be NULL.
- * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at once.
+ * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at
+ * once.
  */
 enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
                                      int64_t deadline_ns, int64_t *ret_revision, struct error *err);

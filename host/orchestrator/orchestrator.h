@@ -36,7 +36,8 @@ void orchestrator_extensions(void);
 
 struct operation_reply { int64_t revision; };
 
-enum status MUST_CHECK deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                          struct error *err);
 enum status MUST_CHECK deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                               struct operation_reply *ret_reply, struct error *err);
 enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
@@ -44,13 +45,15 @@ enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view pat
 enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                             struct error *err);
 
-/* May the resource be replaced or deleted in its present state?  ST_CONFLICT says why not.  In the caller's transaction. */
+/* May the resource be replaced or deleted in its present state?  ST_CONFLICT: no.  In the caller's transaction. */
 enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
 
 /* -- logical clouds -- */
 
-enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
-enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                         struct error *err);
+enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+                                       struct error *err);
 enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
 
 /* -- status -- */

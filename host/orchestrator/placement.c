@@ -39,7 +39,7 @@ static enum status no_memory(struct resolving *r)
 #define ABOUT(r)  (int) (r)->ask->app.len, (r)->ask->app.ptr, (int) (r)->ask->intent_name.len, (r)->ask->intent_name.ptr
 #define ABOUT_FMT "app \"%.*s\": placement intent \"%.*s\": "
 
-/* -- gathering ------------------------------------------------------------------------------------------------------- */
+/* -- gathering --------------------------------------------------------------------------------------------------- */
 
 static enum status add_group(struct resolving *r, bool is_mandatory, const char *entry)
 {
@@ -108,7 +108,8 @@ static enum status make_room(struct resolving *r, size_t more)
 
 /* One entry's clusters; with each_its_own, every one in a group of its own. */
 static enum status
-add_candidates(struct resolving *r, const struct entry *entry, const struct view *clusters, size_t count, bool each_its_own)
+add_candidates(struct resolving *r, const struct entry *entry, const struct view *clusters, size_t count,
+               bool each_its_own)
 {
 	const size_t prefix = entry->provider.len + 1;
 	size_t       bytes = count * prefix;
@@ -153,18 +154,22 @@ static enum status add_any_of(struct resolving *r, const json_t *any_of)
 	const char *first = NULL;
 	enum status st = add_group(r, false, "");
 
+	if (st != ST_OK)
+		return st;
 	json_array_foreach(json_for_reading(any_of), i, value) {
 		const struct view *clusters;
 		struct entry       entry;
 		size_t             count;
-		if (st != ST_OK || (st = read_entry(r, value, &entry)) != ST_OK ||
+		if ((st = read_entry(r, value, &entry)) != ST_OK ||
 		    (st = look_up(r, &entry, &clusters, &count)) != ST_OK)
 			return st;
 		first = first != NULL ? first : entry.text;
 		st = add_candidates(r, &entry, clusters, count, false);
+		if (st != ST_OK)
+			return st;
 	}
 	r->entry[r->group] = first != NULL ? first : "";
-	return st;
+	return ST_OK;
 }
 
 static enum status add_all_of(struct resolving *r, const json_t *value)
@@ -201,7 +206,7 @@ static enum status gather(struct resolving *r)
 	return json_array_size(any_of) > 0 ? add_any_of(r, any_of) : ST_OK;
 }
 
-/* -- choosing -------------------------------------------------------------------------------------------------------- */
+/* -- choosing ---------------------------------------------------------------------------------------------------- */
 
 static int by_cluster(const void *a, const void *b)
 {

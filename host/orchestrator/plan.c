@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-/* -- tables by digest ------------------------------------------------------------------------------------------------ */
+/* -- tables by digest -------------------------------------------------------------------------------------------- */
 
 static size_t bucket_of(const struct table *table, const struct digest *digest)
 {
@@ -60,7 +60,7 @@ void table_done(struct table *table)
 	free(table->buckets);
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------------------------- */
 
 /* Positive, 63 bits, random: as EMCO's. */
 static int64_t new_id(void)
@@ -112,7 +112,7 @@ int64_t plan_id(const struct plan *plan)                 { return plan->id; }
 struct view plan_id_text(const struct plan *plan)        { return view_of(plan->id_text); }
 const struct plan_meta *plan_meta(const struct plan *plan) { return &plan->meta; }
 
-/* -- contents by digest ---------------------------------------------------------------------------------------------- */
+/* -- contents by digest ------------------------------------------------------------------------------------------ */
 
 enum status plan_intern_body(struct plan *plan, struct view text, bool is_secret, bool is_borrowed,
                              struct body **ret_body, struct error *err)
@@ -184,7 +184,7 @@ enum status plan_intern_set(struct plan *plan, const struct set_entry *entries, 
 	return st;
 }
 
-/* -- making ---------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static enum status set_of_objects(struct plan *plan, const struct objects *objects, struct set **ret_set,
                                   struct error *err)
@@ -260,7 +260,7 @@ enum status plan_add_dependencies(struct plan *plan, struct view app, struct vie
 	return fail(err, ST_NOT_FOUND, "the context has no app \"%.*s\"", (int) app.len, app.ptr);
 }
 
-/* -- trimming -------------------------------------------------------------------------------------------------------- */
+/* -- trimming ---------------------------------------------------------------------------------------------------- */
 
 static int by_group(const void *a, const void *b)
 {
@@ -305,7 +305,7 @@ enum status plan_trim(struct plan *plan, struct error *err)
 	return st;
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------------- */
 
 size_t plan_app_count(const struct plan *plan)
 {

@@ -1,10 +1,10 @@
 /*
  * plan.h - an AppContext in memory: which objects go to which clusters.
  *
- * It is a Merkle tree while it is being made, as it is in the store: a slot for each (app, cluster) points at a set of
- * objects, which is immutable, named by digest and shared by all slots with the same objects.  A thousand clusters of one
- * app begin with one set.  Whoever edits one cluster gets a draft of its set, copied on the first write; a draft becomes a
- * set again when it is left.
+ * It is a Merkle tree while it is being made, as it is in the store: a slot for each (app, cluster) points at a set
+ * of objects, which is immutable, named by digest and shared by all slots with the same objects.  A thousand clusters
+ * of one app begin with one set.  Whoever edits one cluster gets a draft of its set, copied on the first write; a
+ * draft becomes a set again when it is left.
  *
  * Controllers edit inside plan_begin and plan_keep or plan_drop: what a call edited counts as a whole or not at all, at
  * the cost of what it touched.  A plan belongs to one thread at a time.
@@ -29,7 +29,7 @@ struct plan_meta {
 
 /* -- life -- */
 
-/* A new one, with an id of its own.  sealer names secrets; it and the meta's texts are borrowed.  NULL: out of memory. */
+/* A new one, with an id of its own.  sealer names secrets; it and the meta's texts are borrowed.  NULL: no memory. */
 struct plan *plan_new(struct sealer *sealer, const struct plan_meta *meta);
 void plan_free(struct plan *plan);                       /* accepts NULL */
 static inline void plan_freep(struct plan **plan) { plan_free(*plan); }
@@ -57,8 +57,8 @@ enum status MUST_CHECK plan_add_app(struct plan *plan, struct view app, const st
 enum status MUST_CHECK plan_add_dependencies(struct plan *plan, struct view app, struct view json, struct error *err);
 
 /*
- * Of each group keep the first cluster in byte order.  ST_CONFLICT: placement controllers left nothing of a group; app and
- * clusters are named.
+ * Of each group keep the first cluster in byte order.  ST_CONFLICT: placement controllers left nothing of a group;
+ * app and clusters are named.
  */
 enum status MUST_CHECK plan_trim(struct plan *plan, struct error *err);
 

@@ -3,8 +3,8 @@
 #include <assert.h>
 
 /*
- * A draft is on the heap and belongs to its slot.  At most DRAFTS_MAX are kept, so that a controller that walks a thousand
- * clusters holds a few drafts and not a thousand.
+ * A draft is on the heap and belongs to its slot.  At most DRAFTS_MAX are kept, so that a controller that walks a
+ * thousand clusters holds a few drafts and not a thousand.
  */
 
 static void draft_free(struct set *draft)
@@ -59,7 +59,7 @@ static enum status draft_new(const struct set *set, struct set **ret_draft, stru
 	return ST_OK;
 }
 
-/* -- the overlay ----------------------------------------------------------------------------------------------------- */
+/* -- the overlay ------------------------------------------------------------------------------------------------- */
 
 void plan_begin(struct plan *plan)
 {
@@ -121,7 +121,7 @@ void plan_drop(struct plan *plan)
 	plan->is_open = false;
 }
 
-/* -- edits ----------------------------------------------------------------------------------------------------------- */
+/* -- edits ------------------------------------------------------------------------------------------------------- */
 
 /* Make the slot's set a draft; the oldest draft of another slot makes place. */
 static enum status edit(struct plan *plan, struct plan_slot *slot, struct error *err)

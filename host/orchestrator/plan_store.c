@@ -4,7 +4,7 @@
 
 enum { META_MAX = 64 << 10, PLAN_MAX = 1 << 20, BODY_MAX = 16 << 20 };
 
-/* -- the meta object, as the contract has it: all members, always ---------------------------------------------------- */
+/* -- the meta object, as the contract has it: all members, always ------------------------------------------------ */
 
 /* An offset of 0, the owner's, stands for null: no member of the object is the owner. */
 static const struct { const char *member; size_t offset; } meta_members[] = {
@@ -72,7 +72,7 @@ static enum status name_owner(struct plan_meta *meta, struct arena *arena, struc
 	return ST_OK;
 }
 
-/* -- writing --------------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------------------------- */
 
 /* {"apporder":["a","b"],"dependencies":{"a":[{"app":"b","opStatus":"Ready","wait":5}]}} */
 static enum status write_order(const struct plan *plan, struct buf *out, struct error *err)
@@ -201,7 +201,7 @@ enum status plan_flush(struct plan *plan, struct store *store, struct db *db, in
 	                     needs.placements, needs.count.slots, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------------- */
 
 static enum status stored_set(struct plan *plan, const struct digest *digest, struct set **ret_set, struct error *err)
 {

@@ -14,7 +14,7 @@ enum { ARENA_MAX = 512 << 20, KEPT_MAX = 256 << 20, THREADS_MAX = 64 };
 
 static const char prefix[] = "emcod-";          /* as folder_make_private names them */
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------------------------- */
 
 /* A folder whose lock nobody holds belongs to a process that is gone. */
 static void remove_left(const char *base)
@@ -133,7 +133,7 @@ bool release_is_valid(struct view name)
 	return true;
 }
 
-/* -- what is kept ---------------------------------------------------------------------------------------------------- */
+/* -- what is kept ------------------------------------------------------------------------------------------------ */
 
 static enum status digest_render(const struct render *render, const char *version, struct digest *ret_key,
                                  struct error *err)
@@ -174,7 +174,7 @@ static void keep(struct store *store, struct db *db, const struct digest *key, c
 		log_warning("render.not_kept", "error", err.text);
 }
 
-/* -- all of one operation -------------------------------------------------------------------------------------------- */
+/* -- all of one operation ---------------------------------------------------------------------------------------- */
 
 struct task {
 	struct render *render;

@@ -40,9 +40,9 @@ struct render {
 
 /*
  * Render all.  The first failing app, in order, ends in err: "app \"web\": ...".
- * ST_INVALID, ST_MALFORMED, ST_TOO_LARGE: chart, profile or overrides are at fault.  ST_UPSTREAM: Helm refused, in its own
- * words, or cannot be run.  ST_DEADLINE.  ST_UNAVAILABLE: no render became free in time.
- * store may be NULL: nothing is kept.  A store that is away costs the keeping only.  Any thread.
+ * ST_INVALID, ST_MALFORMED, ST_TOO_LARGE: chart, profile or overrides are at fault.  ST_UPSTREAM: Helm refused, in
+ * its own words, or cannot be run.  ST_DEADLINE.  ST_UNAVAILABLE: no render became free in time.  store may be NULL:
+ * nothing is kept.  A store that is away costs the keeping only.  Any thread.
  */
 enum status MUST_CHECK render_all(struct renderer *renderer, struct store *store, struct render *renders, size_t count,
                                   int64_t deadline_ns, struct error *err);
@@ -51,7 +51,7 @@ enum status MUST_CHECK render_all(struct renderer *renderer, struct store *store
 enum { RELEASE_LEN_MAX = 53 };
 bool release_is_valid(struct view name);
 
-/* Of no known cluster version.  Helm's charts ask for a version; see kube_version_of in load.c. */
+/* Of no known cluster version.  Helm's charts ask for a version; see kube_version_of in instantiate.c. */
 #define KUBE_VERSION_DEFAULT "1.29.0"
 
 #endif

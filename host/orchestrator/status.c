@@ -1,8 +1,8 @@
 /*
  * status.c - what became of a deployment or a logical cloud.
  *
- * Objects are those of one context, the last or a named one; their states are the units'.  A summary without filters reads
- * counters and no object.
+ * Objects are those of one context, the last or a named one; their states are the units'.  A summary without filters
+ * reads counters and no object.
  */
 #include "host/orchestrator/deployment.h"
 #include "host/orchestrator/placement.h"
@@ -44,7 +44,7 @@ const struct unit_status *report_unit(const struct report *report, struct view a
 	return bsearch(&key, report->units, report->unit_count, sizeof *report->units, by_place);
 }
 
-/* -- the context that is shown --------------------------------------------------------------------------------------- */
+/* -- the context that is shown ----------------------------------------------------------------------------------- */
 
 static enum status add_action(void *data, const struct action *action, struct error *err)
 {
@@ -133,7 +133,7 @@ static enum status check_filter(const struct report *report, struct error *err)
 	return ST_OK;
 }
 
-/* -- both ------------------------------------------------------------------------------------------------------------ */
+/* -- both -------------------------------------------------------------------------------------------------------- */
 
 static enum status read_head(struct report *report, struct error *err)
 {

@@ -1,12 +1,13 @@
 #include "host/orchestrator/status_priv.h"
 
 #include "host/orchestrator/deployment.h"
+#include "host/orchestrator/json_out.h"
 #include "host/orchestrator/placement.h"
 #include "lib/base/clock.h"
 
 #include <inttypes.h>
 
-/* -- words ----------------------------------------------------------------------------------------------------------- */
+/* -- words ------------------------------------------------------------------------------------------------------- */
 
 /* In byte order, as Go writes a map. */
 static const struct { enum object_state state; const char *name; } deployed_words[] = {
@@ -52,99 +53,33 @@ static bool is_tracked(const struct set_entry *entry)
 	return false;
 }
 
-/* -- writing: the first failure sticks, and everything after it is nothing ------------------------------------------- */
-
-struct out {
-	struct buf   *buf;
-	struct error *err;
-	enum status   st;
-};
-
-static void put(struct out *out, const char *text)
-{
-	if (out->st == ST_OK)
-		out->st = buf_add_text(out->buf, text, out->err);
-}
-
-static void put_bytes(struct out *out, struct view bytes)
-{
-	if (out->st == ST_OK)
-		out->st = buf_add_view(out->buf, bytes, out->err);
-}
-
-static void put_text(struct out *out, struct view text)
-{
-	if (out->st == ST_OK)
-		out->st = buf_add_json(out->buf, text, out->err);
-}
-
-static void put_number(struct out *out, int64_t number)
-{
-	if (out->st == ST_OK)
-		out->st = buf_printf(out->buf, out->err, "%" PRId64, number);
-}
-
-/* A comma unless something has just been opened. */
-static void put_comma(struct out *out)
-{
-	const char last = out->buf->len > 0 ? out->buf->data[out->buf->len - 1] : '{';
-
-	if (last != '{' && last != '[' && last != ':')
-		put(out, ",");
-}
-
-static void put_key(struct out *out, const char *key)
-{
-	put_comma(out);
-	put(out, "\"");
-	put(out, key);
-	put(out, "\":");
-}
-
-/* Left out when empty. */
-static void put_member(struct out *out, const char *key, struct view text)
-{
-	if (text.len == 0)
-		return;
-	put_key(out, key);
-	put_text(out, text);
-}
-
-static void put_id(struct out *out, const char *key, int64_t id)
-{
-	char text[24] = "";
-
-	if (id != 0)
-		snprintf(text, sizeof text, "%" PRId64, id);
-	put_key(out, key);
-	put_text(out, view_of(text));
-}
+/* -- pieces ---------------------------------------------------------------------------------------------------------- */
 
 static void put_cluster(struct out *out, struct view cluster)
 {
 	const char  *plus = memchr(cluster.ptr, '+', cluster.len);
 	const size_t len = plus != NULL ? (size_t) (plus - cluster.ptr) : cluster.len;
 
-	put_key(out, "clusterProvider");
-	put_text(out, (struct view) { cluster.ptr, len });
-	put_key(out, "cluster");
-	put_text(out, plus != NULL ? (struct view) { plus + 1, cluster.len - len - 1 } : VIEW(""));
+	out_key(out, "clusterProvider");
+	out_text(out, (struct view) { cluster.ptr, len });
+	out_key(out, "cluster");
+	out_text(out, plus != NULL ? (struct view) { plus + 1, cluster.len - len - 1 } : VIEW(""));
 }
 
 static void put_gvk(struct out *out, const struct set_entry *entry)
 {
-	put_key(out, "GVK");
-	put(out, "{");
-	put_key(out, "Group");
-	put_text(out, object_group(entry->api_version));
-	put_key(out, "Version");
-	put_text(out, object_version(entry->api_version));
-	put_key(out, "Kind");
-	put_text(out, entry->kind);
-	put(out, "}");
+	out_key(out, "GVK");
+	out_raw(out, "{");
+	out_key(out, "Group");
+	out_text(out, object_group(entry->api_version));
+	out_key(out, "Version");
+	out_text(out, object_version(entry->api_version));
+	out_key(out, "Kind");
+	out_text(out, entry->kind);
+	out_raw(out, "}");
 }
 
-/* -- filters --------------------------------------------------------------------------------------------------------- */
+/* -- filters ----------------------------------------------------------------------------------------------------- */
 
 static bool is_among(const struct view *names, size_t count, struct view name)
 {
@@ -154,7 +89,7 @@ static bool is_among(const struct view *names, size_t count, struct view name)
 	return count == 0;
 }
 
-/* -- one app on one cluster ------------------------------------------------------------------------------------------ */
+/* -- one app on one cluster -------------------------------------------------------------------------------------- */
 
 struct here {
 	struct plan_slot         *slot;
@@ -211,9 +146,9 @@ static void put_detail(struct out *out, struct report *report, const struct here
 	if (report->query->output != STATUS_DETAIL || report_is_about_ready(report) || entry->is_secret || out->st != ST_OK)
 		return;
 	out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
-	put_key(out, "detail");
+	out_key(out, "detail");
 	if (out->st == ST_OK)
-		put_bytes(out, body);
+		out_bytes(out, body);
 }
 
 /* Count the object, and write it when there is somewhere to. */
@@ -237,16 +172,16 @@ static void put_object(struct out *out, struct report *report, const struct here
 	}
 	if (report->query->output == STATUS_SUMMARY)
 		return;
-	put_comma(out);
-	put(out, "{");
+	out_comma(out);
+	out_raw(out, "{");
 	put_gvk(out, entry);
-	put_key(out, "name");
-	put_text(out, object_plain_name(entry->name));
+	out_key(out, "name");
+	out_text(out, object_plain_name(entry->name));
 	put_detail(out, report, here, entry);
 	if (word != NULL)
-		put_member(out, member, view_of(word));
-	put_member(out, "message", message);
-	put(out, "}");
+		out_member(out, member, view_of(word));
+	out_member(out, "message", message);
+	out_raw(out, "}");
 }
 
 static void put_unit(struct out *out, const struct report *report, const struct here *here)
@@ -255,14 +190,14 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 	const int                 reachable = unit != NULL ? unit->reachable : -1;
 
 	put_cluster(out, here->cluster);
-	put_member(out, mode_words[report->query->mode].connectivity,
+	out_member(out, mode_words[report->query->mode].connectivity,
 	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
 	if (unit == NULL || unit->is_done)
 		return;
-	put_member(out, "error", unit->error);
+	out_member(out, "error", unit->error);
 	if (unit->attempts > 0) {
-		put_key(out, "attempts");
-		put_number(out, unit->attempts);
+		out_key(out, "attempts");
+		out_number(out, unit->attempts);
 	}
 }
 
@@ -275,23 +210,23 @@ static void put_place(struct out *out, struct report *report, struct here *here)
 
 	if (out->st == ST_OK)
 		out->st = look_at(report, here, &arena, !report_is_about_ready(report), out->err);
-	put_comma(out);
-	put(out, "{");
+	out_comma(out);
+	out_raw(out, "{");
 	put_unit(out, report, here);
-	put_key(out, "resources");
-	put(out, "[");
+	out_key(out, "resources");
+	out_raw(out, "[");
 	for (size_t i = 0; out->st == ST_OK && i < here->count; i++) {
 		if (!is_among(report->query->resources, report->query->resource_count, object_plain_name(here->entries[i].name)))
 			continue;
 		put_object(out, report, here, i);
 		matching++;
 	}
-	put(out, "]}");
+	out_raw(out, "]}");
 	if (matching == 0 || report->query->output == STATUS_SUMMARY)
 		buf_cut(out->buf, before);
 }
 
-/* -- all of them ----------------------------------------------------------------------------------------------------- */
+/* -- all of them ------------------------------------------------------------------------------------------------- */
 
 typedef void each_place(struct out *out, struct report *report, struct here *here);
 
@@ -321,19 +256,19 @@ static void put_app(struct out *out, struct report *report, size_t app)
 {
 	const size_t before = out->buf->len;
 
-	put_comma(out);
-	put(out, "{");
-	put_key(out, "name");
-	put_text(out, plan_app(report->plan, app));
-	put_key(out, "clusters");
-	put(out, "[");
+	out_comma(out);
+	out_raw(out, "{");
+	out_key(out, "name");
+	out_text(out, plan_app(report->plan, app));
+	out_key(out, "clusters");
+	out_raw(out, "[");
 	const size_t empty = out->buf->len;
 	walk_app(out, report, app, put_place);
 	if (out->buf->len == empty) {
 		buf_cut(out->buf, before);
 		return;
 	}
-	put(out, "]}");
+	out_raw(out, "]}");
 }
 
 /* A deployment's apps, or the one app of a logical cloud, whose clusters stand alone. */
@@ -349,7 +284,7 @@ static void put_places(struct out *out, struct report *report)
 	}
 }
 
-/* -- counting without reading objects -------------------------------------------------------------------------------- */
+/* -- counting without reading objects ---------------------------------------------------------------------------- */
 
 static uint64_t known_objects(const struct unit_status *unit)
 {
@@ -400,59 +335,59 @@ static void count_all(struct out *out, struct report *report)
 	out->st = beside.st;
 }
 
-/* -- the parts of the answer ----------------------------------------------------------------------------------------- */
+/* -- the parts of the answer ------------------------------------------------------------------------------------- */
 
 static void put_head(struct out *out, const struct report *report)
 {
-	put_member(out, "project", path_part(report->path, PART_PROJECT));
+	out_member(out, "project", path_part(report->path, PART_PROJECT));
 	if (!report->is_cloud) {
-		put_member(out, "compositeApp", path_part(report->path, PART_COMPOSITE_APP));
-		put_member(out, "compositeAppVersion", path_part(report->path, PART_VERSION));
-		put_member(out, "compositeProfile", report->profile);
+		out_member(out, "compositeApp", path_part(report->path, PART_COMPOSITE_APP));
+		out_member(out, "compositeAppVersion", path_part(report->path, PART_VERSION));
+		out_member(out, "compositeProfile", report->profile);
 	}
-	put_member(out, "name", path_part(report->path, report->is_cloud ? PART_CLOUD : PART_DEPLOYMENT));
+	out_member(out, "name", path_part(report->path, report->is_cloud ? PART_CLOUD : PART_DEPLOYMENT));
 }
 
 static void put_states(struct out *out, const struct report *report)
 {
 	char time[WALL_TEXT_SIZE];
 
-	put_key(out, "states");
-	put(out, "{");
-	put_id(out, "statusctxid", report->actions[report->action_count - 1].status_context);
-	put_key(out, "actions");
-	put(out, "[");
+	out_key(out, "states");
+	out_raw(out, "{");
+	out_id(out, "statusctxid", report->actions[report->action_count - 1].status_context);
+	out_key(out, "actions");
+	out_raw(out, "[");
 	for (size_t i = 0; i < report->action_count; i++) {
 		const struct action *action = &report->actions[i];
-		put_comma(out);
-		put(out, "{");
-		put_key(out, "state");
-		put_text(out, view_of(action->state));
-		put_id(out, "instance", action->instance);
+		out_comma(out);
+		out_raw(out, "{");
+		out_key(out, "state");
+		out_text(out, view_of(action->state));
+		out_id(out, "instance", action->instance);
 		wall_text(action->at_ms, time);
-		put_key(out, "time");
-		put_text(out, view_of(time));
-		put_key(out, "revision");
-		put_number(out, action->revision);
-		put(out, "}");
+		out_key(out, "time");
+		out_text(out, view_of(time));
+		out_key(out, "revision");
+		out_number(out, action->revision);
+		out_raw(out, "}");
 	}
-	put(out, "]}");
+	out_raw(out, "]}");
 }
 
 static void put_count(struct out *out, const char *name, uint64_t count)
 {
 	if (count == 0)
 		return;
-	put_key(out, name);
-	put_number(out, (int64_t) count);
+	out_key(out, name);
+	out_number(out, (int64_t) count);
 }
 
 static void put_counts(struct out *out, const struct report *report)
 {
 	const size_t before = out->buf->len;
 
-	put_key(out, mode_words[report->query->mode].counts);
-	put(out, "{");
+	out_key(out, mode_words[report->query->mode].counts);
+	out_raw(out, "{");
 	const size_t empty = out->buf->len;
 	if (report_is_about_ready(report))
 		for (size_t i = 0; i < ARRAY_LEN(ready_words); i++)
@@ -463,7 +398,7 @@ static void put_counts(struct out *out, const struct report *report)
 	if (out->buf->len == empty)
 		buf_cut(out->buf, before);
 	else
-		put(out, "}");
+		out_raw(out, "}");
 }
 
 /* The counts stand before the places they are of, so the places are written beside and put in afterwards. */
@@ -483,68 +418,68 @@ static void put_full(struct out *out, struct report *report)
 	if (out->st == ST_OK)
 		out->st = beside.st;
 
-	put_member(out, mode_words[report->query->mode].status, view_of(outcome_name(report->outcome)));
+	out_member(out, mode_words[report->query->mode].status, view_of(outcome_name(report->outcome)));
 	if (report_is_about_ready(report))
-		put_member(out, "readyStatus",
+		out_member(out, "readyStatus",
 		           view_of(report->ready[READY_NOT_PRESENT] + report->ready[READY_NOT_READY] > 0 ? "NotReady" : "Ready"));
 	put_counts(out, report);
 	if (!is_summary && places.len > 0) {
-		put_key(out, report->is_cloud ? "clusters" : "apps");
-		put(out, "[");
-		put_bytes(out, buf_view(&places));
-		put(out, "]");
+		out_key(out, report->is_cloud ? "clusters" : "apps");
+		out_raw(out, "[");
+		out_bytes(out, buf_view(&places));
+		out_raw(out, "]");
 	}
 }
 
-/* -- the list forms -------------------------------------------------------------------------------------------------- */
+/* -- the list forms ---------------------------------------------------------------------------------------------- */
 
 static void put_cluster_item(struct out *out, struct report *report, struct here *here)
 {
 	(void) report;
-	put_comma(out);
-	put(out, "{");
+	out_comma(out);
+	out_raw(out, "{");
 	put_cluster(out, here->cluster);
-	put(out, "}");
+	out_raw(out, "}");
 }
 
 static void put_resources_item(struct out *out, struct report *report, struct here *here)
 {
 	if (out->st == ST_OK)
 		out->st = look_at(report, here, &report->arena, false, out->err);
-	put_comma(out);
-	put(out, "{");
-	put_key(out, "app");
-	put_text(out, here->app);
+	out_comma(out);
+	out_raw(out, "{");
+	out_key(out, "app");
+	out_text(out, here->app);
 	put_cluster(out, here->cluster);
-	put_key(out, "resources");
-	put(out, "[");
+	out_key(out, "resources");
+	out_raw(out, "[");
 	for (size_t i = 0; out->st == ST_OK && i < here->count; i++) {
-		put_comma(out);
-		put(out, "{");
-		put_key(out, "name");
-		put_text(out, object_plain_name(here->entries[i].name));
+		out_comma(out);
+		out_raw(out, "{");
+		out_key(out, "name");
+		out_text(out, object_plain_name(here->entries[i].name));
 		put_gvk(out, &here->entries[i]);
-		put(out, "}");
+		out_raw(out, "}");
 	}
-	put(out, "]}");
+	out_raw(out, "]}");
 }
 
 static void put_app_item(struct out *out, struct report *report, size_t app)
 {
 	switch (report->query->form) {
 	case STATUS_APPS:
-		put_comma(out);
-		put_text(out, plan_app(report->plan, app));
+		out_comma(out);
+		out_text(out, plan_app(report->plan, app));
 		return;
 	case STATUS_CLUSTERS:
-		put_comma(out);
-		put(out, "{");
-		put_key(out, "app");
-		put_text(out, plan_app(report->plan, app));
-		put_key(out, "clusters");
-		put(out, "[");
+		out_comma(out);
+		out_raw(out, "{");
+		out_key(out, "app");
+		out_text(out, plan_app(report->plan, app));
+		out_key(out, "clusters");
+		out_raw(out, "[");
 		walk_app(out, report, app, put_cluster_item);
-		put(out, "]}");
+		out_raw(out, "]}");
 		return;
 	default:
 		walk_app(out, report, app, put_resources_item);
@@ -555,24 +490,24 @@ static void put_list(struct out *out, struct report *report)
 {
 	const enum status_form form = report->query->form;
 
-	put_key(out, form == STATUS_APPS ? "apps" : form == STATUS_CLUSTERS ? "clustersByApp" : "resourcesByApp");
-	put(out, "[");
+	out_key(out, form == STATUS_APPS ? "apps" : form == STATUS_CLUSTERS ? "clustersByApp" : "resourcesByApp");
+	out_raw(out, "[");
 	for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++)
 		if (form == STATUS_APPS || is_app_shown(report, app))
 			put_app_item(out, report, app);
-	put(out, "]");
+	out_raw(out, "]");
 }
 
 enum status report_write(struct report *report, struct buf *reply, struct error *err)
 {
 	struct out out = { reply, err, ST_OK };
 
-	put(&out, "{");
+	out_raw(&out, "{");
 	put_head(&out, report);
 	if (report->query->form == STATUS_FULL)
 		put_full(&out, report);
 	else
 		put_list(&out, report);
-	put(&out, "}");
+	out_raw(&out, "}");
 	return out.st;
 }

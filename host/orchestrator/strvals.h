@@ -1,8 +1,8 @@
 /*
  * strvals.h - the syntax of Helm's --set: "a.b=1,list[0].name=x,list2={y,z}".
  *
- * Override values of a deployment are texts in this syntax.  They reach Helm as a values document on its standard input,
- * never on its command line, so they are parsed here, exactly as Helm would.  Pure functions: any thread.
+ * Override values of a deployment are texts in this syntax.  They reach Helm as a values document on its standard
+ * input, never on its command line, so they are parsed here, exactly as Helm would.  Pure functions: any thread.
  */
 #ifndef HOST_ORCHESTRATOR_STRVALS_H
 #define HOST_ORCHESTRATOR_STRVALS_H

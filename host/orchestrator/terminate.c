@@ -14,7 +14,7 @@ static struct view name_of(struct view path)
 	return path_part(path, PART_DEPLOYMENT);
 }
 
-/* -- terminate ------------------------------------------------------------------------------------------------------- */
+/* -- terminate --------------------------------------------------------------------------------------------------- */
 
 struct ending {
 	struct operation *operation;
@@ -98,7 +98,7 @@ enum status deployment_terminate(struct orchestrator *o, struct view path, int64
 	return operation_run(o, path, "terminate", terminate, deadline_ns, NULL, err);
 }
 
-/* -- approve --------------------------------------------------------------------------------------------------------- */
+/* -- approve ----------------------------------------------------------------------------------------------------- */
 
 static enum status approve(struct db *db, void *data, struct error *err)
 {
@@ -123,7 +123,7 @@ enum status deployment_approve(struct orchestrator *o, struct view path, int64_t
 	return db_transaction(o->store->pool, deadline_ns, approve, &path, err);
 }
 
-/* -- change and delete ----------------------------------------------------------------------------------------------- */
+/* -- change and delete ------------------------------------------------------------------------------------------- */
 
 static enum status check_empty(struct db *db, int64_t id, struct view name, struct error *err)
 {

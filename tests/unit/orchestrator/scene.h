@@ -1,0 +1,32 @@
+/*
+ * scene.h - two apps, two clusters and a level-0 cloud in a real store: what a deployment needs, but for its approval.
+ */
+#ifndef TESTS_UNIT_ORCHESTRATOR_SCENE_H
+#define TESTS_UNIT_ORCHESTRATOR_SCENE_H
+
+#include "tests/unit/orchestrator/helper.h"
+#include "tests/unit/store/fixture.h"
+
+#include "host/orchestrator/orchestrator.h"
+
+#define VERSION  "projects/x/composite-apps/ca/v1"
+#define DIG      VERSION "/deployment-intent-groups/dig"
+#define CLOUD    "projects/x/logical-clouds/lc"
+#define PROFILES VERSION "/composite-profiles/cp/profiles"
+
+/* Open the orchestrator on the fixture's store; plugins may be NULL. */
+void scene_open(struct fixture *fixture, struct plugins *plugins, struct orchestrator *o);
+void scene_close(struct orchestrator *o);
+
+void put(struct fixture *fixture, const char *type, const char *path, const char *doc);
+void put_file(struct fixture *fixture, const char *type, const char *path, const char *doc, struct view content);
+void put_profile(struct fixture *fixture, const char *app, const char *values);
+void put_intent(struct fixture *fixture, const char *app, const char *intent);
+void put_scene(struct fixture *fixture);
+
+/* What a synchroniser does: everything that is wanted is there, and all else is gone. */
+void synchronise(struct fixture *fixture);
+
+int64_t soon(void);                     /* a deadline */
+
+#endif
