@@ -9,6 +9,7 @@ struct racer {
 	struct fixture *fixture;
 	unsigned        number;
 	unsigned        done, refused;
+	const char     *complaint;
 	bool          (*turn)(struct racer *racer, struct db *db, unsigned round);
 };
 
@@ -19,12 +20,16 @@ static void *run(void *data)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct db   *db = NULL;
 		struct error err;
-		if (db_borrow(racer->fixture->store.pool, deadline_in_ms(60000), &db, &err) != ST_OK)
-			return "no connection";
+		if (db_borrow(racer->fixture->store.pool, deadline_in_ms(60000), &db, &err) != ST_OK) {
+			racer->complaint = "no connection";
+			return NULL;
+		}
 		const bool is_expected = racer->turn(racer, db, round);
 		db_return(db);
-		if (!is_expected)
-			return "an answer nobody expects";
+		if (!is_expected) {
+			racer->complaint = "an answer nobody expects";
+			return NULL;
+		}
 	}
 	return NULL;
 }
@@ -39,9 +44,9 @@ static void race(struct fixture *fixture, bool (*turn)(struct racer *, struct db
 		assert_int_equal(pthread_create(&threads[i], NULL, run, &racers[i]), 0);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
-		void *one = NULL;
-		assert_int_equal(pthread_join(threads[i], &one), 0);
-		complaint = one != NULL ? one : complaint;
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		if (racers[i].complaint != NULL)
+			complaint = racers[i].complaint;
 	}
 	if (complaint != NULL)
 		fail_msg("%s", complaint);
