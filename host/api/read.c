@@ -4,6 +4,7 @@
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
 
+#include <inttypes.h>
 #include <strings.h>
 #include <sys/random.h>
 
@@ -154,42 +155,115 @@ enum status handle_read(struct request *req, struct error *err)
 
 /* -- many ------------------------------------------------------------------------------------------------------------ */
 
+enum { PAGE_MAX = 1000 };
+
+/* A list on its way out.  A page is sent whole, because only its end tells whether there is another. */
+struct listing {
+	struct request *req;
+	uint64_t        limit, count;          /* 0: all                                     */
+	struct view     after, last;           /* paths                                      */
+	bool            has_more;
+};
+
+static const struct ask_parameter *parameter_find(const struct request *req, const char *name)
+{
+	const struct ask ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
+
+	return ask_find(&ask, name);
+}
+
+/* ?limit=100&continue=NAME: the page after the resource of that name. */
+static enum status read_page(struct request *req, struct listing *listing, struct error *err)
+{
+	const struct ask_parameter *limit = parameter_find(req, "limit"), *from = parameter_find(req, "continue");
+
+	if (limit != NULL && limit->value.len > 0) {
+		char *end;
+		listing->limit = strtoull(limit->value.ptr, &end, 10);
+		if (limit->value.ptr[0] < '0' || limit->value.ptr[0] > '9' || *end != '\0' || listing->limit == 0
+		    || listing->limit > PAGE_MAX)
+			return fail_at(err, ST_INVALID, "limit", "\"limit\" must be 1 to %d, got \"%.*s\"", PAGE_MAX,
+			               (int) limit->value.len, limit->value.ptr);
+	}
+	if (from != NULL && from->value.len > 0) {
+		const char *path = arena_printf(&req->arena, "%.*s%s%s/%.*s", (int) req->parent.len, req->parent.ptr,
+		                                req->parent.len > 0 ? "/" : "", req->endpoint->type->row->segment,
+		                                (int) from->value.len, from->value.ptr);
+		if (path == NULL)
+			return fail(err, ST_NO_MEMORY, "no memory for the page");
+		listing->after = view_of(path);
+	}
+	return ST_OK;
+}
+
 static enum status add_item(void *data, const struct resource_item *item, struct error *err)
 {
-	struct request *req = data;
-	const bool is_first = !req->is_streaming && answer_body_len(req) == 1;
+	struct listing *listing = data;
+	struct request *req = listing->req;
 
-	enum status st = is_first ? ST_OK : buf_add(&req->reply, ",", 1, err);
+	if (listing->limit > 0 && listing->count == listing->limit) {
+		listing->has_more = true;
+		return ST_OK;
+	}
+	enum status st = listing->count++ == 0 ? ST_OK : buf_add(&req->reply, ",", 1, err);
 	if (st == ST_OK)
 		st = buf_add_view(&req->reply, item->doc, err);
-	return st == ST_OK ? answer_stream(req, 200, TYPE_JSON, err) : st;
+	if (st != ST_OK || listing->limit == 0)
+		return st == ST_OK ? answer_stream(req, 200, TYPE_JSON, err) : st;
+	if (listing->count < listing->limit)
+		return ST_OK;
+	const char *copy = arena_copy(&req->arena, item->path.ptr, item->path.len);
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the page");
+	listing->last = (struct view) { copy, item->path.len };
+	return ST_OK;
+}
+
+static enum status add_items(struct listing *listing, struct error *err)
+{
+	struct request *req = listing->req;
+	auto_db        *db = NULL;
+
+	enum status st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK)
+		st = buf_add(&req->reply, "[", 1, err);
+	if (st == ST_OK)
+		st = resource_list(req->api->store, db, view_of(req->endpoint->type->row->name), req->parent, listing->after,
+		                   listing->limit > 0 ? listing->limit + 1 : 0, add_item, listing, err);
+	return st == ST_OK ? buf_add(&req->reply, "]\n", 2, err) : st;
+}
+
+/* Names need no escape in a URL.  A query's other parameters chose a view, not this list. */
+static void tell_next_page(const struct listing *listing)
+{
+	const size_t collection = listing->req->parent.len + (listing->req->parent.len > 0 ? 1 : 0)
+	                          + strlen(listing->req->endpoint->type->row->segment) + 1;
+
+	if (listing->has_more && listing->last.len > collection)
+		answer_header(listing->req, "Link: <%s?limit=%" PRIu64 "&continue=%.*s>; rel=\"next\"",
+		              listing->req->info->local_uri_raw, listing->limit, (int) (listing->last.len - collection),
+		              listing->last.ptr + collection);
 }
 
 enum status handle_list(struct request *req, struct error *err)
 {
-	struct store *store = req->api->store;
-	struct db    *db = NULL;
-	struct buf   *body = answer_body(req, err);
-	bool          is_answered = false;
+	struct listing listing = { .req = req, .after = VIEW("") };
+	bool           is_answered = false;
 
-	if (body == NULL)
-		return ST_NO_MEMORY;
 	enum status st = views_answer(req, &is_answered, err);
 	if (st != ST_OK || is_answered)
 		return st;
-	st = db_borrow(store->pool, req->deadline_ns, &db, err);
-	if (st == ST_OK)
-		st = buf_add(body, "[", 1, err);
-	if (st == ST_OK)
-		st = resource_list(store, db, view_of(req->endpoint->type->row->name), req->parent, VIEW(""), 0, add_item, req,
-		                   err);
-	db_return(db);
-	if (st == ST_OK)
-		st = buf_add(body, "]\n", 2, err);
+	st = read_page(req, &listing, err);
+	if (st != ST_OK)
+		return st;
+	if (answer_body(req, err) == NULL)
+		return ST_NO_MEMORY;
+	st = add_items(&listing, err);
 	if (st != ST_OK) {
 		answer_stream_fail(req, err);
 		return ST_OK;
 	}
+	tell_next_page(&listing);
 	answer_stream_end(req, 200, TYPE_JSON);
 	return ST_OK;
 }
