@@ -49,16 +49,16 @@ static int refuse(const char *what, const char *why)
 {
 	char text[TEXT_SIZE];
 
-	snprintf(text, sizeof text, "%s: %s", what, why);
+	snprintf(text, sizeof text, "%.40s: %.200s", what, why);
 	git_error_set_str(GIT_ERROR_NET, text);
 	return -1;
 }
 
 static int refuse_errno(const char *what, int number)
 {
-	char text[TEXT_SIZE];
+	const char *why = strerrordesc_np(number);
 
-	return refuse(what, strerror_r(number, text, sizeof text));
+	return refuse(what, why != NULL ? why : "an unknown error");
 }
 
 /* Wait until the socket can be read or written, in slices, so that leases are renewed and a cancelled pass leaves. */

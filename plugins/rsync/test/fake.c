@@ -2,7 +2,6 @@
 
 #include "plugins/rsync/git_repo.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -11,6 +10,13 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Holds in every build, unlike assert. */
+static void must(bool is_so)
+{
+	if (!is_so)
+		abort();
+}
 
 /* -- calls -- */
 
@@ -59,7 +65,7 @@ static void *call_alloc(emco_call *call, uint64_t count, uint64_t size)
 	void             *block = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
 
 	self->blocks = realloc(self->blocks, (self->count + 1) * sizeof(void *));
-	assert(block != NULL && self->blocks != NULL);
+	must(block != NULL && self->blocks != NULL);
 	self->blocks[self->count++] = block;
 	return block;
 }
@@ -78,7 +84,7 @@ static emco_call *host_begin(const emco_host *host, emco_str what, int64_t limit
 	if (__atomic_load_n(&same.out->is_stopping, __ATOMIC_ACQUIRE))
 		return NULL;
 	call = calloc(1, sizeof *call);
-	assert(call != NULL);
+	must(call != NULL);
 	*call = (struct fake_call) {
 		.abi = { .size = sizeof call->abi,
 		         .abi = EMCO_ABI,
@@ -131,7 +137,7 @@ static emco_status claim(emco_call *call, uint64_t limit, int64_t lease_ns, emco
 			*unit = fake->units[i].unit;
 			unit->desired = keep(call, fake->units[i].desired);
 			unit->applied = keep(call, fake->units[i].applied);
-			assert(each(data, unit) == EMCO_OK);
+			must(each(data, unit) == EMCO_OK);
 			count++;
 		}
 		if (count == 0) {
@@ -177,7 +183,7 @@ static emco_status report(emco_call *call, const emco_unit *unit, const emco_uni
 	to->retry_after_ns = result->retry_after_ns;
 	to->state_count = result->object_count;
 	snprintf(to->error, sizeof to->error, "%.*s", STR_ARG(result->error));
-	assert(result->object_count <= FAKE_STATES_MAX);
+	must(result->object_count <= FAKE_STATES_MAX);
 	for (size_t i = 0; i < result->object_count; i++) {
 		snprintf(to->states[i].name, sizeof to->states[i].name, "%.*s", STR_ARG(result->objects[i].name));
 		snprintf(to->states[i].message, sizeof to->states[i].message, "%.*s",
@@ -414,7 +420,7 @@ struct fake_unit *fake_want(struct fake *fake, const char *app, const char *clus
 	while (i < fake->unit_count &&
 	       !(str_is(fake->units[i].unit.app, app) && str_is(fake->units[i].unit.cluster, cluster)))
 		i++;
-	assert(i < FAKE_MAX);
+	must(i < FAKE_MAX);
 
 	struct fake_unit *to = &fake->units[i];
 	if (i == fake->unit_count) {
@@ -478,7 +484,7 @@ int32_t fake_state(const struct fake_unit *unit, const char *object)
 
 /* -- the shell -- */
 
-static RSYNC_PRINTF(2, 0) const char *run(bool must, const char *fmt, va_list args)
+static RSYNC_PRINTF(2, 0) const char *run(bool is_needed, const char *fmt, va_list args)
 {
 	static _Thread_local char out[65536];
 	char   command[8192];
@@ -486,13 +492,13 @@ static RSYNC_PRINTF(2, 0) const char *run(bool must, const char *fmt, va_list ar
 
 	vsnprintf(command, sizeof command, fmt, args);
 	FILE *pipe = popen(command, "r");
-	assert(pipe != NULL);
+	must(pipe != NULL);
 	while ((n = fread(out + len, 1, sizeof out - 1 - len, pipe)) > 0)
 		len += n;
 	out[len] = '\0';
 	while (len > 0 && out[len - 1] == '\n')
 		out[--len] = '\0';
-	if (pclose(pipe) != 0 && must) {
+	if (pclose(pipe) != 0 && is_needed) {
 		fprintf(stderr, "%s\n%s\n", command, out);
 		abort();
 	}

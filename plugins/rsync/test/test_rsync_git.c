@@ -211,7 +211,8 @@ static void test_folder_of_an_earlier_context_goes(void **state)
 	web->unit.status_context = EMCO_STR("4712");     /* ended and begun again before the end was done */
 	web->unit.applied_context = EMCO_STR("4711");
 	fake_run(&fake);
-	assert_string_equal(files(), "clusters/edge+one/4711.yaml\nclusters/edge+one/4712.yaml\n" APP "cache/web+Deployment.yaml\n"
+	assert_string_equal(files(), "clusters/edge+one/4711.yaml\nclusters/edge+one/4712.yaml\n" APP
+	                             "cache/web+Deployment.yaml\n"
 	                             "clusters/edge+one/context/4712/app/web/settings+ConfigMap.yaml\n"
 	                             "clusters/edge+one/context/4712/app/web/web+Deployment.yaml\n"
 	                             "clusters/edge+one/kust4711.yaml\nclusters/edge+one/kust4712.yaml");
