@@ -102,13 +102,15 @@ run(struct renderer *renderer, const char *const *argv, const char *folder, stru
 	return st;
 }
 
-/* Helm's complaint without "Error: " in front and without our folder in its paths. */
+/* Helm's complaint without "Error: " in front, without advice for its command line, without our folder in its paths. */
 static void clean_words(struct buf *words, const char *folder)
 {
 	static const char mark[] = "Error: ";
 	const size_t      skip = strlen(folder);
 	char             *from = words->data, *at, *error = NULL;
 
+	if ((at = strstr(from, "\nUse --debug flag")) != NULL)
+		buf_cut(words, (size_t) (at - from));
 	while (words->len > 0 && (words->data[words->len - 1] == '\n' || words->data[words->len - 1] == ' '))
 		buf_cut(words, words->len - 1);
 	for (at = words->len > 0 ? strstr(from, mark) : NULL; at != NULL; at = strstr(at + 1, mark))
