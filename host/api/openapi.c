@@ -117,6 +117,13 @@ static json_t *query_parameters(const struct endpoint *endpoint)
 			json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", endpoint->looks[i]->parameter,
 			                                            "in", "query", "description", endpoint->looks[i]->summary,
 			                                            "schema", "type", "string"));
+	if (endpoint->operation == OPERATION_LIST) {
+		json_array_append_new(parameters, literal("{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Most on one page; "
+		                                          "a Link header names the next.\",\"schema\":{\"type\":\"integer\","
+		                                          "\"minimum\":1,\"maximum\":1000}}"));
+		json_array_append_new(parameters, literal("{\"name\":\"continue\",\"in\":\"query\",\"description\":\"The page after "
+		                                          "the one of this name.\",\"schema\":{\"type\":\"string\"}}"));
+	}
 	return parameters;
 }
 
