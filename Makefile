@@ -8,7 +8,7 @@ help:           ## This list
 	@sed -n 's/^\([a-z]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
 
 build: build/release/build.ninja  ## The daemon, its plugins and the client, optimised, in build/release
-	cmake --build --preset release
+	cmake --build --preset release --target product
 
 test: dev       ## Every test, with AddressSanitizer and UBSan
 	@scripts/install-packages build run test
@@ -18,12 +18,13 @@ serve: build    ## A server on port 9015 with a PostgreSQL of its own; state in 
 	@scripts/install-packages run
 	@exec scripts/serve
 
-demo: build     ## A guided tour of a running server
+demo: build     ## The main job on a server of its own, every request shown
 	@scripts/install-packages run test
 	@exec demo/run
 
 bench: build    ## Measure against the machine's limits
 	@scripts/install-packages run test bench
+	cmake --build --preset release --target bench-hello
 	@exec tests/bench/run
 
 tsan: build/tsan/build.ninja  ## Every test, with ThreadSanitizer

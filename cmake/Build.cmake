@@ -32,6 +32,9 @@ if(EMCO_COVERAGE)
 	target_link_options(emco_flags INTERFACE --coverage)
 endif()
 
+# What is installed, without the tests: what a user builds.
+add_custom_target(product)
+
 # emco_library(NAME LINK lib...): a static library from every .c file of the current directory.
 function(emco_library name)
 	cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
@@ -56,6 +59,7 @@ function(emco_plugin name)
 		target_link_options(${name} PRIVATE -Wl,-z,defs)
 	endif()
 	install(TARGETS ${name} LIBRARY DESTINATION lib/emco/plugins)
+	add_dependencies(product ${name})
 endfunction()
 
 # emco_unit_tests(LINK lib...): one cmocka program per test_*.c of the current directory, labelled unit.
