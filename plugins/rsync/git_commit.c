@@ -375,7 +375,7 @@ static emco_status commit_make(struct batch *batch, git_commit *parent, git_tree
 	if (name == NULL || email == NULL || message == NULL)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 
-	int code = git_signature_now(&author, name, email);
+	int code = git_signature_new(&author, name, email, (git_time_t) time(NULL), 0);       /* UTC */
 	if (code == 0)
 		code = git_commit_create(ret_commit, repo->repo, NULL, author, author, NULL, message, tree,
 		                         parent != NULL, parents);

@@ -105,7 +105,7 @@ static emco_status object_within(json_t *parent, const char *member, json_t **re
 static emco_status metadata_set(json_t *object, const char *map, const char *key, const char *value,
                                 struct fault *fault)
 {
-	json_t     *metadata, *pairs;
+	json_t     *metadata = NULL, *pairs = NULL;
 	emco_status status = object_within(object, "metadata", &metadata, fault);
 
 	if (status == EMCO_OK)
@@ -117,7 +117,7 @@ static emco_status metadata_set(json_t *object, const char *map, const char *key
 
 static emco_status namespace_default(json_t *object, const char *namespace_, struct fault *fault)
 {
-	json_t     *metadata;
+	json_t     *metadata = NULL;
 	emco_status status = object_within(object, "metadata", &metadata, fault);
 
 	if (status != EMCO_OK || namespace_[0] == '\0' || text_at(metadata, "namespace")[0] != '\0' ||
@@ -344,10 +344,12 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 		object->is_secret = object->is_secret || holds_secret(value, 0);
 		status = object_tag(value, set->label, pass_text(pass, set->namespace_), set->target->tag, fault);
 	}
-	if (status == EMCO_OK && (text = text_of(pass, value)) == NULL)
-		status = fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	if (status == EMCO_OK)
+		text = text_of(pass, value);
+	if (text != NULL)
 		object->text = str_of(text);
+	else if (status == EMCO_OK)
+		status = fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	json_decref(value);
 	return status;
 }

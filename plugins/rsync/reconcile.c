@@ -53,10 +53,12 @@ void reconcile(struct pass *pass)
 	struct job **group = pass_alloc(pass, pass->count, sizeof(struct job *));
 	bool        *taken = pass_alloc(pass, pass->count, sizeof(bool));
 
+	for (size_t i = 0; (group == NULL || taken == NULL) && i < pass->count; i++)
+		fault_say(&pass->jobs[i].fault, EMCO_E_NO_MEMORY, "out of memory");
+	if (group == NULL || taken == NULL)
+		return;
 	for (size_t i = 0; i < pass->count; i++) {
-		if (group == NULL || taken == NULL)
-			fault_say(&pass->jobs[i].fault, EMCO_E_NO_MEMORY, "out of memory");
-		else if (pass_alive(pass))
+		if (pass_alive(pass))
 			job_prepare(pass, &pass->jobs[i]);
 		else
 			fault_say(&pass->jobs[i].fault, EMCO_E_DEADLINE, "not done in time");
