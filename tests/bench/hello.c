@@ -11,15 +11,16 @@
 #include <signal.h>
 #include <unistd.h>
 
-static const char answer[] =
-	"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 82\r\nETag: \"1\"\r\n"
-	"X-Request-Id: 0123456789abcdef\r\n\r\n"
-	"{\"metadata\":{\"name\":\"p0000001\",\"description\":\"\",\"userData1\":\"\",\"userData2\":\"\"}} \n";
+static const char body[] =
+	"{\"metadata\":{\"name\":\"p0000001\",\"description\":\"\",\"userData1\":\"\",\"userData2\":\"\"}}\n";
+
+static char   answer[512];
+static size_t answer_len;
 
 static int say(struct mg_connection *conn, void *data)
 {
 	(void) data;
-	mg_write(conn, answer, sizeof answer - 1);
+	mg_write(conn, answer, answer_len);
 	return 200;
 }
 
@@ -32,6 +33,11 @@ int main(int argc, char **argv)
 	                          "keep_alive_timeout_ms", "5000", "tcp_nodelay", "1", NULL };
 	sigset_t ending;
 	int      number;
+
+	answer_len = (size_t) snprintf(answer, sizeof answer,
+	                               "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+	                               "ETag: \"1-1\"\r\nX-Request-Id: 0123456789abcdef\r\n\r\n%s",
+	                               sizeof body - 1, body);
 
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGTERM);
