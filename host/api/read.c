@@ -3,10 +3,10 @@
 #include "host/api/handlers.h"
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
+#include "lib/base/random.h"
 
 #include <inttypes.h>
 #include <strings.h>
-#include <sys/random.h>
 
 enum form { FORM_JSON, FORM_BYTES, FORM_PARTS };
 
@@ -51,15 +51,13 @@ static enum status add_file(void *data, const struct resource_file_row *file, st
 	return multipart_add(files->body, files->boundary, file->field, name, TYPE_BYTES, file->content, err);
 }
 
-static enum status make_boundary(char boundary[2 * 24 + 1], struct error *err)
+static void make_boundary(char boundary[2 * 24 + 1])
 {
 	unsigned char bytes[24];
 
-	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t) sizeof bytes)
-		return fail(err, ST_INTERNAL, "no random bytes for a boundary");
+	random_fill(bytes, sizeof bytes);
 	for (size_t i = 0; i < sizeof bytes; i++)
 		snprintf(boundary + 2 * i, 3, "%02x", bytes[i]);
-	return ST_OK;
 }
 
 /* The body holds the document; put the files in its place, or around it. */
@@ -75,11 +73,10 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 	st = buf_add(&document, req->reply.data + REPLY_ROOM, answer_body_len(req), err);
 	answer_drop_body(req);
 	if (st == ST_OK && *form == FORM_PARTS) {
-		st = make_boundary(boundary, err);
+		make_boundary(boundary);
 		files.boundary = boundary;
 		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
-		if (st == ST_OK)
-			st = multipart_add(files.body, boundary, VIEW("metadata"), VIEW(""), TYPE_JSON, buf_view(&document), err);
+		st = multipart_add(files.body, boundary, VIEW("metadata"), VIEW(""), TYPE_JSON, buf_view(&document), err);
 	}
 	if (st == ST_OK)
 		st = resource_files(req->api->store, db, path, add_file, &files, err);

@@ -1,11 +1,11 @@
 #include "host/api/request.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/random.h"
 #include "lib/base/utf8.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <sys/random.h>
 
 static int hex_value(char c)
 {
@@ -117,8 +117,8 @@ static uint64_t random_64(void)
 {
 	static _Thread_local uint64_t state;
 
-	if (state == 0 && getrandom(&state, sizeof state, 0) != (ssize_t) sizeof state)
-		state = (uint64_t) clock_ns();
+	if (state == 0)
+		random_fill(&state, sizeof state);
 	uint64_t z = state += 0x9E3779B97F4A7C15u;
 	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
 	z = (z ^ z >> 27) * 0x94D049BB133111EBu;

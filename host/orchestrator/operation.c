@@ -4,8 +4,43 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
+#include <pthread.h>
+
 /* Longer than the operation: a lease that ends while its holder lives would invite another. */
 enum { LEASE_SLACK_MS = 30000, CLEAN_UP_MS = 5000 };
+
+/* -- those that run ----------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t   running_lock = PTHREAD_MUTEX_INITIALIZER;     /* guards running and the links in it */
+static struct operation *running;
+
+/* False when another operation of this process is on the owner: then its row is no left-over. */
+static bool running_add(struct operation *operation)
+{
+	bool is_only = true;
+
+	pthread_mutex_lock(&running_lock);
+	for (const struct operation *other = running; other != NULL; other = other->next)
+		is_only = is_only && (other->o->store != operation->o->store || other->owner != operation->owner);
+	operation->next = running;
+	running = operation;
+	pthread_mutex_unlock(&running_lock);
+	return is_only;
+}
+
+static void running_remove(struct operation *operation)
+{
+	pthread_mutex_lock(&running_lock);
+	for (struct operation **at = &running; *at != NULL; at = &(*at)->next) {
+		if (*at == operation) {
+			*at = operation->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&running_lock);
+}
+
+/* -- life --------------------------------------------------------------------------------------------------------- */
 
 static void unref(void *data)
 {
@@ -14,6 +49,7 @@ static void unref(void *data)
 
 	if (__atomic_sub_fetch(&operation->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	running_remove(operation);
 	free(path.out);
 	free(operation);
 }
@@ -49,7 +85,8 @@ static enum status take_row(struct operation *operation, struct error *err)
 	if (st == ST_OK)
 		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 	if (st == ST_OK)
-		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, err);
+		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, running_add(operation),
+		                     &operation->token, err);
 	if (st == ST_OK)
 		__atomic_store_n(&operation->holds_row, true, __ATOMIC_RELEASE);
 	return st;
@@ -59,14 +96,18 @@ static enum status end_row(struct db *db, void *data, struct error *err)
 {
 	const struct operation *operation = data;
 
-	return operation_end(operation->o->store, db, operation->owner, err);
+	return operation_end(db, operation->owner, operation->token, err);
 }
 
-/* The row goes whatever became of the operation's own deadline; if the database is away, the lease ends it. */
+/*
+ * The row goes whatever became of the operation's own deadline.  If the database is away the row stays, and the next
+ * operation of this process on the owner takes it over, as another process does when the lease ends.
+ */
 static void drop_row(struct operation *operation)
 {
 	struct error err;
 
+	running_remove(operation);
 	if (!__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL))
 		return;
 	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, operation, &err) != ST_OK)

@@ -22,6 +22,8 @@ struct operation {
 	int64_t              owner;          /* id                                         */
 	int64_t              deadline_ns;
 	operation_work      *work;
+	int64_t              token;          /* of its row                                 */
+	struct operation    *next;           /* in the list of those that run              */
 	int64_t              revision;       /* filled by the work before its commit       */
 	/* Atomic: */
 	unsigned             refs;

@@ -1,7 +1,7 @@
 #include "host/orchestrator/plan_priv.h"
+#include "lib/base/random.h"
 
 #include <inttypes.h>
-#include <sys/random.h>
 
 /* -- tables by digest -------------------------------------------------------------------------------------------- */
 
@@ -62,19 +62,6 @@ void table_done(struct table *table)
 
 /* -- life -------------------------------------------------------------------------------------------------------- */
 
-/* Positive, 63 bits, random: as EMCO's. */
-static int64_t new_id(void)
-{
-	uint64_t id = 0;
-
-	while (id < 2 || id == INT64_MAX) {
-		if (getrandom(&id, sizeof id, 0) != (ssize_t) sizeof id)
-			return 0;
-		id &= INT64_MAX;
-	}
-	return (int64_t) id;
-}
-
 struct plan *plan_new(struct sealer *sealer, const struct plan_meta *meta)
 {
 	struct plan *plan = calloc(1, sizeof *plan);
@@ -84,12 +71,8 @@ struct plan *plan_new(struct sealer *sealer, const struct plan_meta *meta)
 	arena_init(&plan->arena, PLAN_BYTES_MAX);
 	plan->sealer = sealer;
 	plan->meta = *meta;
-	plan->id = new_id();
+	plan->id = random_id();
 	snprintf(plan->id_text, sizeof plan->id_text, "%" PRId64, plan->id);
-	if (plan->id == 0) {
-		plan_free(plan);
-		return NULL;
-	}
 	return plan;
 }
 

@@ -25,11 +25,16 @@ enum status MUST_CHECK action_last(struct db *db, int64_t owner, struct action *
 enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct action *action, struct error *err);
 enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
 
-/* ST_CONFLICT: another operation runs; err says which, since when.  Takes over one whose lease ended or whose host died. */
+/*
+ * ret_token names this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row
+ * of this process is a left-over that it could not remove while the database was away.
+ * ST_CONFLICT: another operation runs; err says which, since when.  One is taken over whose lease ended, whose process
+ * died, or that is such a left-over.
+ */
 enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind,
-                                       int64_t lease_ns, struct error *err);
-enum status MUST_CHECK operation_renew(struct store *store, struct db *db, int64_t owner, int64_t lease_ns, struct error *err);
+                                       int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err);
+enum status MUST_CHECK operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err);
 /* In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed. */
-enum status MUST_CHECK operation_end(struct store *store, struct db *db, int64_t owner, struct error *err);
+enum status MUST_CHECK operation_end(struct db *db, int64_t owner, int64_t token, struct error *err);
 
 #endif

@@ -6,8 +6,8 @@
 #include "host/store/context.h"
 
 #include "host/store/db_priv.h"
+#include "lib/base/random.h"
 
-#include <openssl/rand.h>
 
 #define SQL_SOME(table) \
 	"(SELECT digest FROM ((SELECT digest FROM " table " WHERE digest >= $1 ORDER BY digest LIMIT $2)" \
@@ -50,8 +50,7 @@ static enum status collect_kind(struct db *db, const struct collector *collector
 	auto_rows    *locked = NULL, *removed = NULL;
 	unsigned char from[DIGEST_SIZE];
 
-	if (RAND_bytes(from, sizeof from) != 1)
-		return fail(err, ST_INTERNAL, "the system gives no random numbers");
+	random_fill(from, sizeof from);
 	const struct view start = { (const char *) from, sizeof from };
 	enum status st = db_query(db, &collector->lock, PARAMS(P_BYTES(start), P_INT((int64_t) collection->limit)), EXPECT_ROW,
 	                          &locked, err);

@@ -5,8 +5,8 @@
 #include "host/store/context.h"
 
 #include "host/store/db_priv.h"
+#include "lib/base/random.h"
 
-#include <openssl/rand.h>
 
 enum { BATCH_ROWS = 4096, BATCH_BYTES = 8 << 20, ARRAYS_MAX = 256 << 20 };
 
@@ -222,19 +222,6 @@ static enum status put_sets(struct db *db, const void **sorted, size_t count, st
 
 /* -- the context itself -- */
 
-static enum status choose_id(int64_t *ret_id, struct error *err)
-{
-	uint64_t number = 0;
-
-	while (number == 0) {
-		if (RAND_bytes((unsigned char *) &number, sizeof number) != 1)
-			return fail(err, ST_INTERNAL, "the system gives no random numbers");
-		number &= INT64_MAX;
-	}
-	*ret_id = (int64_t) number;
-	return ST_OK;
-}
-
 static enum status put_placements(struct db *db, int64_t id, bool is_new, const struct placement_row *rows, size_t count,
                                   struct error *err)
 {
@@ -267,16 +254,14 @@ enum status context_write(struct store *store, struct db *db, struct context_row
                           const struct placement_row *placements, size_t placement_count, struct error *err)
 {
 	auto_arena  arena;
-	const bool  is_new = context->id == 0;
-	int64_t     id = context->id;
+	const bool    is_new = context->id == 0;
+	const int64_t id = is_new ? random_id() : context->id;
 	enum status st = ST_OK;
 
 	arena_init(&arena, ARRAYS_MAX);
 	const void **sorted = sort_rows(&arena, sets, &set_count, sizeof *sets);
 	if (sorted == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	if (is_new)
-		st = choose_id(&id, err);
 	const int64_t status_context = context->status_context != 0 ? context->status_context : id;
 
 	if (st == ST_OK)

@@ -3,9 +3,9 @@
 #include "host/store/db_priv.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/random.h"
 
 #include <inttypes.h>
-#include <openssl/rand.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -23,15 +23,9 @@ struct liveness {
 };
 
 /* Advisory locks take two int4; a collision of ids is met by trying another. */
-static enum status choose_host(int64_t *ret_host, struct error *err)
+static int64_t choose_host(void)
 {
-	uint32_t number;
-
-	if (RAND_bytes((unsigned char *) &number, sizeof number) != 1)
-		return fail(err, ST_INTERNAL, "the system gives no random numbers");
-	number &= INT32_MAX;
-	*ret_host = number > 0 ? number : 1;
-	return ST_OK;
+	return random_id() % INT32_MAX + 1;
 }
 
 /* False also when another session holds the lock: ours of before, which the server has not given up yet. */
@@ -109,9 +103,8 @@ static enum status start(struct liveness *liveness, int64_t deadline_ns, struct 
 	enum status st = conn_open(liveness->conninfo, deadline_ns, &liveness->conn, err);
 
 	for (int i = 0; i < ID_TRIES && st == ST_OK && !liveness->is_held; i++) {
-		st = choose_host(&liveness->host, err);
-		if (st == ST_OK)
-			liveness->is_held = take_lock(liveness->conn, liveness->host, deadline_ns);
+		liveness->host = choose_host();
+		liveness->is_held = take_lock(liveness->conn, liveness->host, deadline_ns);
 	}
 	if (st == ST_OK && !liveness->is_held)
 		return fail(err, ST_UNAVAILABLE, "the database gave no lock to show that this process lives");

@@ -59,6 +59,7 @@ static const char lifecycle_sql[] =
 	"  owner       bigint PRIMARY KEY CONSTRAINT operation_owner_fkey REFERENCES resource (id) ON DELETE CASCADE,"
 	"  kind        text NOT NULL,"
 	"  host        bigint NOT NULL,"
+	"  token       bigint NOT NULL,"
 	"  lease_until timestamptz NOT NULL,"
 	"  started_at  timestamptz NOT NULL"
 	");"

@@ -5,27 +5,29 @@
 #include "host/store/action.h"
 
 #include "host/store/db_priv.h"
+#include "lib/base/random.h"
 
 #define SQL_UNTIL(lease_us)  "statement_timestamp() + " lease_us "::bigint * interval '1 microsecond'"
 
 /* clock_timestamp: inside a longer transaction, and after waiting for another's row, the time has gone on. */
 static const struct query begin_query = { "operation_begin",
-	"INSERT INTO operation (owner, kind, host, lease_until, started_at)"
-	" VALUES ($1, $2, $3, " SQL_UNTIL("$4") ", statement_timestamp())"
-	" ON CONFLICT (owner) DO UPDATE SET kind = excluded.kind, host = excluded.host, lease_until = excluded.lease_until,"
-	" started_at = excluded.started_at"
-	" WHERE operation.lease_until < clock_timestamp() OR pg_try_advisory_xact_lock_shared(1, operation.host::int)"
-	" RETURNING owner" };
+	"INSERT INTO operation (owner, kind, host, token, lease_until, started_at)"
+	" VALUES ($1, $2, $3, $5, " SQL_UNTIL("$4") ", statement_timestamp())"
+	" ON CONFLICT (owner) DO UPDATE SET kind = excluded.kind, host = excluded.host, token = excluded.token,"
+	" lease_until = excluded.lease_until, started_at = excluded.started_at"
+	" WHERE operation.lease_until < clock_timestamp() OR ($6::boolean AND operation.host = $3)"
+	" OR (operation.host <> $3 AND pg_try_advisory_xact_lock_shared(1, operation.host::int))"
+	" RETURNING token" };
 
 static const struct query running_query = { "operation_running",
 	"SELECT o.kind, to_char(o.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), r.path"
 	" FROM operation o JOIN resource r ON r.id = o.owner WHERE o.owner = $1" };
 
 static const struct query renew_query = { "operation_renew",
-	"UPDATE operation SET lease_until = " SQL_UNTIL("$3") " WHERE owner = $1 AND host = $2 RETURNING owner" };
+	"UPDATE operation SET lease_until = " SQL_UNTIL("$3") " WHERE owner = $1 AND token = $2 RETURNING owner" };
 
 static const struct query end_query = { "operation_end",
-	"DELETE FROM operation WHERE owner = $1 AND host = $2 RETURNING owner" };
+	"DELETE FROM operation WHERE owner = $1 AND token = $2 RETURNING owner" };
 
 static enum status running(struct db *db, int64_t owner, struct error *err)
 {
@@ -45,16 +47,19 @@ static enum status running(struct db *db, int64_t owner, struct error *err)
 }
 
 enum status operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind, int64_t lease_ns,
-                            struct error *err)
+                            bool is_ours_dead, int64_t *ret_token, struct error *err)
 {
 	auto_rows *rows = NULL;
+	const int64_t token = random_id();
 
-	enum status st = db_query(db, &begin_query, PARAMS(P_INT(owner), P_STR(kind), P_INT(store->host), P_INT(lease_ns / 1000)),
-	                          EXPECT_MAYBE, &rows, err);
+	enum status st = db_query(db, &begin_query, PARAMS(P_INT(owner), P_STR(kind), P_INT(store->host), P_INT(lease_ns / 1000),
+		              P_INT(token), P_INT(is_ours_dead)), EXPECT_MAYBE, &rows, err);
 	if (st == ST_CONFLICT)
 		return fail(err, ST_NOT_FOUND, "the resource does not exist");
 	if (st == ST_OK && rows_count(rows) == 0)
 		return running(db, owner, err);
+	if (st == ST_OK)
+		*ret_token = token;
 	return st;
 }
 
@@ -64,23 +69,19 @@ static enum status lost(struct error *err)
 	return fail_hint(err, "Try again.");
 }
 
-enum status operation_renew(struct store *store, struct db *db, int64_t owner, int64_t lease_ns, struct error *err)
+enum status operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err)
 {
 	auto_rows *rows = NULL;
 
-	enum status st = db_query(db, &renew_query, PARAMS(P_INT(owner), P_INT(store->host), P_INT(lease_ns / 1000)),
+	enum status st = db_query(db, &renew_query, PARAMS(P_INT(owner), P_INT(token), P_INT(lease_ns / 1000)),
 	                          EXPECT_MAYBE, &rows, err);
 	return st == ST_OK && rows_count(rows) == 0 ? lost(err) : st;
 }
 
-/*
- * NOTE: two operations of one process are told apart by nobody but this row: one that overran its lease and ends takes
- * the row of its successor, which is then the one that must not commit.  One outcome is committed in any case.
- */
-enum status operation_end(struct store *store, struct db *db, int64_t owner, struct error *err)
+enum status operation_end(struct db *db, int64_t owner, int64_t token, struct error *err)
 {
 	auto_rows *rows = NULL;
 
-	enum status st = db_query(db, &end_query, PARAMS(P_INT(owner), P_INT(store->host)), EXPECT_MAYBE, &rows, err);
+	enum status st = db_query(db, &end_query, PARAMS(P_INT(owner), P_INT(token)), EXPECT_MAYBE, &rows, err);
 	return st == ST_OK && rows_count(rows) == 0 ? lost(err) : st;
 }

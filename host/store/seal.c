@@ -1,11 +1,11 @@
 #include "host/store/seal.h"
+#include "lib/base/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -168,11 +168,6 @@ void sealer_close(struct sealer *sealer)
 	free(sealer);
 }
 
-static enum status random_bytes(unsigned char *bytes, int len, struct error *err)
-{
-	return RAND_bytes(bytes, len) == 1 ? ST_OK : fail(err, ST_INTERNAL, "the system gives no random numbers");
-}
-
 static void print_hex(const unsigned char key[KEY_BYTES], char hex[2 * KEY_BYTES + 1])
 {
 	for (size_t i = 0; i < KEY_BYTES; i++)
@@ -209,16 +204,14 @@ enum status seal_key_make(const char *key_file, struct error *err)
 	unsigned char keys[2][KEY_BYTES];
 	char          hex[2][2 * KEY_BYTES + 1], text[512];
 
-	enum status st = random_bytes(keys[0], sizeof keys, err);
-	if (st != ST_OK)
-		return st;
+	random_fill(keys, sizeof keys);
 	print_hex(keys[0], hex[0]);
 	print_hex(keys[1], hex[1]);
 	const int len = snprintf(text, sizeof text,
 		"# emcod's keys.  Whoever reads this file reads every secret in the database; without it they are lost.\n"
 		"# The digest key never changes.  To rotate, add a line \"seal 2 ...\"; keep the old ones.\n"
 		"digest %s\nseal 1 %s\n", hex[0], hex[1]);
-	st = write_new(key_file, text, (size_t) len, err);
+	const enum status st = write_new(key_file, text, (size_t) len, err);
 	OPENSSL_cleanse(keys, sizeof keys);
 	OPENSSL_cleanse(hex, sizeof hex);
 	OPENSSL_cleanse(text, sizeof text);
@@ -245,9 +238,7 @@ enum status seal(struct sealer *sealer, struct view plain, struct view aad, stru
 	head[0] = SEAL_VERSION;
 	for (int i = 0; i < 4; i++)
 		head[1 + i] = (unsigned char) (key->number >> (24 - 8 * i));
-	enum status st = random_bytes(nonce, NONCE_BYTES, err);
-	if (st != ST_OK)
-		return st;
+	random_fill(nonce, NONCE_BYTES);
 
 	auto_cipher *ctx = EVP_CIPHER_CTX_new();
 	int len = 0;

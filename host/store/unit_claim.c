@@ -7,8 +7,8 @@
 #include "host/store/db_priv.h"
 #include "host/store/unit_priv.h"
 #include "lib/base/clock.h"
+#include "lib/base/random.h"
 
-#include <openssl/rand.h>
 #include <stdatomic.h>
 
 enum {
@@ -18,15 +18,22 @@ enum {
 	AGAIN_MS    = 10        /* what is due is in another's hands at this moment                             */
 };
 
-/* $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after */
+/*
+ * $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after
+ *
+ * Only one claims from an owner at a time: two who lock its rows side by side would each get a part of what belongs into
+ * one batch, and so into one commit.  Who finds an owner taken goes on to the next.
+ */
+#define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(2, (" of ".owner % 2147483647)::int)"
+
 static const struct query claim_query = { "unit_claim",
-	"WITH RECURSIVE turn (owner, due_at) AS ("
-	"(SELECT owner, due_at FROM unit WHERE due_at IS NOT NULL AND owner > $5 ORDER BY owner, due_at LIMIT 1)"
+	"WITH RECURSIVE turn (owner, is_mine) AS ("
+	"(SELECT f.owner, " SQL_IS_TURN("f") " FROM (SELECT owner, due_at FROM unit WHERE due_at IS NOT NULL AND owner > $5"
+	" ORDER BY owner, due_at LIMIT 1) AS f)"
 	" UNION ALL "
-	"SELECT n.owner, n.due_at FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
-	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE t.due_at > statement_timestamp()),"
-	"mine AS MATERIALIZED (SELECT id FROM unit"
-	" WHERE owner = (SELECT owner FROM turn WHERE due_at <= statement_timestamp() LIMIT 1)"
+	"SELECT n.owner, " SQL_IS_TURN("n") " FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
+	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
+	"mine AS MATERIALIZED (SELECT id FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
 	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
 	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
@@ -63,16 +70,6 @@ static enum status sweep(struct store *store, struct db *db, struct error *err)
 	if (now_ns - last_ns < SWEEP_MS * 1000000LL || !atomic_compare_exchange_strong(&store->swept_ns, &last_ns, now_ns))
 		return ST_OK;
 	return db_query(db, &sweep_query, PARAMS(P_INT(store->host)), EXPECT_NONE, NULL, err);
-}
-
-static enum status choose_token(int64_t *ret_token, struct error *err)
-{
-	uint64_t number;
-
-	if (RAND_bytes((unsigned char *) &number, sizeof number) != 1)
-		return fail(err, ST_INTERNAL, "the system gives no random numbers");
-	*ret_token = (int64_t) (number & INT64_MAX) | 1;
-	return ST_OK;
 }
 
 static struct unit_row unit_of(const struct rows *rows, size_t i, int64_t lease)
@@ -137,15 +134,13 @@ static enum status read_next(struct store *store, struct db *db, int64_t *ret_ne
 enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64_t lease_ns, struct arena *arena,
                        struct unit_row **ret_units, size_t *ret_count, int64_t *ret_next_ns, struct error *err)
 {
-	struct claim     claim = { .store = store, .limit = limit, .lease_ns = lease_ns };
+	struct claim     claim = { .store = store, .limit = limit, .lease_ns = lease_ns, .token = random_id() };
 	struct unit_row *units = NULL;
 	size_t           count = 0;
 	int64_t          next_ns = 0;
 	const int64_t    after = store->claimed;
 
 	enum status st = sweep(store, db, err);
-	if (st == ST_OK)
-		st = choose_token(&claim.token, err);
 	if (st == ST_OK)
 		st = claim_after(db, &claim, after, arena, &units, &count, err);
 	if (st == ST_OK && count == 0 && after != 0)          /* round the corner */

@@ -14,7 +14,7 @@
 
 #define WORK_REF  "refs/emco/next"     /* what is about to be pushed, in the cache */
 
-enum { LOCK_PAUSE_MS = 20, WALK_FDS = 16, NS_PER_MS = 1000000 };
+enum { LOCK_PAUSE_MS = 20, LOCK_STALE_S = 10, WALK_FDS = 16, NS_PER_MS = 1000000 };
 
 emco_status git_repo_init(struct fault *fault)
 {
@@ -385,7 +385,23 @@ emco_status git_repo_fetch(struct git_repo *repo, struct fault *fault)
 
 /* -- moving the branch -- */
 
-static int local_publish(struct git_repo *repo, const git_oid *commit)
+/*
+ * Whoever moves a branch holds its lock file for an instant, and leaves it behind when he is killed in that instant: then
+ * nobody can move the branch any more.  One that has stood for LOCK_STALE_S is such a left-over.
+ */
+static bool stale_lock_remove(struct git_repo *repo)
+{
+	const char *path = pass_printf(repo->pass, "%s%s.lock", git_repository_path(repo->repo), repo->settings->ref);
+	struct stat found;
+
+	if (path == NULL || lstat(path, &found) != 0 || !S_ISREG(found.st_mode) ||
+	    time(NULL) - found.st_mtime < LOCK_STALE_S || unlink(path) != 0)
+		return false;
+	repo->pass->host->log(repo->pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.stale_lock_removed"), str_of(path));
+	return true;
+}
+
+static int branch_move(struct git_repo *repo, const git_oid *commit)
 {
 	git_reference *ref = NULL;
 	int            code;
@@ -396,6 +412,15 @@ static int local_publish(struct git_repo *repo, const git_oid *commit)
 	else
 		code = git_reference_create(&ref, repo->repo, repo->settings->ref, commit, 0, "emcod");
 	git_reference_free(ref);
+	return code;
+}
+
+static int local_publish(struct git_repo *repo, const git_oid *commit)
+{
+	int code = branch_move(repo, commit);
+
+	if (code == GIT_ELOCKED && stale_lock_remove(repo))
+		code = branch_move(repo, commit);
 	if (code == GIT_EEXISTS || code == GIT_EMODIFIED || code == GIT_ELOCKED || code == GIT_ENOTFOUND)
 		code = GIT_ENONFASTFORWARD;
 	return code;

@@ -453,6 +453,22 @@ static void test_missing_repository_is_tried_again(void **state)
 	assert_int_equal(unit->outcome, EMCO_UNIT_DONE);
 }
 
+/* Killed while it moved the branch: Git's lock file stays, and would hold everybody up for ever. */
+static void test_lock_of_a_killed_writer_is_waited_for_and_then_removed(void **state)
+{
+	struct fake_unit *unit = fake_want(&fake, "web", "edge+one", "v1", "instantiate");
+
+	(void) state;
+	shell("touch %s/refs/heads/main.lock", repo);
+	fake_run(&fake);
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	shell("touch -d '1 minute ago' %s/refs/heads/main.lock", repo);
+	unit->needs_work = true;
+	fake_run(&fake);
+	assert_int_equal(unit->outcome, EMCO_UNIT_DONE);
+	assert_non_null(strstr(files(), "web+Deployment.yaml"));
+}
+
 static void test_working_tree_and_forbidden_paths_are_refused(void **state)
 {
 	struct fake_unit *unit;
@@ -520,6 +536,7 @@ int main(void)
 		TEST(test_missing_keys_are_named),
 		TEST(test_other_targets_say_that_they_are_missing),
 		TEST(test_missing_repository_is_tried_again),
+		TEST(test_lock_of_a_killed_writer_is_waited_for_and_then_removed),
 		TEST(test_working_tree_and_forbidden_paths_are_refused),
 		TEST(test_hooks_that_install_are_files_and_others_are_not),
 		TEST(test_an_app_without_objects_needs_no_flux),

@@ -290,19 +290,39 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 	struct error           err = { 0 };
 	int64_t                id;
 
+	struct store           other;
+	int64_t                token;
+
 	id = fixture_number(fixture, "SELECT id FROM resource WHERE path = '" DIG "'");
+	fixture_store(fixture, &other);
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", (int64_t) 60e9, &err));
+		expect_ok(operation_begin(&other, db, id, "instantiate", (int64_t) 60e9, false, &token, &err));
 	}
 	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
 	expect_words(err.text, "instantiate has been running since");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
+	store_close(&other);
 	fixture_run(fixture, "DELETE FROM operation");
 
 	o.running = o.options.operations;
 	expect_status(ST_UNAVAILABLE, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
 	o.running = 0;
+}
+
+static void test_a_row_that_could_not_be_removed_holds_nobody_up(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+	int64_t                token;
+	const int64_t          id = fixture_number(fixture, "SELECT id FROM resource WHERE path = '" DIG "'");
+	{
+		auto_db *db = fixture_db(fixture);
+		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", (int64_t) 60e9, false, &token, &err));
+	}
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 }
 
 int main(void)
@@ -319,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_missing_or_wrong_is_named_and_leaves_nothing),
 		cmocka_unit_test(test_another_life_goes_on_counting_revisions),
 		cmocka_unit_test(test_an_operation_that_is_running_keeps_others_off),
+		cmocka_unit_test(test_a_row_that_could_not_be_removed_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests_name("deployment", tests, set_up, tear_down);

@@ -116,6 +116,8 @@ static void test_a_lost_listener_comes_back_and_wakes_everybody(void **state)
 	store_close(&other);
 }
 
+#define MINUTE_NS  60000000000
+
 static void test_one_operation_runs_on_an_owner(void **state)
 {
 	struct fixture *fixture = *state;
@@ -124,29 +126,35 @@ static void test_one_operation_runs_on_an_owner(void **state)
 	const int64_t   owner = fixture_create(fixture, "projects/o");
 	struct db      *db = fixture_db(fixture);
 
+	int64_t         token, other_token = 0;
+
 	fixture_store(fixture, &other);
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", 60000000000, &err));
-	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", 60000000000, &err), &err);
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", MINUTE_NS, false, &token, &err));
+	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, false, &other_token, &err), &err);
 	assert_non_null(strstr(err.text, "\"projects/o\": instantiate has been running since 2"));
-	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", 60000000000, &err), &err);
-	assert_status(ST_CONFLICT, operation_end(&other, db, owner, &err), &err);
-	assert_ok(operation_renew(&fixture->store, db, owner, 60000000000, &err));
-	assert_ok(operation_end(&fixture->store, db, owner, &err));
-	assert_status(ST_CONFLICT, operation_end(&fixture->store, db, owner, &err), &err);
-	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", 60000000000, &err), &err);
+	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", MINUTE_NS, true, &other_token, &err), &err);
+	assert_status(ST_CONFLICT, operation_end(db, owner, other_token, &err), &err);
+	assert_ok(operation_renew(db, owner, token, MINUTE_NS, &err));
+	assert_ok(operation_end(db, owner, token, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
+	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", MINUTE_NS, false, &token, &err), &err);
 
 	/* Its lease ended. */
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", 1000, &err));
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", 1000, false, &token, &err));
 	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
-	assert_ok(operation_begin(&other, db, owner, "terminate", 60000000000, &err));
-	assert_status(ST_CONFLICT, operation_end(&fixture->store, db, owner, &err), &err);
+	assert_ok(operation_begin(&other, db, owner, "terminate", MINUTE_NS, false, &other_token, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
 
 	/* Its process is gone. */
 	store_close(&other);
 	const int64_t until_ns = deadline_in_ms(5000);
-	while (operation_begin(&fixture->store, db, owner, "update", 60000000000, &err) != ST_OK)
+	while (operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, false, &token, &err) != ST_OK)
 		assert_false(deadline_past(until_ns));
-	assert_ok(operation_end(&fixture->store, db, owner, &err));
+
+	/* It is ours, and nobody's: the one that left it behind must not end its successor. */
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, true, &other_token, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
+	assert_ok(operation_end(db, owner, other_token, &err));
 	db_return(db);
 }
 
