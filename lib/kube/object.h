@@ -1,0 +1,90 @@
+/*
+ * object.h - Kubernetes objects as they go over the wire, and what is done with one.
+ *
+ * Operations find the object's path by discovery, which is cached for each cluster and read again when a kind is unknown.
+ * They are asynchronous as client.h has it.  All names are checked before they become part of a path.
+ */
+#ifndef LIB_KUBE_OBJECT_H
+#define LIB_KUBE_OBJECT_H
+
+#include "lib/kube/client.h"
+
+/* Who an object is.  Views are borrowed. */
+struct kube_id {
+	struct view api_version, kind;           /* "apps/v1", "Deployment"                                      */
+	struct view namespace_, name;            /* namespace_ is ignored for a kind that has none               */
+};
+enum status MUST_CHECK kube_id_of(const json_t *object, struct kube_id *ret_id, struct error *err);
+
+/*
+ * Make an object fit for server-side apply on old servers, in place: a Service port's protocol, a Secret's stringData
+ * turned into data.  ST_INVALID: duplicate names where the server would answer 500 (environment, ports), with the path.
+ */
+enum status MUST_CHECK kube_normalise(json_t *object, struct error *err);
+
+enum kube_outcome {
+	KUBE_CREATED, KUBE_CHANGED, KUBE_UNCHANGED,     /* apply: resourceVersion tells                       */
+	KUBE_DELETED, KUBE_GONE,                        /* delete: asked for; was not there                   */
+	KUBE_UNKNOWN_KIND,                              /* no such kind on the server (yet)                   */
+	KUBE_CONFLICT,                                  /* another manager owns a field; text names both      */
+	KUBE_IMMUTABLE,                                 /* the change is not possible on a living object      */
+	KUBE_NO_NAMESPACE,                              /* its namespace is missing or ends                   */
+	KUBE_REFUSED,                                   /* for good: invalid, forbidden                       */
+	KUBE_LATER,                                     /* for now: unreachable, timeout, overload, 5xx       */
+};
+
+struct kube_result {
+	enum kube_outcome outcome;
+	struct view       object;        /* the server's answer, JSON; empty when there is none               */
+	const char       *message;       /* the API server's own words; "" on success                         */
+};
+typedef void kube_applied(void *data, const struct kube_result *result);
+
+struct kube_apply {
+	struct view object;              /* JSON, copied                                                         */
+	struct kube_id id;
+	const char *manager;             /* field manager: "emco"                                                */
+	bool        force;               /* take fields from other managers                                      */
+	bool        dry_run;
+	int64_t     deadline_ns;
+};
+void kube_apply(struct kube_cluster *cluster, const struct kube_apply *apply, kube_applied *done, void *data);
+
+/* Background propagation.  uid: only that very object; empty: any. */
+void kube_delete(struct kube_cluster *cluster, const struct kube_id *id, struct view uid, int64_t deadline_ns,
+                 kube_applied *done, void *data);
+/* KUBE_UNCHANGED with the object, or KUBE_GONE. */
+void kube_get(struct kube_cluster *cluster, const struct kube_id *id, int64_t deadline_ns, kube_applied *done, void *data);
+
+/* What discovery knows of a kind; asks the server when it does not.  plural empty: no such kind. */
+struct kube_kind { char plural[128]; bool is_namespaced; };
+typedef void kube_found(void *data, enum status st, const struct kube_kind *kind, const struct error *err);
+void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struct view kind, int64_t deadline_ns,
+                    kube_found *done, void *data);
+
+/* -- watching -- */
+
+struct kube_watch;
+
+enum kube_event { KUBE_ADDED, KUBE_MODIFIED, KUBE_REMOVED, KUBE_SYNCED, KUBE_LOST };
+
+/*
+ * On the loop.  KUBE_SYNCED: the list is whole, and what was not named since the last KUBE_LOST is gone.  KUBE_LOST: the
+ * cluster cannot be seen; text says why.  object: borrowed.
+ */
+typedef void kube_seen(void *data, enum kube_event event, const json_t *object, const char *text);
+
+/* List, then watch, with bookmarks; resumed where it broke off, listed again on 410.  selector: label selector, "" all. */
+struct kube_watch *kube_watch_open(struct kube_cluster *cluster, struct view api_version, struct view kind,
+                                   const char *selector, kube_seen *seen, void *data);
+void kube_watch_close(struct kube_watch *watch);         /* no call back after it returns; not from a call back */
+
+/* -- readiness (pure) -- */
+
+enum kube_ready { KUBE_READY, KUBE_NOT_READY, KUBE_FAILED };
+
+/* The contract's rules for built-in kinds, observedGeneration and conditions for others; Kubernetes' defaults for what is
+ * missing.  reason, when not NULL, gets one line: "1 of 3 replicas are ready". */
+enum kube_ready kube_object_ready(const json_t *object, char *reason, size_t size);
+
+#endif
