@@ -22,12 +22,12 @@ static int32_t call_cancelled(const emco_call *abi)
 {
 	emco_testing *testing = ((const struct fake_call *) (const void *) abi)->testing;
 
-	if (testing->cancel_after < 0)
-		return 0;
-	if (testing->cancel_after == 0)
-		return 1;
-	testing->cancel_after--;
-	return 0;
+	pthread_mutex_lock(&testing->lock);
+	const bool is_cancelled = testing->cancel_after == 0;
+	if (testing->cancel_after > 0)
+		testing->cancel_after--;
+	pthread_mutex_unlock(&testing->lock);
+	return is_cancelled;
 }
 
 static int64_t call_left_ns(const emco_call *abi)
@@ -46,9 +46,11 @@ static emco_status call_fail(emco_call *abi, emco_status status, emco_str field,
 {
 	emco_testing *testing = fake_call_of(abi)->testing;
 
+	pthread_mutex_lock(&testing->lock);
 	keep(testing->field, sizeof testing->field, field);
 	keep(testing->text, sizeof testing->text, text);
 	keep(testing->hint, sizeof testing->hint, hint);
+	pthread_mutex_unlock(&testing->lock);
 	return status;
 }
 
@@ -65,7 +67,10 @@ static void *call_alloc(emco_call *abi, uint64_t count, uint64_t size)
 {
 	struct fake_call *call = fake_call_of(abi);
 
-	if (fake_turn(call->testing) != EMCO_OK || (size > 0 && count > (256u << 20) / size))
+	pthread_mutex_lock(&call->testing->lock);
+	const emco_status status = fake_turn(call->testing);
+	pthread_mutex_unlock(&call->testing->lock);
+	if (status != EMCO_OK || (size > 0 && count > (256u << 20) / size))
 		return NULL;
 	return fake_memory(call, (size_t) (count * size));
 }
@@ -169,16 +174,16 @@ static emco_call *host_begin(const emco_host *host, emco_str what, int64_t limit
 
 static void host_end(const emco_host *host, emco_call *abi)
 {
-	emco_testing     *testing = testing_behind(host);
-	struct fake_call *call = fake_call_of(abi);
+	emco_testing      *testing = testing_behind(host);
+	struct fake_call **at = &testing->own, *call;
 
 	pthread_mutex_lock(&testing->lock);
-	for (struct fake_call **at = &testing->own; *at != NULL; at = &(*at)->next) {
-		if (*at == call) {
-			*at = call->next;
-			break;
-		}
-	}
+	while (*at != NULL && &(*at)->abi != abi)
+		at = &(*at)->next;
+	call = *at;
+	if (call == NULL)
+		fake_die("end was called for a call that begin did not give, or twice");
+	*at = call->next;
 	pthread_mutex_unlock(&testing->lock);
 	fake_call_done(call);
 	free(call);

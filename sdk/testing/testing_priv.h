@@ -42,7 +42,7 @@ struct emco_testing {
 	void             **lists;         /* and its lists                                         */
 	size_t             list_count;
 	bool               is_open, is_created, is_started;
-	pthread_mutex_t    lock;          /* guards the world, the own calls and the log; recursive */
+	pthread_mutex_t    lock;          /* guards the world, what is below and the log; recursive  */
 	struct fake_call  *own;
 	int                cancel_after, fail_in;
 	emco_status        fail_status;
@@ -65,7 +65,7 @@ emco_str    fake_str(struct fake_call *call, const char *text);
 emco_status fake_fail(struct fake_call *call, emco_status status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Is it this service's turn to fail?  Then its status, else EMCO_OK. */
+/* Is it this service's turn to fail?  Then its status, else EMCO_OK.  Under the lock. */
 emco_status fake_turn(emco_testing *testing);
 
 /* Fill config from JSON against the option table. */

@@ -84,13 +84,13 @@ static emco_str dump(struct fake_call *call, const json_t *value)
 	return copy;
 }
 
-/* Every service begins so: its turn to fail, then the lock, which leave() opens. */
+/* Every service begins so: the lock, which leave() opens, and its turn to fail, which opens it too. */
 static emco_status enter(struct fake_call *call)
 {
+	pthread_mutex_lock(&call->testing->lock);
 	const emco_status status = fake_turn(call->testing);
-
-	if (status == EMCO_OK)
-		pthread_mutex_lock(&call->testing->lock);
+	if (status != EMCO_OK)
+		pthread_mutex_unlock(&call->testing->lock);
 	return status;
 }
 
@@ -276,7 +276,7 @@ static emco_status context_write_object(emco_call *abi, emco_str context, emco_s
 	struct fake_call *call = fake_call_of(abi);
 	emco_status       status = enter(call);
 	char              name[512];
-	size_t            index;
+	size_t            index = 0;
 
 	if (status != EMCO_OK)
 		return status;
@@ -301,7 +301,7 @@ static emco_status context_drop_object(emco_call *abi, emco_str context, emco_st
 {
 	struct fake_call *call = fake_call_of(abi);
 	emco_status       status = enter(call);
-	size_t            index;
+	size_t            index = 0;
 
 	if (status != EMCO_OK)
 		return status;
@@ -371,9 +371,12 @@ static bool carries(const json_t *cluster, const char *label)
 	json_t *item;
 	size_t  i;
 
-	json_array_foreach(json_object_get(cluster, "labels"), i, item)
+	json_array_foreach(json_object_get(cluster, "labels"), i, item) {
+		if (!json_is_string(item))
+			fake_die("a cluster's labels must be texts");
 		if (strcmp(json_string_value(item), label) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -443,12 +446,14 @@ static emco_status clusters_access(emco_call *abi, emco_str cluster, emco_str le
 		status = fake_fail(call, EMCO_E_FORBIDDEN, "only a synchroniser may have the access of a cluster");
 	else if (found == NULL)
 		status = fake_fail(call, EMCO_E_NOT_FOUND, "cluster \"%s\" does not exist", fake_text(call, cluster));
-	else
-		*ret_access = (emco_cluster_access) {
+	if (status == EMCO_OK) {
+		const emco_cluster_access access = {
 			.size = ret_access->size, .kubeconfig = fake_str(call, text_at(found, "kubeconfig")),
 			.git_ops_type = fake_str(call, text_at(found, "gitOpsType")), .reference_object = EMCO_STR("{}"),
 			.resource_object = EMCO_STR("{}"),
 		};
+		memcpy(ret_access, &access, ret_access->size < sizeof access ? ret_access->size : sizeof access);
+	}
 	return leave(call, status);
 }
 

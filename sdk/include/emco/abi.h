@@ -31,7 +31,11 @@ typedef struct emco_str {
 	uint64_t    len;
 } emco_str;
 
+#ifdef __cplusplus
+#define EMCO_STR(literal)  (emco_str { "" literal, sizeof(literal) - 1 })
+#else
 #define EMCO_STR(literal)  ((emco_str) { "" literal, sizeof(literal) - 1 })
+#endif
 
 /* How a call ended.  The numbers are part of the ABI. */
 typedef int32_t emco_status;
