@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 help:           ## This list
 	@sed -n 's/^\([a-z]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
 
-build: build/release/build.ninja  ## The daemon, its plugins and the client, optimised, in build/release
+build: build/release/build.ninja  ## The daemon and its plugins, optimised, in build/release
 	cmake --build --preset release --target product
 
 test: dev       ## Every test, with AddressSanitizer and UBSan
