@@ -2,17 +2,21 @@
 
 FUZZ_SECONDS ?= 60
 
+# Plugins that others may write are refused, and a umask of 002 makes such files (scripts/check-writable).
+BUILD := umask 022 && cmake --build
+
 .PHONY: help build test serve demo bench tsan coverage fuzz format lint clean
 
 help:           ## This list
 	@sed -n 's/^\([a-z]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
 
 build: build/release/build.ninja  ## The daemon and its plugins, optimised, in build/release
-	cmake --build --preset release --target product
+	$(BUILD) --preset release --target product
 
 test: dev       ## Every test, with AddressSanitizer and UBSan
 	@scripts/install-packages build run test
-	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset dev
+	@scripts/check-writable build/dev/plugins
+	umask 022 && EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset dev
 
 serve: build    ## A server on port 9015 with a PostgreSQL of its own; state in ./var (EMCO_PORT, EMCO_DATA)
 	@scripts/install-packages run
@@ -24,23 +28,25 @@ demo: build     ## The main job on a server of its own, every request shown
 
 bench: build    ## Measure against the machine's limits
 	@scripts/install-packages run test bench
-	cmake --build --preset release --target bench-hello
+	$(BUILD) --preset release --target bench-hello
 	@exec tests/bench/run
 
 tsan: build/tsan/build.ninja  ## Every test, with ThreadSanitizer
 	@scripts/install-packages build run test
-	cmake --build --preset tsan
-	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset tsan
+	$(BUILD) --preset tsan
+	@scripts/check-writable build/tsan/plugins
+	umask 022 && EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset tsan
 
 coverage: build/coverage/build.ninja  ## Lines that the tests execute, a table
 	@scripts/install-packages build run test coverage
-	cmake --build --preset coverage
+	$(BUILD) --preset coverage
 	find build/coverage -name '*.gcda' -delete
-	EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset coverage
+	@scripts/check-writable build/coverage/plugins
+	umask 022 && EMCO_HELM=$$(scripts/fetch-helm) && export EMCO_HELM && ctest --preset coverage
 	gcovr --root . --exclude tests/ --exclude 'build/' build/coverage
 
 fuzz: build/fuzz/build.ninja  ## Each fuzz target for FUZZ_SECONDS (60); a crash is kept in tests/fuzz/corpus
-	cmake --build --preset fuzz
+	$(BUILD) --preset fuzz
 	@for target in build/fuzz/tests/fuzz/fuzz_*; do \
 		test -x $$target -a -f $$target || continue; \
 		name=$${target##*/fuzz_}; kept=tests/fuzz/corpus/$$name; found=build/fuzz/corpus/$$name; \
@@ -62,9 +68,9 @@ clean:          ## Remove what was built; ./var and the cache stay
 
 .PHONY: dev
 dev: build/dev/build.ninja
-	cmake --build --preset dev
+	$(BUILD) --preset dev
 
 # Ninja runs CMake again by itself when a list changes, so configuring happens once.
 build/%/build.ninja:
 	@scripts/install-packages build $(if $(filter fuzz clang,$*),fuzz)
-	cmake --preset $*
+	umask 022 && cmake --preset $*
