@@ -27,6 +27,7 @@ struct kube_options {
 	int64_t     connect_ns;          /* 0: 5 s                                                               */
 	int64_t     circuit_min_ns, circuit_max_ns;    /* pauses of an open circuit; 0: 1 s, 30 s                 */
 	const char *user_agent;          /* "emcod/0.1.0 (rsync)"                                                */
+	bool        http1;               /* a few connections of HTTP/1.1 instead of one of HTTP/2               */
 };
 
 enum status MUST_CHECK kube_open(const struct kube_options *options, struct kube **ret_kube, struct error *err);
@@ -62,7 +63,9 @@ struct kube_request {
 struct kube_answer {
 	int         code;                /* HTTP                                                                 */
 	struct view body;                /* borrowed for the call back                                           */
-	int64_t     retry_after_ns;      /* 0: not said                                                          */
+	int64_t     retry_after_ns;      /* 0: not said, or at once                                              */
+	bool        has_retry_after;
+	struct view location;            /* of a redirect, which is never followed                               */
 };
 
 /* st: ST_OK when any HTTP answer came, whatever its code; else answer is NULL and err says why. */

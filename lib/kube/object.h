@@ -47,6 +47,8 @@ struct kube_apply {
 	bool        force;               /* take fields from other managers                                      */
 	bool        dry_run;
 	int64_t     deadline_ns;
+	struct view known_version;       /* resourceVersion seen last: an answer that has it still is KUBE_UNCHANGED; empty: not
+	                                    known, and then what is not new counts as KUBE_CHANGED               */
 };
 void kube_apply(struct kube_cluster *cluster, const struct kube_apply *apply, kube_applied *done, void *data);
 

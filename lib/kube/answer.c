@@ -1,0 +1,152 @@
+/*
+ * answer.c - what an API server means by an answer that is no success.
+ *
+ * The HTTP code alone does not say: 404 is a missing object, namespace or kind; 403 is a lack of rights or a namespace that
+ * ends; older servers answer 500 to an object with duplicate names.  So the table reads reason, cause and message too.
+ */
+#include "lib/kube/kube_priv.h"
+
+#include "lib/base/utf8.h"
+
+enum { BODY_READ_MAX = 1 << 20 };
+
+struct rule {
+	int               code;              /* 0: any */
+	const char       *reason, *cause;    /* NULL: any */
+	const char       *message;           /* part of it; NULL: any */
+	enum kube_outcome outcome;
+};
+
+/* The first that fits. */
+static const struct rule rules[] = {
+	/* what never passes, whatever code an old server gives it */
+	{ 0,   NULL,       NULL, "failed to create typed patch",                  KUBE_REFUSED      },
+	{ 0,   NULL,       NULL, "duplicate entries for key",                     KUBE_REFUSED      },
+	{ 0,   NULL,       NULL, "field not declared in schema",                  KUBE_REFUSED      },
+	{ 0,   NULL,       NULL, "request is too large",                          KUBE_REFUSED      },
+	{ 0,   NULL,       NULL, "denied the request",                            KUBE_REFUSED      },
+	{ 0,   NULL,       NULL, "no matches for kind",                           KUBE_UNKNOWN_KIND },
+
+	{ 404, NULL,       NULL, "could not find the requested resource",         KUBE_UNKNOWN_KIND },
+	{ 404, NULL,       NULL, "page not found",                                KUBE_UNKNOWN_KIND },
+	{ 404, NULL,       NULL, "namespaces \"",                                 KUBE_NO_NAMESPACE },
+	{ 404, NULL,       NULL, NULL,                                            KUBE_GONE         },
+
+	{ 403, NULL,       "NamespaceTerminating", NULL,                          KUBE_NO_NAMESPACE },
+	{ 403, NULL,       NULL, "because it is being terminated",                KUBE_NO_NAMESPACE },
+	{ 403, NULL,       NULL, "status unknown for quota",                      KUBE_LATER        },
+	{ 403, NULL,       NULL, "not yet ready to handle request",               KUBE_LATER        },
+	{ 403, NULL,       NULL, "error looking up service account",              KUBE_LATER        },
+
+	{ 409, NULL,       "FieldManagerConflict", NULL,                          KUBE_CONFLICT     },
+	{ 409, NULL,       NULL, "Apply failed with",                             KUBE_CONFLICT     },
+	{ 409, NULL,       NULL, NULL,                                            KUBE_LATER        },
+
+	{ 422, NULL,       NULL, "field is immutable",                            KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "is immutable",                                  KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "Forbidden: updates to",                         KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "updates may not change fields",                 KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "may not be changed in an update",               KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "may not change once set",                       KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "cannot change roleRef",                         KUBE_IMMUTABLE    },
+	{ 422, NULL,       NULL, "primary clusterIP can not be",                  KUBE_IMMUTABLE    },
+
+	{ 408, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ 410, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ 421, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ 425, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ 429, NULL,       NULL, NULL,                                            KUBE_LATER        },
+};
+
+static bool has(const char *text, const char *part)
+{
+	return part == NULL || strstr(text, part) != NULL;
+}
+
+enum kube_outcome answer_outcome(const struct answer_status *status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		const struct rule *rule = &rules[i];
+		if ((rule->code == 0 || rule->code == status->code) && has(status->message, rule->message) &&
+		    (rule->reason == NULL || strcmp(rule->reason, status->reason) == 0) &&
+		    (rule->cause == NULL || strcmp(rule->cause, status->cause) == 0))
+			return rule->outcome;
+	}
+	return status->code >= 300 && status->code < 500 ? KUBE_REFUSED : KUBE_LATER;
+}
+
+enum kube_outcome outcome_of_failure(enum status st)
+{
+	return st == ST_TOO_LARGE ? KUBE_REFUSED : KUBE_LATER;
+}
+
+/* One line of readable text, cut at a code point. */
+static void copy_line(char *to, size_t size, struct view text)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len && len + 1 < size; i++)
+		to[len++] = (unsigned char) text.ptr[i] < ' ' || text.ptr[i] == 127 ? ' ' : text.ptr[i];
+	while (len > 0 && to[len - 1] == ' ')
+		len--;
+	while (len > 0 && !utf8_is_valid((struct view) { to, len }))
+		len--;
+	to[len] = '\0';
+}
+
+static void describe_other(const struct kube_answer *answer, struct answer_status *status)
+{
+	const struct view text = { answer->body.ptr, answer->body.len > 200 ? 200 : answer->body.len };
+
+	if (answer->code >= 300 && answer->code < 400 && answer->location.len > 0) {
+		snprintf(status->message, sizeof status->message, "the server redirects to %.*s, which is not followed",
+		         (int) answer->location.len, answer->location.ptr);
+		return;
+	}
+	if (text.len > 0 && text.ptr[0] != '<')
+		copy_line(status->message, sizeof status->message, text);
+	if (status->message[0] == '\0')
+		snprintf(status->message, sizeof status->message, "the server answers HTTP %d without a word of Kubernetes",
+		         answer->code);
+}
+
+void answer_read(const struct kube_answer *answer, struct answer_status *ret_status)
+{
+	json_t      *body = NULL;
+	struct error err;
+
+	*ret_status = (struct answer_status) { .code = answer->code };
+	if (answer->body.len > 0 && answer->body.len <= BODY_READ_MAX && json_read(answer->body, &body, &err) == ST_OK) {
+		copy_line(ret_status->reason, sizeof ret_status->reason, json_text_at(body, "reason"));
+		copy_line(ret_status->message, sizeof ret_status->message, json_text_at(body, "message"));
+		const json_t *causes = json_at(body, "details.causes");
+		copy_line(ret_status->cause, sizeof ret_status->cause, json_text_at(json_array_get(causes, 0), "reason"));
+	}
+	json_decref(body);
+	if (ret_status->message[0] == '\0')
+		describe_other(answer, ret_status);
+}
+
+static enum status status_of(const struct answer_status *status)
+{
+	switch (answer_outcome(status)) {
+	case KUBE_GONE:
+	case KUBE_NO_NAMESPACE:
+	case KUBE_UNKNOWN_KIND:
+		return ST_NOT_FOUND;
+	case KUBE_CONFLICT:
+		return ST_CONFLICT;
+	case KUBE_LATER:
+		return ST_UNAVAILABLE;
+	default:
+		return status->code == 401 ? ST_UNAUTHENTICATED : status->code == 403 ? ST_FORBIDDEN : ST_UPSTREAM;
+	}
+}
+
+enum status kube_answer_fail(const struct kube_answer *answer, const char *what, struct error *err)
+{
+	struct answer_status status;
+
+	answer_read(answer, &status);
+	return fail(err, status_of(&status), "%s: %s", what, status.message);
+}

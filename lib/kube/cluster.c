@@ -1,0 +1,204 @@
+/*
+ * cluster.c - who may speak to a cluster, and when: in flight, in order, or not at all while it does not answer.
+ */
+#include "lib/kube/kube_priv.h"
+
+#include "lib/base/clock.h"
+
+enum { FAILURES_TO_OPEN = 3 };
+
+struct settings *cluster_settings(struct kube_cluster *cluster)
+{
+	struct settings *settings;
+
+	pthread_mutex_lock(&cluster->lock);
+	settings = cluster->settings;
+	atomic_fetch_add(&settings->refs, 1);
+	pthread_mutex_unlock(&cluster->lock);
+	return settings;
+}
+
+void cluster_free(struct kube_cluster *cluster)
+{
+	sockets_let_go(cluster->sockets);
+	settings_unref(cluster->settings);
+	discovery_free(cluster->discovery);
+	pthread_mutex_destroy(&cluster->lock);
+	free(cluster->name);
+	free(cluster);
+}
+
+static void refuse(struct call *call)
+{
+	const int    wait_ms = deadline_left_ms(call->cluster->probe_ns);
+	struct error err;
+
+	fail(&err, ST_UNAVAILABLE, "%s", call->cluster->error);
+	fail_hint(&err, "Not tried: the cluster does not answer, next attempt in %d.%d s.", wait_ms / 1000, wait_ms / 100 % 10);
+	call_fail(call, ST_UNAVAILABLE, &err);
+}
+
+static void expire(struct timer *timer)
+{
+	struct call *call = TIMER_OWNER(timer, struct call, timer);
+	struct error err;
+
+	fail(&err, ST_DEADLINE, "cluster \"%s\" had too many requests in flight to send this one in time",
+	     call->cluster->name);
+	call_fail(call, ST_DEADLINE, &err);
+}
+
+void cluster_offer(struct call *call)
+{
+	struct kube_cluster *cluster = call->cluster;
+
+	if (cluster->is_open) {
+		if (cluster->is_probing || !deadline_past(cluster->probe_ns)) {
+			refuse(call);
+			return;
+		}
+		cluster->is_probing = call->is_probe = true;
+	} else if (call->bytes == NULL && atomic_load(&cluster->in_flight) >= cluster->kube->options.in_flight) {
+		TAILQ_INSERT_TAIL(&cluster->queue, call, queued);
+		atomic_fetch_add(&cluster->waiting, 1);
+		call->state = CALL_WAITING;
+		call->timer.fire = expire;
+		timer_set(&cluster->loop->timers, &call->timer, call->deadline_ns);
+		return;
+	}
+	call_start(call);
+}
+
+/* Take the first of those that wait. */
+static struct call *take_waiting(struct kube_cluster *cluster)
+{
+	struct call *call = TAILQ_FIRST(&cluster->queue);
+
+	if (call == NULL)
+		return NULL;
+	TAILQ_REMOVE(&cluster->queue, call, queued);
+	atomic_fetch_sub(&cluster->waiting, 1);
+	timer_unset(&cluster->loop->timers, &call->timer);
+	call->state = CALL_POSTED;
+	return call;
+}
+
+void cluster_ended(struct call *call)
+{
+	struct kube_cluster *cluster = call->cluster;
+	struct call         *next;
+
+	if (call->is_probe)
+		cluster->is_probing = call->is_probe = false;
+	if (call->is_counted) {
+		atomic_fetch_sub(&cluster->in_flight, 1);
+		call->is_counted = false;
+	}
+	while (!cluster->is_open && atomic_load(&cluster->in_flight) < cluster->kube->options.in_flight &&
+	       (next = take_waiting(cluster)) != NULL)
+		call_start(next);
+}
+
+void cluster_answered(struct kube_cluster *cluster)
+{
+	const int64_t now = clock_ns();
+
+	cluster->answered_ns = now;
+	cluster->failed_in_a_row = 0;
+	if (cluster->is_reachable)
+		return;
+	cluster->pause_ns = 0;
+	pthread_mutex_lock(&cluster->lock);
+	cluster->is_open = false;
+	cluster->is_reachable = true;
+	cluster->since_ns = now;
+	cluster->error[0] = '\0';
+	pthread_mutex_unlock(&cluster->lock);
+	watch_hurry(cluster);
+}
+
+/* No connection came about: nobody is there, or not the one we look for. */
+static bool is_nobody(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A time-out says something of the cluster only when nothing else was answered meanwhile. */
+static bool shall_open(const struct kube_cluster *cluster, const struct call *call, CURLcode code)
+{
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return cluster->answered_ns < call->started_ns;
+	return is_nobody(code) || cluster->failed_in_a_row >= FAILURES_TO_OPEN;
+}
+
+static void pause_longer(struct kube_cluster *cluster)
+{
+	const struct kube_options *options = &cluster->kube->options;
+
+	cluster->pause_ns = cluster->pause_ns == 0 ? options->circuit_min_ns : 2 * cluster->pause_ns;
+	if (cluster->pause_ns > options->circuit_max_ns)
+		cluster->pause_ns = options->circuit_max_ns;
+	cluster->probe_ns = clock_ns() + jittered(cluster->pause_ns);
+}
+
+void cluster_failed(const struct call *call, CURLcode code, const struct error *err)
+{
+	struct kube_cluster *cluster = call->cluster;
+	struct call         *waiting;
+
+	cluster->failed_in_a_row++;
+	atomic_fetch_add(&cluster->failures, 1);
+	if (cluster->is_open ? !call->is_probe : !shall_open(cluster, call, code))
+		return;
+	pause_longer(cluster);
+	pthread_mutex_lock(&cluster->lock);
+	if (cluster->is_reachable)
+		cluster->since_ns = clock_ns();
+	cluster->is_reachable = false;
+	cluster->is_open = true;
+	snprintf(cluster->error, sizeof cluster->error, "%s", err->text);
+	pthread_mutex_unlock(&cluster->lock);
+	sockets_break(cluster->sockets);         /* a silent connection must not be used again */
+	while ((waiting = take_waiting(cluster)) != NULL)
+		refuse(waiting);
+}
+
+static void reconnect(void *data)
+{
+	struct kube_cluster *cluster = data;
+
+	sockets_break(cluster->sockets);
+	cluster->probe_ns = cluster->pause_ns = 0;
+	watch_hurry(cluster);
+}
+
+void cluster_reconnect(struct kube_cluster *cluster, struct settings *settings)
+{
+	struct settings *before;
+
+	pthread_mutex_lock(&cluster->lock);
+	before = cluster->settings;
+	cluster->settings = settings;
+	pthread_mutex_unlock(&cluster->lock);
+	settings_unref(before);
+	IGNORE(cluster_task(cluster, reconnect, cluster));       /* out of memory: the old connections live on */
+}
+
+bool cluster_task(struct kube_cluster *cluster, call_task *task, void *data)
+{
+	struct call *call = call_new_task(cluster, task, data);
+
+	if (call != NULL)
+		loop_post(cluster->loop, call);
+	return call != NULL;
+}

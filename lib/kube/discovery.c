@@ -1,0 +1,287 @@
+/*
+ * discovery.c - which kinds a cluster has: asked for group by group, when somebody needs one, and kept.
+ *
+ * A kind that is not there may come soon (a CRD was just applied), so a group is asked again, after pauses that grow while
+ * the answer stays no.  One question for a group is under way at a time; whoever asks meanwhile waits for its answer.
+ */
+#include "lib/kube/kube_priv.h"
+
+#include "lib/base/clock.h"
+
+enum { KINDS_MAX = 4096, DOUBLINGS_MAX = 6 };
+
+static const int64_t ask_again_ns = 100000000;       /* doubled up to 6.4 s */
+
+struct known { char name[64]; struct kube_kind kind; };
+
+struct lookup {
+	struct lookup *next;
+	char           kind[64];
+	kube_found    *done;
+	void          *data;
+	enum status    st;                  /* an answer that is known already, on its way to the loop */
+	struct kube_kind found;
+	struct error   err;
+};
+
+struct group {
+	struct group        *next;
+	struct kube_cluster *cluster;
+	struct known        *known;
+	size_t               known_count;
+	struct lookup       *waiting;
+	bool                 is_asking;
+	int64_t              ask_after_ns;
+	unsigned             misses;
+	char                 api_version[];
+};
+
+struct discovery { struct group *groups; };
+
+static void group_clear(struct group *group)
+{
+	free(group->known);
+	group->known = NULL;
+	group->known_count = 0;
+}
+
+void discovery_free(struct discovery *discovery)
+{
+	if (discovery == NULL)
+		return;
+	while (discovery->groups != NULL) {
+		struct group *group = discovery->groups;
+		discovery->groups = group->next;
+		group_clear(group);
+		free(group);
+	}
+	free(discovery);
+}
+
+/* All below: under cluster->lock. */
+
+static struct group *find_group(const struct kube_cluster *cluster, struct view api_version)
+{
+	struct group *group = cluster->discovery != NULL ? cluster->discovery->groups : NULL;
+
+	while (group != NULL && !view_is(api_version, group->api_version))
+		group = group->next;
+	return group;
+}
+
+static struct group *make_group(struct kube_cluster *cluster, struct view api_version)
+{
+	struct group *group = find_group(cluster, api_version);
+
+	if (group != NULL)
+		return group;
+	if (cluster->discovery == NULL)
+		cluster->discovery = calloc(1, sizeof *cluster->discovery);
+	group = calloc(1, sizeof *group + api_version.len + 1);
+	if (cluster->discovery == NULL || group == NULL) {
+		free(group);
+		return NULL;
+	}
+	memcpy(group->api_version, api_version.ptr, api_version.len);
+	group->cluster = cluster;
+	group->next = cluster->discovery->groups;
+	cluster->discovery->groups = group;
+	return group;
+}
+
+static bool find_known(const struct group *group, struct view kind, struct kube_kind *ret_kind)
+{
+	for (size_t i = 0; group != NULL && i < group->known_count; i++)
+		if (view_is(kind, group->known[i].name)) {
+			*ret_kind = group->known[i].kind;
+			return true;
+		}
+	return false;
+}
+
+bool discovery_look(struct kube_cluster *cluster, struct view api_version, struct view kind, struct kube_kind *ret_kind)
+{
+	bool is_known;
+
+	pthread_mutex_lock(&cluster->lock);
+	is_known = find_known(find_group(cluster, api_version), kind, ret_kind);
+	pthread_mutex_unlock(&cluster->lock);
+	return is_known;
+}
+
+void discovery_forget(struct kube_cluster *cluster, struct view api_version)
+{
+	struct group *group;
+
+	pthread_mutex_lock(&cluster->lock);
+	group = find_group(cluster, api_version);
+	if (group != NULL)
+		group_clear(group);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+/* -- asking -- */
+
+static void lookup_end(struct lookup *lookup)
+{
+	lookup->done(lookup->data, lookup->st, lookup->st == ST_OK ? &lookup->found : NULL,
+	             lookup->st == ST_OK ? NULL : &lookup->err);
+	free(lookup);
+}
+
+static void answer_lookup(void *data)
+{
+	lookup_end(data);
+}
+
+static void end_from_loop(struct kube_cluster *cluster, struct lookup *lookup)
+{
+	if (!cluster_task(cluster, answer_lookup, lookup))
+		lookup_end(lookup);
+}
+
+static struct known *read_kinds(struct view body, size_t *ret_count, struct error *err)
+{
+	auto_json    *list = NULL;
+	const json_t *resources, *item;
+	struct known *known;
+	size_t        i, count = 0;
+
+	if (json_read(body, &list, err) != ST_OK)
+		return NULL;
+	resources = json_object_get(list, "resources");
+	if (!json_is_array(resources) || json_array_size(resources) > KINDS_MAX) {
+		fail(err, ST_UPSTREAM, "the server's answer is no list of kinds");
+		return NULL;
+	}
+	known = calloc(json_array_size(resources) + 1, sizeof *known);
+	if (known == NULL) {
+		fail(err, ST_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	json_array_foreach(resources, i, item) {
+		const struct view plural = json_text_at(item, "name"), kind = json_text_at(item, "kind");
+		if (!plural_is_sound(plural) || kind.len == 0 || kind.len >= sizeof known->name)
+			continue;                /* a subresource has a slash */
+		memcpy(known[count].name, kind.ptr, kind.len);
+		memcpy(known[count].kind.plural, plural.ptr, plural.len);
+		known[count].kind.is_namespaced = json_is_true(json_object_get(item, "namespaced"));
+		count++;
+	}
+	*ret_count = count;
+	return known;
+}
+
+/* Take in what was answered and give back those who wait, each with its own answer. */
+static struct lookup *settle(struct group *group, enum status st, struct known *known, size_t count, const struct error *err)
+{
+	struct kube_cluster *cluster = group->cluster;
+	struct lookup       *waiting;
+	bool                 is_missing = false;
+
+	pthread_mutex_lock(&cluster->lock);
+	if (st == ST_OK) {
+		group_clear(group);
+		group->known = known;
+		group->known_count = count;
+	}
+	waiting = group->waiting;
+	group->waiting = NULL;
+	group->is_asking = false;
+	for (struct lookup *lookup = waiting; lookup != NULL; lookup = lookup->next) {
+		lookup->st = st;
+		if (st != ST_OK)
+			lookup->err = *err;
+		else if (!find_known(group, view_of(lookup->kind), &lookup->found))
+			is_missing = true;
+	}
+	if (st == ST_OK) {
+		group->misses = !is_missing ? 0 : group->misses < DOUBLINGS_MAX ? group->misses + 1 : DOUBLINGS_MAX;
+		group->ask_after_ns = is_missing ? clock_ns() + (ask_again_ns << (group->misses - 1)) : 0;
+	}
+	pthread_mutex_unlock(&cluster->lock);
+	return waiting;
+}
+
+static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
+{
+	struct group  *group = data;
+	struct known  *known = NULL;
+	struct lookup *waiting;
+	struct error   why;
+	size_t         count = 0;
+
+	if (st != ST_OK) {
+		why = *err;
+	} else if (answer->code == 200) {
+		known = read_kinds(answer->body, &count, &why);
+		if (known == NULL)
+			st = fail_within(&why, "kinds of \"%s\"", group->api_version);
+	} else if (answer->code != 404) {
+		char what[160];
+		snprintf(what, sizeof what, "kinds of \"%.120s\"", group->api_version);
+		st = kube_answer_fail(answer, what, &why);
+	}
+	waiting = settle(group, st, known, count, &why);
+	while (waiting != NULL) {
+		struct lookup *next = waiting->next;
+		lookup_end(waiting);
+		waiting = next;
+	}
+}
+
+static void ask(struct group *group, int64_t deadline_ns)
+{
+	auto_buf            path = BUF(1024);
+	struct error        err;
+	struct kube_request request = { .method = "GET", .body = VIEW(""), .deadline_ns = deadline_ns };
+	const enum status   st = path_write_group(&path, view_of(group->api_version), &err);
+
+	request.path = path.data;
+	if (st == ST_OK)
+		kube_send(group->cluster, &request, answered, group);
+	else
+		answered(group, st, NULL, &err);
+}
+
+void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struct view kind, int64_t deadline_ns,
+                    kube_found *done, void *data)
+{
+	struct lookup *lookup = calloc(1, sizeof *lookup);
+	struct group  *group;
+	struct error   err;
+	bool           is_settled = false, shall_ask = false;
+
+	if (lookup == NULL) {
+		fail(&err, ST_NO_MEMORY, "out of memory");
+		done(data, ST_NO_MEMORY, NULL, &err);
+		return;
+	}
+	lookup->done = done;
+	lookup->data = data;
+	if (!id_is_sound(api_version, kind, &lookup->err)) {
+		lookup->st = lookup->err.code;
+		end_from_loop(cluster, lookup);
+		return;
+	}
+	memcpy(lookup->kind, kind.ptr, kind.len);
+
+	pthread_mutex_lock(&cluster->lock);
+	group = make_group(cluster, api_version);
+	if (group == NULL) {
+		lookup->st = fail(&lookup->err, ST_NO_MEMORY, "out of memory");
+		is_settled = true;
+	} else if (find_known(group, kind, &lookup->found) || (!group->is_asking && !deadline_past(group->ask_after_ns))) {
+		is_settled = true;
+	} else {
+		shall_ask = !group->is_asking;
+		group->is_asking = true;
+		lookup->next = group->waiting;
+		group->waiting = lookup;
+	}
+	pthread_mutex_unlock(&cluster->lock);
+	if (is_settled)
+		end_from_loop(cluster, lookup);
+	else if (shall_ask)
+		ask(group, deadline_ns);
+}

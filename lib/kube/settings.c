@@ -1,0 +1,177 @@
+/*
+ * settings.c - a kubeconfig made ready for libcurl, and the open sockets of a cluster.
+ */
+#include "lib/kube/kube_priv.h"
+
+#include "lib/kube/base64.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { AUTHORIZATION_MAX = 128 << 10 };
+
+/* A peer that is silent is asked whether it lives; what nobody acknowledges for so long is a broken connection. */
+enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_EVERY_S = 5, KEEPALIVE_TIMES = 3, UNACKNOWLEDGED_MS = 30000 };
+
+static enum status write_authorization(struct buf *to, const struct kube_access *access, struct error *err)
+{
+	enum status st;
+
+	if (access->token[0] != '\0')
+		return buf_printf(to, err, "Authorization: Bearer %s", access->token);
+	if (access->user[0] == '\0' && access->password[0] == '\0')
+		return ST_OK;
+	struct buf pair = BUF(AUTHORIZATION_MAX / 2);
+	st = buf_printf(&pair, err, "%s:%s", access->user, access->password);
+	if (st == ST_OK)
+		st = buf_add_text(to, "Authorization: Basic ", err);
+	if (st == ST_OK)
+		st = base64_write(to, buf_view(&pair), err);
+	if (pair.cap > 0)
+		explicit_bzero(pair.data, pair.cap);
+	buf_done(&pair);
+	return st;
+}
+
+struct settings *settings_new(struct kube_config *config)
+{
+	struct settings *settings = calloc(1, sizeof *settings);
+	struct error     err;
+
+	if (settings == NULL) {
+		kube_config_free(config);
+		return NULL;
+	}
+	atomic_init(&settings->refs, 1);
+	settings->config = config;
+	buf_init(&settings->authorization, AUTHORIZATION_MAX);
+	snprintf(settings->host, sizeof settings->host, "%s", kube_config_access(config)->server);
+	if (write_authorization(&settings->authorization, kube_config_access(config), &err) != ST_OK) {
+		settings_unref(settings);
+		return NULL;
+	}
+	return settings;
+}
+
+static void free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *item = list; item != NULL; item = item->next)
+		explicit_bzero(item->data, strlen(item->data));
+	curl_slist_free_all(list);
+}
+
+void settings_unref(struct settings *settings)
+{
+	if (settings == NULL || atomic_fetch_sub(&settings->refs, 1) > 1)
+		return;
+	for (size_t i = 0; i < settings->header_lists; i++)
+		free_headers(settings->headers[i].list);
+	if (settings->authorization.cap > 0)
+		explicit_bzero(settings->authorization.data, settings->authorization.cap);
+	buf_done(&settings->authorization);
+	kube_config_free(settings->config);
+	free(settings);
+}
+
+static bool add_header(struct curl_slist **list, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(*list, header);
+
+	if (longer != NULL)
+		*list = longer;
+	return longer != NULL;
+}
+
+const struct curl_slist *settings_headers(struct settings *settings, const char *content_type)
+{
+	struct header_list *made = settings->headers;
+	struct curl_slist  *list = NULL;
+	char                type[sizeof made->content_type + 16];
+
+	for (size_t i = 0; i < settings->header_lists; i++, made++)
+		if (strcmp(made->content_type, content_type) == 0)
+			return made->list;
+	if (settings->header_lists == HEADER_LISTS)
+		return NULL;
+	snprintf(made->content_type, sizeof made->content_type, "%s", content_type);
+	snprintf(type, sizeof type, "Content-Type: %s", content_type);
+	if (!add_header(&list, "Accept: application/json") || !add_header(&list, "Expect:") ||
+	    (content_type[0] != '\0' && !add_header(&list, type)) ||
+	    (settings->authorization.len > 0 && !add_header(&list, settings->authorization.data))) {
+		free_headers(list);
+		return NULL;
+	}
+	made->list = list;
+	settings->header_lists++;
+	return list;
+}
+
+/* -- sockets -- */
+
+curl_socket_t sockets_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	static const struct { int level, name, value; } options[] = {
+		{ SOL_SOCKET,  SO_KEEPALIVE,     1                 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE,     KEEPALIVE_IDLE_S  },
+		{ IPPROTO_TCP, TCP_KEEPINTVL,    KEEPALIVE_EVERY_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT,      KEEPALIVE_TIMES   },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
+	};
+	struct sockets *sockets = data;
+
+	(void) purpose;
+	if (sockets->count == sockets->cap) {
+		const size_t cap = sockets->cap > 0 ? 2 * sockets->cap : 4;
+		int         *more = realloc(sockets->fd, cap * sizeof *more);
+		if (more == NULL)
+			return CURL_SOCKET_BAD;
+		sockets->fd = more;
+		sockets->cap = cap;
+	}
+	const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
+	sockets->fd[sockets->count++] = fd;
+	return fd;
+}
+
+static void free_unused(struct sockets *sockets)
+{
+	if (sockets->has_owner || sockets->count > 0)
+		return;
+	free(sockets->fd);
+	free(sockets);
+}
+
+int sockets_close(void *data, curl_socket_t fd)
+{
+	struct sockets *sockets = data;
+
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->fd[i] == fd) {
+			sockets->fd[i] = sockets->fd[--sockets->count];
+			break;
+		}
+	close(fd);
+	free_unused(sockets);
+	return 0;
+}
+
+void sockets_break(struct sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		shutdown(sockets->fd[i], SHUT_RDWR);
+}
+
+void sockets_let_go(struct sockets *sockets)
+{
+	if (sockets == NULL)
+		return;
+	sockets_break(sockets);
+	sockets->has_owner = false;
+	free_unused(sockets);
+}
