@@ -67,10 +67,11 @@ emco_status git_repo_fault(struct git_repo *repo, int code, const char *what, st
 	const git_error *last = git_error_last();
 	const char      *why = last != NULL && last->message != NULL ? last->message : "no reason given";
 	const bool       is_net = last != NULL && is_unreachable(last->klass);
-	char             text[256];
+	char            *text = pass_text(repo->pass, str_of(why));
 
-	snprintf(text, sizeof text, "%s", why);
-	cut_secret(text, repo->settings->token);
+	if (text == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	cut_secret(text, repo->settings->token);             /* before anything cuts the text, and maybe the secret */
 	if (repo->remote != NULL && is_of_cache(code, last != NULL ? last->klass : GIT_ERROR_NONE))
 		repo->is_broken = true;
 	if (repo->pass->call->cancelled(repo->pass->call) || code == GIT_EUSER) {
@@ -81,7 +82,7 @@ emco_status git_repo_fault(struct git_repo *repo, int code, const char *what, st
 	if (code == GIT_EAUTH)
 		return fault_say(fault, EMCO_E_FORBIDDEN, "%s \"%s\": the remote refused \"userName\" and \"gitToken\"",
 		                 what, repo->settings->url);
-	return fault_say(fault, is_net ? EMCO_E_UNAVAILABLE : EMCO_E_UPSTREAM, "%s \"%s\": %s", what,
+	return fault_say(fault, is_net ? EMCO_E_UNAVAILABLE : EMCO_E_UPSTREAM, "%s \"%s\": %.255s", what,
 	                 repo->settings->url, text);
 }
 
@@ -155,8 +156,13 @@ static int on_said(const char *text, int len, void *data)
 {
 	struct git_repo *repo = data;
 	const size_t     used = strlen(repo->said);
+	const bool       has_room = used + 1 < sizeof repo->said && len > 0;
+	char            *words = has_room ? pass_text(repo->pass, (emco_str) { text, (uint64_t) len }) : NULL;
 
-	snprintf(repo->said + used, sizeof repo->said - used, "%.*s", len, text);
+	if (words != NULL) {
+		cut_secret(words, repo->settings->token);
+		snprintf(repo->said + used, sizeof repo->said - used, "%s", words);
+	}
 	return pass_alive(repo->pass) ? 0 : GIT_EUSER;
 }
 

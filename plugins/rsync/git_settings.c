@@ -144,7 +144,13 @@ static emco_status url_read(struct pass *pass, struct git_settings *s, struct fa
 
 		const emco_str    authority = { s->url + len, strcspn(s->url + len, "/?#") };
 		const emco_status status = authority_read(pass, s, authority, fault);
-		return status == EMCO_OK ? needs_check(pass, s, schemes[i].needs, fault) : status;
+		if (status != EMCO_OK)
+			return status;
+		/* Some hosts take a token as the user, and a url is told to everybody. */
+		if ((schemes[i].needs & NEEDS_TOKEN) != 0 && memchr(authority.ptr, '@', authority.len) != NULL)
+			return fault_say(fault, EMCO_E_INVALID,
+			                 "\"url\" must not hold a user: use \"userName\" and \"gitToken\"");
+		return needs_check(pass, s, schemes[i].needs, fault);
 	}
 	if (at != NULL && colon != NULL && at < colon && (slash == NULL || colon < slash)) {      /* git@host:path */
 		const emco_status status =

@@ -393,6 +393,7 @@ static void test_missing_keys_are_named(void **state)
 		{ "{\"url\":\"ssh://h/r\",\"branch\":\"main\",\"userName\":\"u\"}", "names no \"ssh_key_file\"" },
 		{ "{\"url\":\"git@h:r\",\"branch\":\"main\",\"userName\":\"u\"}", "names no \"ssh_key_file\"" },
 		{ "{\"url\":\"https://u:qqq@h/r\",\"branch\":\"main\"}", "must not hold a password" },
+		{ "{\"url\":\"https://qqq@h/r\",\"branch\":\"main\"}", "must not hold a user" },
 		{ "{\"url\":\"ftp://h/r\",\"branch\":\"main\"}", "must begin with https://" },
 		{ "{\"url\":\"https:///r\",\"branch\":\"main\"}", "names no host" },
 		{ "{\"url\":\"a b\",\"branch\":\"main\"}", "must not hold spaces" },
@@ -423,13 +424,13 @@ static void test_other_targets_say_that_they_are_missing(void **state)
 	const struct fake_unit *one, *two;
 
 	(void) state;
-	fake_cluster(&fake, "edge+one", "apiVersion: v1", "");
+	fake_cluster(&fake, "edge+one", "", "");
 	fake_cluster(&fake, "edge+two", "", "azureArcV2");
 	one = fake_want(&fake, "web", "edge+one", "v1", "instantiate");
 	two = fake_want(&fake, "web", "edge+two", "v1", "instantiate");
 	fake_run(&fake);
 	assert_int_equal(one->outcome, EMCO_UNIT_FAILED);
-	assert_string_equal(one->error, "no target for clusters with a kubeconfig in this version");
+	assert_string_equal(one->error, "the cluster has neither a kubeconfig nor a GitOps type");
 	assert_int_equal(two->outcome, EMCO_UNIT_FAILED);
 	assert_string_equal(two->error, "no target for GitOps type \"azureArcV2\" in this version: use \"fluxcd\"");
 }
