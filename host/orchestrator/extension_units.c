@@ -34,7 +34,7 @@ static const struct unit_row *row_of(const emco_unit *unit)
 	return claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
 }
 
-/* A waiting synchroniser must not hold a connection. */
+/* A synchroniser waits for clusters most of the time, on many calls at once: it must not hold a connection meanwhile. */
 static void give_back(struct call *call)
 {
 	db_return(call->db);
@@ -135,6 +135,7 @@ static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, 
 		.cluster = view_to_abi(row->cluster),
 		.status_context = { id, strlen(id) },
 		.event = view_to_abi(row->event),
+		.unsure = row->is_unsure,
 	};
 
 	enum status st = meta_to_abi(arena, row->meta, &claimed->abi, err);
@@ -218,6 +219,7 @@ static emco_status renew(emco_call *abi, const emco_unit *unit, int64_t lease_ns
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
 	if (st == ST_OK)
 		st = unit_renew(call->store, db, row, lease_ns, &err);
+	give_back(call);
 	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
 }
 
@@ -305,6 +307,7 @@ static emco_status report(emco_call *abi, const emco_unit *unit, const emco_unit
 		st = outcome_from_abi(call, result, &outcome, &err);
 	if (st == ST_OK)
 		st = unit_report(call->store, db, row, &outcome, &err);
+	give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
@@ -328,6 +331,7 @@ static enum status set_of(struct call *call, emco_str set, struct set_entry **re
 	enum status st = enter(call, &db, err);
 	if (st == ST_OK)
 		st = set_read(db, &digest, &text, err);
+	give_back(call);
 	if (st != ST_OK)
 		return st;
 
@@ -386,6 +390,7 @@ static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
 		          (size_t) hex.len);
 	if (st == ST_OK)
 		st = manifest_read(call->store, db, &digest, &text, &err);
+	give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 

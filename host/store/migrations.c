@@ -168,10 +168,46 @@ static const char units_sql[] =
 	"  PRIMARY KEY (unit, name)"
 	") WITH (fillfactor = 80);";
 
+/*
+ * What is seen on clusters.  is_unsure: what was applied may not be all there, because it was being taken away or because
+ * somebody else has changed it.  The counters are the sums of unit_seen.  One process at a time watches a cluster; a row
+ * of another session than the cluster's last whole one has not been seen since, and goes.
+ */
+static const char seen_sql[] =
+	"ALTER TABLE unit"
+	"  ADD is_unsure       boolean NOT NULL DEFAULT false,"
+	"  ADD drifts          bigint NOT NULL DEFAULT 0,"
+	"  ADD ready_count     int NOT NULL DEFAULT 0,"
+	"  ADD not_ready_count int NOT NULL DEFAULT 0,"
+	"  ADD member_count    int NOT NULL DEFAULT 0,"
+	"  ADD live_at         timestamptz NOT NULL DEFAULT statement_timestamp();"
+	"CREATE INDEX unit_live ON unit (live_at);"
+	"CREATE INDEX unit_label ON unit (cluster, status_context, app);"
+	"CREATE TABLE unit_seen ("
+	"  unit        bigint NOT NULL CONSTRAINT unit_seen_unit_fkey REFERENCES unit (id) ON DELETE CASCADE,"
+	"  name        text COLLATE \"C\" NOT NULL,"
+	"  api_version text NOT NULL,"
+	"  ready       boolean NOT NULL,"
+	"  is_tracked  boolean NOT NULL,"
+	"  is_member   boolean NOT NULL,"
+	"  session     bigint NOT NULL,"
+	"  reason      text NOT NULL,"
+	"  PRIMARY KEY (unit, name)"
+	") WITH (fillfactor = 80);"
+	"CREATE TABLE cluster_watch ("
+	"  cluster text COLLATE \"C\" PRIMARY KEY,"
+	"  host    bigint NOT NULL,"
+	"  until   timestamptz NOT NULL,"
+	"  seen_at timestamptz,"
+	"  is_lost boolean NOT NULL DEFAULT true,"
+	"  error   text NOT NULL DEFAULT ''"
+	");";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
 	{ 3, "manifests, sets, contexts and a cache",  contents_sql  },
 	{ 4, "units and their objects",                units_sql     },
+	{ 5, "what is seen on clusters",               seen_sql      },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

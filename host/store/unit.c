@@ -17,7 +17,7 @@ static const struct query move_query = { "unit_move",
 	" JOIN resource_set s ON s.digest = p.set WHERE p.context = $2),"
 	"present AS MATERIALIZED (SELECT u.id, w.set, w.size,"
 	" u.is_wanted AND u.set = w.set AND u.status_context = $3 AS is_kept,"
-	" coalesce(u.applied = w.set, false) AND u.label = $3 AND u.tried = '{}' AS is_done"
+	" coalesce(u.applied = w.set, false) AND u.label = $3 AND u.tried = '{}' AND NOT u.is_unsure AS is_done"
 	" FROM wanted w JOIN unit u ON u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster),"
 	"kept AS (UPDATE unit u SET context = $2, event = $4, is_stopped = false,"
 	" attempts = CASE WHEN p.is_done THEN u.attempts ELSE 0 END,"

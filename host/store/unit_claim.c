@@ -37,11 +37,12 @@ static const struct query claim_query = { "unit_claim",
 	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
 	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
-	" THEN array_append(u.tried, u.set) ELSE u.tried END"
+	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
+	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
 	" FROM mine WHERE u.id = mine.id RETURNING u.*)"
 	" SELECT c.id, c.owner, c.generation, c.status_context, c.context, r.path, c.app, c.cluster, c.event,"
 	" coalesce(x.meta, ''), c.is_wanted, c.set, c.applied, c.attempts, c.label,"
-	" (SELECT string_agg(t, ''::bytea) FROM unnest(c.tried) AS t)"
+	" (SELECT string_agg(t, ''::bytea) FROM unnest(c.tried) AS t), c.is_unsure"
 	" FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
@@ -85,6 +86,7 @@ static struct unit_row unit_of(const struct rows *rows, size_t i, int64_t lease)
 		.desired = rows_digest(rows, i, 11), .applied = rows_digest(rows, i, 12),
 		.attempts = rows_int(rows, i, 13), .lease = lease, .label = rows_int(rows, i, 14),
 		.tried = (const struct digest *) (const void *) tried.ptr, .tried_count = tried.len / DIGEST_SIZE,
+		.is_unsure = rows_bool(rows, i, 16),
 	};
 }
 

@@ -10,6 +10,7 @@
 #define SQL_IS_EMPTY  "(NOT u.is_wanted AND u.applied IS NULL AND u.tried = '{}')"
 #define SQL_IS_DONE \
 	"CASE WHEN u.is_wanted THEN coalesce(u.applied = u.set, false) AND u.label = u.status_context AND u.tried = '{}'" \
+	" AND NOT u.is_unsure" \
 	" ELSE u.applied IS NULL AND u.tried = '{}' END"
 
 #define SQL_IN_US(parameter)  "statement_timestamp() + " parameter "::bigint * interval '1 microsecond'"

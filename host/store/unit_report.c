@@ -31,6 +31,7 @@ static const struct query report_query = { "unit_report",
 	" applied = CASE WHEN $3 = 1 THEN $8 ELSE u.applied END,"
 	" label = CASE WHEN $3 = 1 THEN $9 ELSE u.label END,"
 	" tried = CASE WHEN $3 = 1 THEN '{}' ELSE u.tried END,"
+	" is_unsure = u.is_unsure AND $3 <> 1,"
 	" attempts = CASE WHEN NOT self.is_same THEN u.attempts WHEN $3 = 1 THEN 0 ELSE u.attempts + 1 END,"
 	" is_failed = self.is_same AND $3 = 3,"
 	" error = CASE WHEN self.is_same THEN $6 ELSE u.error END,"

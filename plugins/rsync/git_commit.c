@@ -66,20 +66,6 @@ static bool is_same(const struct job *a, const struct job *b)
 
 /* -- what shall be there -- */
 
-/* Helm hooks of deleting, rolling back and testing have no moment in Git; those of installing are objects like others. */
-static bool is_wanted(const struct object *object)
-{
-	static const char *const events[] = { "pre-install", "post-install", "pre-upgrade", "post-upgrade" };
-
-	if (object->phase != EMCO_PHASE_HOOK)
-		return true;
-	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
-		if (object->events.len > 0 &&
-		    memmem(object->events.ptr, object->events.len, events[i], strlen(events[i])) != NULL)
-			return true;
-	return false;
-}
-
 /* A Secret in Git is readable by whoever reads the repository: only when the sync object says so. */
 static emco_status set_check(struct pass *pass, struct job *job)
 {
@@ -130,7 +116,7 @@ static emco_status files_put(struct git_changes *changes, struct object_set *set
 
 		if (path == NULL)
 			return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
-		if (!is_wanted(object))
+		if (!object_is_wanted(object))
 			continue;
 		memcpy(id.id, object->git_id, sizeof object->git_id);
 		status = git_changes_put(
@@ -154,7 +140,7 @@ static emco_status files_prune(struct git_changes *changes, const struct object_
 			const struct object *object =
 				object_find(desired, (emco_str) { name, len - (sizeof SUFFIX - 1) });
 
-			if (object != NULL && is_wanted(object))
+			if (object != NULL && object_is_wanted(object))
 				continue;
 		}
 

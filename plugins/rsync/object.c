@@ -61,8 +61,7 @@ static bool is_cluster_scoped(const json_t *object)
 	return false;
 }
 
-/* The items of a List; NULL for anything else. */
-static json_t *list_items(const json_t *object)
+json_t *object_items(const json_t *object)
 {
 	json_t *items = json_object_get(object, "items");
 
@@ -71,7 +70,7 @@ static json_t *list_items(const json_t *object)
 
 static bool holds_secret(const json_t *object, int depth)
 {
-	json_t *item, *items = list_items(object);
+	json_t *item, *items = object_items(object);
 	size_t  i;
 
 	if (strcmp(text_at(object, "kind"), "Secret") == 0 && is_of_group(object, ""))
@@ -148,7 +147,7 @@ static emco_status tag_one(json_t *object, const char *label, const char *namesp
 static emco_status tag_deep(json_t *object, const char *label, const char *namespace_, uint32_t tag, int depth,
                             struct fault *fault)
 {
-	json_t     *item, *items = list_items(object);
+	json_t     *item, *items = object_items(object);
 	emco_status status = EMCO_OK;
 	size_t      i;
 
@@ -257,8 +256,7 @@ static bool write_value(FILE *out, const json_t *value)
 	return is_whole;
 }
 
-/* One line of JSON and a newline, in the pass's memory.  NULL: no memory. */
-static const char *text_of(struct pass *pass, const json_t *object)
+const char *object_text(struct pass *pass, const json_t *object)
 {
 	char  *text = NULL;
 	size_t len = 0;
@@ -296,6 +294,8 @@ static emco_status entry_take(void *data, const emco_set_entry *entry)
 	}
 	set->objects[set->count++] = (struct object) {
 		.name = entry->object.name, .digest = entry->digest, .phase = entry->object.phase,
+		.api_version = entry->object.api_version, .kind = entry->object.kind,
+		.namespace_ = entry->object.namespace_,
 		.events = entry->object.events, .is_secret = entry->secret != 0,
 	};
 	return EMCO_OK;
@@ -344,14 +344,38 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 		object->is_secret = object->is_secret || holds_secret(value, 0);
 		status = object_tag(value, set->label, pass_text(pass, set->namespace_), set->target->tag, fault);
 	}
+	if (status == EMCO_OK && (set->target->tag & TAG_KUBE) != 0) {
+		status = pieces_of(pass, value, &object->pieces, &object->piece_count, fault);
+		json_decref(value);
+		return status;
+	}
 	if (status == EMCO_OK)
-		text = text_of(pass, value);
+		text = object_text(pass, value);
 	if (text != NULL)
 		object->text = str_of(text);
 	else if (status == EMCO_OK)
 		status = fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	json_decref(value);
 	return status;
+}
+
+emco_status object_ready(struct pass *pass, const struct object_set *set, struct object *object, struct fault *fault)
+{
+	struct fault own = { .code = EMCO_OK };
+
+	if (object->is_ready)
+		return EMCO_OK;
+	if (body_make(pass, set, object, &own) != EMCO_OK) {
+		if (own.code != EMCO_E_INVALID) {
+			*fault = own;
+			return own.code;
+		}
+		object->message = pass_text(pass, str_of(own.text));
+		if (object->message == NULL)
+			return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	}
+	object->is_ready = true;
+	return EMCO_OK;
 }
 
 /* The first object that cannot be made ready gives the fault; what is wrong with each stays with it. */
@@ -404,7 +428,7 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 		                              : fault_say(fault, status, "could not read the set of objects: %.*s",
 		                                          STR_ARG(pass->call->fault(pass->call)));
 	status = sort_names(pass, set, fault);
-	if (status == EMCO_OK && target != NULL)
+	if (status == EMCO_OK && target != NULL && (target->tag & TAG_KUBE) == 0)
 		status = bodies_make(pass, set, fault);
 	if (status == EMCO_OK || status == EMCO_E_INVALID) {
 		if (status != EMCO_OK)
@@ -414,6 +438,19 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 	}
 	*ret_set = set;
 	return status;
+}
+
+bool object_is_wanted(const struct object *object)
+{
+	static const char *const events[] = { "pre-install", "post-install", "pre-upgrade", "post-upgrade" };
+
+	if (object->phase != EMCO_PHASE_HOOK)
+		return true;
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+		if (object->events.len > 0 &&
+		    memmem(object->events.ptr, object->events.len, events[i], strlen(events[i])) != NULL)
+			return true;
+	return false;
 }
 
 struct object *object_find(const struct object_set *set, emco_str name)

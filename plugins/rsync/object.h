@@ -7,6 +7,7 @@
 #ifndef RSYNC_OBJECT_H
 #define RSYNC_OBJECT_H
 
+#include "plugins/rsync/piece.h"
 #include "plugins/rsync/target.h"
 
 #include <jansson.h>
@@ -15,8 +16,12 @@
 
 struct object {
 	emco_str      name;              /* "web+Deployment"                                     */
+	emco_str      api_version, kind, namespace_;
 	emco_str      digest;            /* of the stored body                                   */
 	emco_str      text;              /* tagged JSON and a newline; empty when not ready      */
+	struct piece *pieces;            /* with TAG_KUBE: what is sent                          */
+	size_t        piece_count;
+	bool          is_ready;          /* object_ready was here: pieces, or message            */
 	int32_t       phase;
 	emco_str      events;            /* of a hook                                            */
 	bool          is_secret;
@@ -45,6 +50,21 @@ emco_status object_label(struct pass *pass, const emco_unit *unit, const char **
  */
 emco_status object_set_read(struct pass *pass, emco_str digest, const struct target *target, const char *label,
                             emco_str namespace_, struct object_set **ret_set, struct fault *fault);
+
+/*
+ * With TAG_KUBE bodies are read when they are needed: most objects of most sets are on the cluster already.  EMCO_OK also
+ * when it cannot be made ready, which its message says.  Other faults are of the pass.
+ */
+emco_status object_ready(struct pass *pass, const struct object_set *set, struct object *object, struct fault *fault);
+
+/* Helm hooks that install or upgrade are objects like others; the other hooks are left out. */
+bool object_is_wanted(const struct object *object);
+
+/* The items of a List; NULL for anything else. */
+json_t *object_items(const json_t *object);
+
+/* One line of JSON and a newline, in the pass's memory.  NULL: no memory. */
+const char *object_text(struct pass *pass, const json_t *object);
 
 /* The object of a name; NULL. */
 struct object *object_find(const struct object_set *set, emco_str name);

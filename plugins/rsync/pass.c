@@ -1,5 +1,7 @@
 #include "plugins/rsync/pass.h"
 
+#include "lib/base/error.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,20 @@ emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ..
 		if ((unsigned char) *c < ' ')
 			*c = ' ';
 	return code;
+}
+
+emco_status status_of(int status)
+{
+	static const emco_status words[ST_STATUS_COUNT] = {
+		[ST_OK] = EMCO_OK, [ST_INVALID] = EMCO_E_INVALID, [ST_MALFORMED] = EMCO_E_INVALID,
+		[ST_NOT_FOUND] = EMCO_E_NOT_FOUND, [ST_EXISTS] = EMCO_E_EXISTS, [ST_CONFLICT] = EMCO_E_CONFLICT,
+		[ST_TOO_LARGE] = EMCO_E_TOO_LARGE, [ST_UNAUTHENTICATED] = EMCO_E_FORBIDDEN,
+		[ST_FORBIDDEN] = EMCO_E_FORBIDDEN, [ST_UNAVAILABLE] = EMCO_E_UNAVAILABLE,
+		[ST_DEADLINE] = EMCO_E_DEADLINE, [ST_UPSTREAM] = EMCO_E_UPSTREAM, [ST_NO_MEMORY] = EMCO_E_NO_MEMORY,
+	};
+	const bool is_known = status >= 0 && status < ST_STATUS_COUNT;
+
+	return is_known && (status == ST_OK || words[status] != EMCO_OK) ? words[status] : EMCO_E_INTERNAL;
 }
 
 int64_t now_ns(void)
@@ -92,7 +108,6 @@ bool pass_renew(struct pass *pass)
 
 		if (!job_is_live(job))
 			continue;
-
 		const emco_status status = pass->units->renew(pass->call, job->unit, pass->config->lease_ms * 1000000);
 		if (status == EMCO_E_CONFLICT)
 			job->is_lost = true;

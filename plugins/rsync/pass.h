@@ -1,7 +1,8 @@
 /*
  * pass.h - one pass of a worker: a batch of units of one owner, and what is known about each.
  *
- * A pass lives on two calls: the units belong to the call they were claimed on, everything else to the call the work is
+ * A pass is looked after by one thread at a time: the worker that began it, or the one for stragglers when clusters keep it
+ * waiting.  It lives on two calls: the units belong to the call they were claimed on, everything else to the call the work is
  * done on, and dies with it.  While a pass works, pass_alive keeps its leases fresh: whatever may take long calls it.  A
  * unit whose lease is lost belongs to somebody else from that moment: nothing more is published for it.
  */
@@ -12,14 +13,18 @@
 #include "emco/units.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define RSYNC_PRINTF(f, a)  __attribute__((format(printf, f, a)))
 #define RSYNC_MUST_CHECK    __attribute__((warn_unused_result))
 
-struct target;
+struct bell;
+struct kube;
 struct object_set;
+struct target;
+struct work;
 
 /* The options of rsync.conf. */
 struct config {
@@ -28,6 +33,9 @@ struct config {
 	int64_t  remote_timeout_ms;
 	int32_t  local_remotes;
 	emco_str ssh_key_file, author, email;
+	int64_t  wait_limit_ms, patience_ms;
+	emco_str immutable;
+	int32_t  takeover, keep_crds;
 };
 
 /* Why a unit could not be done.  Fixed size: reporting "out of memory" needs no memory. */
@@ -40,6 +48,13 @@ struct fault {
 /* Fill fault and return code.  Over-long text is cut. */
 emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ...) RSYNC_PRINTF(3, 4);
 
+/* What a report says of one object. */
+struct note {
+	emco_str    name;
+	int32_t     state;              /* EMCO_OBJECT_...                                         */
+	const char *message;            /* NULL: none                                              */
+};
+
 /* One unit on its way. */
 struct job {
 	const emco_unit     *unit;
@@ -49,6 +64,10 @@ struct job {
 	struct object_set   *desired;   /* NULL: nothing shall be there                            */
 	struct fault         fault;
 	bool                 is_lost;   /* the lease                                               */
+	bool                 has_ended, is_reported;
+	struct work         *work;      /* what goes on in the background; NULL: nothing           */
+	const struct note   *notes;     /* by a target that knows each object's state; NULL: none  */
+	size_t               note_count;
 };
 
 struct pass {
@@ -61,6 +80,10 @@ struct pass {
 	size_t                 count;
 	struct object_set     *sets;           /* read in this pass, newest first                  */
 	int64_t                renewed_ns;     /* when every lease was last known to be ours       */
+	struct kube           *kube;
+	_Atomic(struct bell *) bell;           /* of the thread that looks after it                */
+	struct pass           *next;           /* in the list of whoever looks after many          */
+	emco_call             *claim;          /* the call the units live on                       */
 };
 
 /*
@@ -75,7 +98,7 @@ bool pass_renew(struct pass *pass);
 /* Does the job still want to be done: no fault, lease ours? */
 static inline bool job_is_live(const struct job *job)
 {
-	return job->fault.code == EMCO_OK && !job->is_lost;
+	return job->fault.code == EMCO_OK && !job->is_lost && !job->is_reported;
 }
 
 /* Memory of the pass, zeroed.  NULL when there is none left. */
@@ -97,6 +120,10 @@ static inline emco_str str_of(const char *text)
 }
 #define STR_ARG(s)  (int) ((s).len > 4096 ? 4096 : (s).len), (s).len > 0 ? (s).ptr : ""      /* for "%.*s" */
 
+/* Has the server that gave out a struct heard of a member? */
+#define EMCO_HAS_MEMBER(ptr, member) \
+	((ptr)->size >= offsetof(__typeof__(*(ptr)), member) + sizeof((ptr)->member))
+
 /* The status context whose folder and labels the applied objects carry, when it is not the unit's; else empty. */
 static inline emco_str unit_old_context(const emco_unit *unit)
 {
@@ -107,6 +134,7 @@ static inline emco_str unit_old_context(const emco_unit *unit)
 }
 
 int64_t now_ns(void);                   /* monotonic */
+emco_status status_of(int status);      /* lib/base's words in the ABI's */
 uint64_t random_below(uint64_t limit);  /* for jitter only */
 
 #endif

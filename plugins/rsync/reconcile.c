@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NS_PER_MS = 1000000, DOUBLINGS_MAX = 40 };
+enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, DOUBLINGS_MAX = 40, REPORT_S = 30, LOOK_AGAIN_NS = 500 * NS_PER_MS };
 
-static const struct target *const targets[] = { &target_git };
+static const struct target *const targets[] = { &target_kubernetes, &target_git };
 
 /* -- where a unit goes -- */
 
@@ -21,8 +21,7 @@ const struct target *target_of(struct job *job)
 		          "no target for GitOps type \"%.*s\" in this version: use \"fluxcd\"",
 		          STR_ARG(job->access.git_ops_type));
 	else
-		fault_say(&job->fault, EMCO_E_UNIMPLEMENTED,
-		          "no target for clusters with a kubeconfig in this version");
+		fault_say(&job->fault, EMCO_E_INVALID, "the cluster has neither a kubeconfig nor a GitOps type");
 	return NULL;
 }
 
@@ -48,26 +47,31 @@ static void job_prepare(struct pass *pass, struct job *job)
 
 /* -- the work -- */
 
-void reconcile(struct pass *pass)
+static void begin_all(struct pass *pass)
 {
-	struct job **group = pass_alloc(pass, pass->count, sizeof(struct job *));
-	bool        *taken = pass_alloc(pass, pass->count, sizeof(bool));
-
-	for (size_t i = 0; (group == NULL || taken == NULL) && i < pass->count; i++)
-		fault_say(&pass->jobs[i].fault, EMCO_E_NO_MEMORY, "out of memory");
-	if (group == NULL || taken == NULL)
-		return;
 	for (size_t i = 0; i < pass->count; i++) {
-		if (pass_alive(pass))
-			job_prepare(pass, &pass->jobs[i]);
-		else
-			fault_say(&pass->jobs[i].fault, EMCO_E_DEADLINE, "not done in time");
+		struct job *job = &pass->jobs[i];
+
+		if (!pass_alive(pass)) {
+			fault_say(&job->fault, EMCO_E_DEADLINE, "not done in time");
+			continue;
+		}
+		job_prepare(pass, job);
+		if (job_is_live(job) && job->target->begin != NULL)
+			job->target->begin(pass, job);
+		int64_t next_ns;
+		if (job->work != NULL)           /* the first requests go out while others are prepared */
+			job->has_ended = job->target->go_on(pass, job, &next_ns);
 	}
+}
+
+static void apply_all(struct pass *pass, struct job **group, bool *taken)
+{
 	for (size_t i = 0; i < pass->count; i++) {
 		struct job *first = &pass->jobs[i];
 		size_t      count = 0;
 
-		if (!job_is_live(first) || taken[i])
+		if (!job_is_live(first) || taken[i] || first->target->apply == NULL)
 			continue;
 		for (size_t k = i; k < pass->count; k++) {
 			struct job *job = &pass->jobs[k];
@@ -81,7 +85,6 @@ void reconcile(struct pass *pass)
 		first->target->apply(pass, group, count);
 	}
 }
-
 /* -- reports -- */
 
 int64_t retry_delay_ns(const struct config *config, uint32_t attempts)
@@ -134,6 +137,24 @@ static struct object_set *names_read(struct pass *pass, emco_str digest)
 	if (digest.len == 0 || object_set_read(pass, digest, NULL, "", EMCO_STR(""), &set, &fault) != EMCO_OK)
 		return NULL;
 	return set;
+}
+
+static void notes_add(struct pass *pass, const struct job *job, emco_unit_report *report)
+{
+	emco_object_state *states = pass_alloc(pass, job->note_count + 1, sizeof *states);
+
+	if (states == NULL)
+		return;
+	report->objects = states;
+	report->object_count = (uint32_t) job->note_count;
+	for (size_t i = 0; i < job->note_count; i++) {
+		const struct note *note = &job->notes[i];
+
+		states[i] = (emco_object_state) {
+			.size = sizeof *states, .state = note->state, .name = note->name,
+			.message = str_of(note->message != NULL ? note->message : ""),
+		};
+	}
 }
 
 /* Desired objects in order, then those that were applied and are not desired any more. */
@@ -190,7 +211,10 @@ static void job_report(struct pass *pass, const struct job *job)
 		report.retry_after_ns = retry_delay_ns(pass->config, job->unit->attempts);
 	else if (report.outcome == EMCO_UNIT_FAILED)
 		report.retry_after_ns = pass->config->retry_failed_ms * NS_PER_MS;
-	states_add(pass, job, &report);
+	if (job->notes != NULL)
+		notes_add(pass, job, &report);
+	else
+		states_add(pass, job, &report);
 
 	const emco_status status = pass->units->report(pass->call, job->unit, &report);
 	if (report.outcome != EMCO_UNIT_DONE)
@@ -200,9 +224,65 @@ static void job_report(struct pass *pass, const struct job *job)
 		                pass->call->fault(pass->call));
 }
 
-void reconcile_report(struct pass *pass)
+void reconcile(struct pass *pass)
+{
+	struct job **group = pass_alloc(pass, pass->count, sizeof(struct job *));
+	bool        *taken = pass_alloc(pass, pass->count, sizeof(bool));
+	int64_t      next_ns;
+
+	for (size_t i = 0; (group == NULL || taken == NULL) && i < pass->count; i++)
+		fault_say(&pass->jobs[i].fault, EMCO_E_NO_MEMORY, "out of memory");
+	if (group != NULL && taken != NULL) {
+		begin_all(pass);
+		apply_all(pass, group, taken);
+	}
+	(void) reconcile_go_on(pass, &next_ns);
+}
+
+size_t reconcile_go_on(struct pass *pass, int64_t *ret_next_ns)
+{
+	emco_call *const work = pass->call;
+	emco_call       *report = NULL;
+	size_t           left = 0;
+	int64_t          next_ns = now_ns() + LOOK_AGAIN_NS;
+
+	(void) pass_alive(pass);
+	for (size_t i = 0; i < pass->count; i++) {
+		struct job *job = &pass->jobs[i];
+		int64_t     job_next_ns = 0;
+
+		if (job->is_reported)
+			continue;
+		if (job->work != NULL && !job->has_ended && !job->target->go_on(pass, job, &job_next_ns)) {
+			if (job_next_ns != 0 && job_next_ns < next_ns)
+				next_ns = job_next_ns;
+			left++;
+			continue;
+		}
+		/* NULL: the server stops.  The leases end with its liveness, and the units are claimed again. */
+		if (!job->is_lost && report == NULL)
+			report = pass->host->begin(pass->host, EMCO_STR("rsync.report"), (int64_t) REPORT_S * NS_PER_S);
+		if (!job->is_lost && report != NULL) {
+			struct object_set *const sets = pass->sets;
+
+			pass->call = report;
+			job_report(pass, job);
+			pass->sets = sets;       /* those read for the report go with its call */
+			pass->call = work;
+		}
+		job->is_reported = true;
+		if (job->target != NULL && job->target->drop != NULL)
+			job->target->drop(job);
+	}
+	if (report != NULL)
+		pass->host->end(pass->host, report);
+	*ret_next_ns = next_ns;
+	return left;
+}
+
+void reconcile_drop(struct pass *pass)
 {
 	for (size_t i = 0; i < pass->count; i++)
-		if (!pass->jobs[i].is_lost)
-			job_report(pass, &pass->jobs[i]);
+		if (pass->jobs[i].target != NULL && pass->jobs[i].target->drop != NULL)
+			pass->jobs[i].target->drop(&pass->jobs[i]);
 }

@@ -1,13 +1,19 @@
 /*
  * rsync - brings objects to clusters.
  *
+ * A worker begins a pass and waits as long as it makes progress.  A pass that clusters keep waiting is handed over to the
+ * thread for stragglers, which looks after many: a dead cluster costs no worker.
+ *
  * Workers claim units, make applied equal desired, and report; nothing else happens here.  A worker waits for units on one
  * call and works on another, so that work has its whole time however late it came.  Everything is repeatable: a worker
  * that dies in the middle loses its leases, and whoever claims the units next finds done what was done.
  */
 #include "emco/plugin.h"
+#include "plugins/rsync/bell.h"
 #include "plugins/rsync/git_repo.h"
 #include "plugins/rsync/reconcile.h"
+
+#include "lib/kube/client.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +24,8 @@
 
 enum {
 	WAIT_S = 60,                    /* for work, on one call                                */
-	REPORT_S = 30,
+	STRAGGLERS_MAX = 512,           /* passes handed over; beyond that, workers wait        */
+	LOOK_MS = 200,                  /* how often stragglers are looked at when no bell rings */
 	PAUSE_MS = 1000,                /* after a claim that failed                            */
 	NS_PER_MS = 1000000,
 	NS_PER_S = 1000000000,
@@ -31,7 +38,13 @@ struct emco_instance {
 	const struct config   *config;
 	pthread_t             *workers;
 	size_t                 worker_count;     /* running                                     */
-	pthread_mutex_t        lock;             /* guards is_stopping, trouble                 */
+	struct kube           *kube;
+	struct bell           *bells;            /* of each worker; the last one of the stragglers' */
+	pthread_t              straggler;
+	bool                   has_straggler;    /* runs                                        */
+	struct pass           *handed_over, *left_behind;       /* under lock                   */
+	size_t                 straggling;                      /* under lock                   */
+	pthread_mutex_t        lock;             /* guards is_stopping, trouble, passes         */
 	pthread_cond_t         stopped;
 	bool                   is_stopping;
 	char                   trouble[256];     /* why the last claim failed; empty: it did not */
@@ -62,6 +75,16 @@ static const emco_option options[] = {
 	            .help = "Name in Git commits."),
 	EMCO_OPTION(struct config, email, .dflt = "emcod@localhost", .min = 1, .max = 200,
 	            .help = "Address in Git commits."),
+	EMCO_OPTION(struct config, wait_limit_ms, .dflt = "30000", .min = 100, .max = 3600000,
+	            .help = "Longest wait in one try for a definition to be served or an object to be gone."),
+	EMCO_OPTION(struct config, patience_ms, .dflt = "250", .min = 1, .max = 60000,
+	            .help = "How long a pass may stand still before it is waited for aside."),
+	EMCO_OPTION(struct config, immutable, .dflt = "refuse", .min = 6, .max = 7,
+	            .help = "What cannot be changed on a living object: refuse, or replace it."),
+	EMCO_OPTION(struct config, takeover, .dflt = "false",
+	            .help = "Take over objects that others have applied."),
+	EMCO_OPTION(struct config, keep_crds, .dflt = "true",
+	            .help = "Leave custom resource definitions, and so all their resources, when they are not desired any more."),
 	EMCO_OPTION_END,
 };
 
@@ -82,6 +105,8 @@ static emco_status check(const emco_host *host, emco_call *call, const void *dat
 	if (config->retry_max_ms < config->retry_min_ms)
 		return say(call, EMCO_E_INVALID, "retry_max_ms",
 		           "\"retry_max_ms\" must not be less than \"retry_min_ms\"", "");
+	if (!str_is(config->immutable, "refuse") && !str_is(config->immutable, "replace"))
+		return say(call, EMCO_E_INVALID, "immutable", "\"immutable\" is \"refuse\" or \"replace\"", "");
 	return EMCO_OK;
 }
 
@@ -124,7 +149,123 @@ static void pause_ms(emco_instance *self, int64_t ms)
 	pthread_mutex_unlock(&self->lock);
 }
 
-struct claiming { emco_call *call; struct pass *pass; size_t room; };
+/* -- passes -- */
+
+static void pass_free(struct pass *pass)
+{
+	reconcile_drop(pass);
+	if (pass->call != NULL)
+		pass->host->end(pass->host, pass->call);
+	pass->host->end(pass->host, pass->claim);
+	free(pass);
+}
+
+/* The server stops while requests are under way: what they write to lives until the client has ended them. */
+static void pass_leave(emco_instance *self, struct pass *pass)
+{
+	pthread_mutex_lock(&self->lock);
+	pass->next = self->left_behind;
+	self->left_behind = pass;
+	pthread_mutex_unlock(&self->lock);
+}
+
+/* false: there are too many already. */
+static bool pass_hand_over(emco_instance *self, struct pass *pass)
+{
+	struct bell *bell = &self->bells[self->config->workers];
+
+	(void) pass_renew(pass);
+	pthread_mutex_lock(&self->lock);
+	const bool is_taken = self->straggling < STRAGGLERS_MAX && !self->is_stopping;
+	if (is_taken) {
+		self->straggling++;
+		atomic_store(&pass->bell, bell);
+		pass->next = self->handed_over;
+		self->handed_over = pass;
+	}
+	pthread_mutex_unlock(&self->lock);
+	if (is_taken)
+		bell_ring(bell);
+	return is_taken;
+}
+
+/* Takes pass. */
+static void pass_wait(emco_instance *self, struct pass *pass)
+{
+	const int64_t patience_ns = self->config->patience_ms * NS_PER_MS;
+	int64_t       moved_ns = now_ns(), next_ns;
+	size_t        left = reconcile_go_on(pass, &next_ns), before = left;
+
+	while (left > 0 && !is_stopping(self)) {
+		const int64_t limit_ns = moved_ns + patience_ns;
+
+		if (now_ns() > limit_ns) {
+			if (pass_hand_over(self, pass))
+				return;
+			moved_ns = now_ns();
+		}
+		bell_wait(atomic_load(&pass->bell), next_ns < limit_ns ? next_ns : limit_ns + 1);
+		left = reconcile_go_on(pass, &next_ns);
+		if (left < before)
+			moved_ns = now_ns();
+		before = left;
+	}
+	if (left > 0)
+		pass_leave(self, pass);
+	else
+		pass_free(pass);
+}
+
+static void *straggler_run(void *data)
+{
+	emco_instance *self = data;
+	struct bell   *bell = &self->bells[self->config->workers];
+	struct pass   *passes = NULL;
+
+	while (!is_stopping(self)) {
+		int64_t next_ns = now_ns() + (int64_t) LOOK_MS * NS_PER_MS;
+
+		pthread_mutex_lock(&self->lock);
+		struct pass *more = self->handed_over;
+		self->handed_over = NULL;
+		pthread_mutex_unlock(&self->lock);
+		while (more != NULL) {
+			struct pass *pass = more;
+
+			more = pass->next;
+			pass->next = passes;
+			passes = pass;
+		}
+		for (struct pass **at = &passes; *at != NULL;) {
+			struct pass *pass = *at;
+			int64_t      pass_next_ns;
+
+			if (reconcile_go_on(pass, &pass_next_ns) > 0) {
+				if (pass_next_ns < next_ns)
+					next_ns = pass_next_ns;
+				at = &pass->next;
+				continue;
+			}
+			*at = pass->next;
+			pass_free(pass);
+			pthread_mutex_lock(&self->lock);
+			self->straggling--;
+			pthread_mutex_unlock(&self->lock);
+		}
+		bell_wait(bell, next_ns);
+	}
+	while (passes != NULL) {
+		struct pass *pass = passes;
+
+		passes = pass->next;
+		pass_leave(self, pass);
+	}
+	return NULL;
+}
+
+/* -- workers -- */
+
+struct claiming { struct pass *pass; size_t room; };
 
 static emco_status unit_take(void *data, const emco_unit *unit)
 {
@@ -136,66 +277,69 @@ static emco_status unit_take(void *data, const emco_unit *unit)
 	return EMCO_OK;
 }
 
-/* The units are done with when the claiming call ends, so that one ends last. */
-static void pass_work(emco_instance *self, struct pass *pass)
+/* Takes call.  NULL: no memory, and call is ended. */
+static struct pass *pass_new(emco_instance *self, emco_call *call, struct bell *bell)
 {
-	emco_call *work =
-		self->host->begin(self->host, EMCO_STR("rsync.work"), self->config->work_limit_ms * NS_PER_MS);
+	struct pass *pass = calloc(1, sizeof *pass);
+	struct job  *jobs = call->alloc(call, (uint64_t) self->config->batch, sizeof *jobs);
 
-	if (work == NULL)
-		return;
-	pass->call = work;
-	reconcile(pass);
-
-	/* NULL: the server stops.  The leases end with its liveness, and the units are claimed again. */
-	emco_call *report = self->host->begin(self->host, EMCO_STR("rsync.report"), (int64_t) REPORT_S * NS_PER_S);
-	if (report != NULL) {
-		pass->call = report;
-		reconcile_report(pass);
-		self->host->end(self->host, report);
+	if (pass == NULL || jobs == NULL) {
+		free(pass);
+		self->host->end(self->host, call);
+		return NULL;
 	}
-	self->host->end(self->host, work);
+	pass->host = self->host;
+	pass->units = self->units;
+	pass->clusters = self->clusters;
+	pass->config = self->config;
+	pass->kube = self->kube;
+	pass->claim = call;
+	pass->jobs = jobs;
+	atomic_init(&pass->bell, bell);
+	return pass;
 }
 
 /* false: wait a little before the next one. */
-static bool pass_run(emco_instance *self, emco_call *call)
+static bool pass_run(emco_instance *self, struct pass *pass)
 {
-	const size_t    room = (size_t) self->config->batch;
-	struct pass     pass = {
-		    .host = self->host, .units = self->units, .clusters = self->clusters, .config = self->config
-	};
-	struct claiming claiming = { .call = call, .pass = &pass, .room = room };
-
-	pass.jobs = call->alloc(call, room, sizeof *pass.jobs);
-	if (pass.jobs == NULL)
-		return false;
-	pass.renewed_ns = now_ns();
-
+	struct claiming   claiming = { .pass = pass, .room = (size_t) self->config->batch };
+	emco_call        *call = pass->claim;
 	const emco_status status =
-		self->units->claim(call, room, self->config->lease_ms * NS_PER_MS, unit_take, &claiming);
+		self->units->claim(call, claiming.room, self->config->lease_ms * NS_PER_MS, unit_take, &claiming);
+
 	if (status != EMCO_OK && status != EMCO_E_DEADLINE) {
 		note_trouble(self, call->fault(call).len > 0 ? call->fault(call) : EMCO_STR("no reason given"));
+		pass_free(pass);
 		return false;
 	}
 	note_trouble(self, EMCO_STR(""));
-	if (status == EMCO_OK && pass.count > 0) {
-		pass.renewed_ns = now_ns();
-		pass_work(self, &pass);
+	if (status == EMCO_OK && pass->count > 0)
+		pass->call = self->host->begin(self->host, EMCO_STR("rsync.work"),
+		                               self->config->work_limit_ms * NS_PER_MS);
+	if (pass->call == NULL) {
+		pass_free(pass);
+		return true;
 	}
+	pass->renewed_ns = now_ns();
+	reconcile(pass);
+	pass_wait(self, pass);
 	return true;
 }
 
+struct worker { emco_instance *self; size_t number; };
+
 static void *worker_run(void *data)
 {
-	emco_instance *self = data;
+	struct worker *worker = data;
+	emco_instance *self = worker->self;
+	struct bell   *bell = &self->bells[worker->number];
 
+	free(worker);
 	while (!is_stopping(self)) {
-		emco_call *call = self->host->begin(self->host, EMCO_STR("rsync.claim"), (int64_t) WAIT_S * NS_PER_S);
-		const bool is_well = call != NULL && pass_run(self, call);
+		emco_call   *call = self->host->begin(self->host, EMCO_STR("rsync.claim"), (int64_t) WAIT_S * NS_PER_S);
+		struct pass *pass = call != NULL ? pass_new(self, call, bell) : NULL;
 
-		if (call != NULL)
-			self->host->end(self->host, call);
-		if (!is_well)
+		if (pass == NULL || !pass_run(self, pass))
 			pause_ms(self, PAUSE_MS);
 	}
 	return NULL;
@@ -208,6 +352,10 @@ static void destroy(emco_instance *self)
 	if (self == NULL)
 		return;
 	git_repo_done();
+	kube_close(self->kube);
+	for (int64_t i = 0; self->bells != NULL && i <= self->config->workers; i++)
+		bell_done(&self->bells[i]);
+	free(self->bells);
 	pthread_cond_destroy(&self->stopped);
 	pthread_mutex_destroy(&self->lock);
 	free(self->workers);
@@ -237,8 +385,11 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&self->stopped, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (self->workers == NULL || self->units == NULL || self->clusters == NULL) {
-		const bool is_memory = self->workers == NULL;
+	self->bells = calloc((size_t) config->workers + 1, sizeof *self->bells);
+	for (int64_t i = 0; self->bells != NULL && i <= config->workers; i++)
+		bell_init(&self->bells[i]);
+	if (self->workers == NULL || self->bells == NULL || self->units == NULL || self->clusters == NULL) {
+		const bool is_memory = self->workers == NULL || self->bells == NULL;
 
 		destroy(self);
 		return is_memory ? say(call, EMCO_E_NO_MEMORY, "", "out of memory", "")
@@ -246,8 +397,38 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 		                       "this server offers no \"" EMCO_UNITS_1 "\" or no \"" EMCO_CLUSTERS_1 "\"",
 		                       "Install the plugin that came with the server.");
 	}
+
+	const struct kube_options options_of_kube = { .user_agent = "emcod/" EMCO_VERSION " (rsync)" };
+	struct error              err = { 0 };
+	const enum status         st = kube_open(&options_of_kube, &self->kube, &err);
+	if (st != ST_OK) {
+		destroy(self);
+		return say(call, status_of(st), "", err.text, err.hint);
+	}
 	*ret_instance = self;
 	return EMCO_OK;
+}
+
+/* Passes that are not over: their clusters are let go, the client ends their requests, and then nothing refers to them. */
+static void passes_end(emco_instance *self)
+{
+	while (self->handed_over != NULL) {
+		struct pass *pass = self->handed_over;
+
+		self->handed_over = pass->next;
+		pass->next = self->left_behind;
+		self->left_behind = pass;
+	}
+	for (struct pass *pass = self->left_behind; pass != NULL; pass = pass->next)
+		reconcile_drop(pass);
+	kube_close(self->kube);
+	self->kube = NULL;
+	while (self->left_behind != NULL) {
+		struct pass *pass = self->left_behind;
+
+		self->left_behind = pass->next;
+		pass_free(pass);
+	}
 }
 
 /* Refuse new work, let the pass in progress see that it is cancelled, join. */
@@ -257,15 +438,28 @@ static void stop(emco_instance *self)
 	self->is_stopping = true;
 	pthread_cond_broadcast(&self->stopped);
 	pthread_mutex_unlock(&self->lock);
+	for (int64_t i = 0; i <= self->config->workers; i++)
+		bell_ring(&self->bells[i]);
 	for (size_t i = 0; i < self->worker_count; i++)
 		pthread_join(self->workers[i], NULL);
 	self->worker_count = 0;
+	if (self->has_straggler)
+		pthread_join(self->straggler, NULL);
+	self->has_straggler = false;
+	passes_end(self);
 }
 
 static emco_status start(emco_instance *self, emco_call *call)
 {
+	self->has_straggler = pthread_create(&self->straggler, NULL, straggler_run, self) == 0;
 	for (int64_t i = 0; i < self->config->workers; i++) {
-		if (pthread_create(&self->workers[i], NULL, worker_run, self) != 0) {
+		struct worker *worker = malloc(sizeof *worker);
+
+		if (worker != NULL)
+			*worker = (struct worker) { self, (size_t) i };
+		if (worker == NULL || !self->has_straggler ||
+		    pthread_create(&self->workers[i], NULL, worker_run, worker) != 0) {
+			free(worker);
 			stop(self);
 			return say(call, EMCO_E_UNAVAILABLE, "workers", "could not start a thread", "");
 		}

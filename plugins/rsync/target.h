@@ -11,6 +11,7 @@
 #include "plugins/rsync/pass.h"
 
 #define TAG_FLUX  1u                     /* objects are brought by Flux: see object.h           */
+#define TAG_KUBE  2u                     /* objects go to an API server, one by one: piece.h    */
 
 struct target {
 	const char *name;
@@ -27,9 +28,19 @@ struct target {
 	 * that could not be done, reachable of each.  Repeatable: what is so already is not sent again.
 	 */
 	void (*apply)(struct pass *pass, struct job *const *jobs, size_t count);
+
+	/*
+	 * Instead of apply, where waiting would be long: begin a job and return.  go_on is called when the pass's bell has
+	 * rung, and at *ret_next_ns at the latest; true: the job has ended, with its fault and notes.  drop lets go of what
+	 * the job holds, ended or not; nothing of the job may be called back after it.
+	 */
+	void (*begin)(struct pass *pass, struct job *job);
+	bool (*go_on)(struct pass *pass, struct job *job, int64_t *ret_next_ns);
+	void (*drop)(struct job *job);
 };
 
-extern const struct target target_git;   /* git_commit.c */
+extern const struct target target_git;         /* git_commit.c        */
+extern const struct target target_kubernetes;  /* target_kubernetes.c */
 
 /* NULL: none takes it, and the job's fault says so.  reconcile.c */
 const struct target *target_of(struct job *job);

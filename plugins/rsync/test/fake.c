@@ -120,6 +120,24 @@ static emco_str keep(emco_call *call, const char *text)
 
 /* -- units -- */
 
+/* As the store does it: what is begun was tried, until a report says that it is true. */
+static void tried_give(emco_call *call, struct fake_unit *from, emco_unit *unit)
+{
+	emco_str *tried = call_alloc(call, FAKE_TRIED_MAX, sizeof *tried);
+	size_t    count = 0;
+
+	if (from->desired[0] != '\0' && strcmp(from->desired, from->applied) != 0) {
+		while (count < FAKE_TRIED_MAX && from->tried[count][0] != '\0' && strcmp(from->tried[count], from->desired) != 0)
+			count++;
+		must(count < FAKE_TRIED_MAX);
+		snprintf(from->tried[count], sizeof from->tried[count], "%s", from->desired);
+	}
+	for (count = 0; count < FAKE_TRIED_MAX && from->tried[count][0] != '\0'; count++)
+		tried[count] = keep(call, from->tried[count]);
+	unit->tried = tried;
+	unit->tried_count = count;
+}
+
 static emco_status claim(emco_call *call, uint64_t limit, int64_t lease_ns, emco_units_each *each, void *data)
 {
 	struct fake *fake = call_of(call)->fake;
@@ -137,6 +155,7 @@ static emco_status claim(emco_call *call, uint64_t limit, int64_t lease_ns, emco
 			*unit = fake->units[i].unit;
 			unit->desired = keep(call, fake->units[i].desired);
 			unit->applied = keep(call, fake->units[i].applied);
+			tried_give(call, &fake->units[i], unit);
 			must(each(data, unit) == EMCO_OK);
 			count++;
 		}
@@ -170,6 +189,14 @@ static emco_status renew(emco_call *call, const emco_unit *unit, int64_t lease_n
 	return fake->units[unit->id].is_stolen ? EMCO_E_CONFLICT : EMCO_OK;
 }
 
+static void note_done(struct fake_unit *to, const emco_unit *unit)
+{
+	snprintf(to->applied, sizeof to->applied, "%.*s", STR_ARG(unit->desired));
+	memset(to->tried, 0, sizeof to->tried);
+	to->unit.applied_context = unit->status_context;
+	to->unit.unsure = 0;
+}
+
 static emco_status report(emco_call *call, const emco_unit *unit, const emco_unit_report *result)
 {
 	struct fake      *fake = call_of(call)->fake;
@@ -191,7 +218,7 @@ static emco_status report(emco_call *call, const emco_unit *unit, const emco_uni
 		to->states[i].state = result->objects[i].state;
 	}
 	if (result->outcome == EMCO_UNIT_DONE)
-		snprintf(to->applied, sizeof to->applied, "%.*s", STR_ARG(unit->desired));
+		note_done(to, unit);
 	to->unit.attempts = result->outcome == EMCO_UNIT_DONE ? 0 : to->unit.attempts + 1;
 	to->reports++;
 	pthread_cond_broadcast(&fake->changed);
@@ -222,6 +249,8 @@ static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_ent
 		const char   *kind = json_string_value(json_object_get(body, "kind"));
 		const char   *name = json_string_value(json_object_get(json_object_get(body, "metadata"), "name"));
 		const char   *given = json_string_value(json_object_get(object, "name"));
+		const char   *version = json_string_value(json_object_get(body, "apiVersion"));
+		const char   *place = json_string_value(json_object_get(json_object_get(body, "metadata"), "namespace"));
 		const char   *events = json_string_value(json_object_get(object, "events"));
 		char         *digest = json_dumps(body, JSON_ENCODE_ANY | JSON_COMPACT);
 		char          own[256];
@@ -235,6 +264,8 @@ static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_ent
 			            .phase = (int32_t) json_integer_value(json_object_get(object, "phase")),
 			            .name = keep(call, given != NULL ? given : own),
 			            .events = keep(call, events != NULL ? events : ""),
+			            .api_version = keep(call, version != NULL ? version : ""),
+			            .namespace_ = keep(call, place != NULL ? place : ""),
 			            .kind = keep(call, kind != NULL ? kind : "") },
 			.digest = keep(call, digest), /* the body is its own name here */
 		};
@@ -330,10 +361,15 @@ void fake_init(struct fake *fake)
 		            .local_remotes = 1,
 		            .ssh_key_file = EMCO_STR(""),
 		            .author = EMCO_STR("emcod"),
-		            .email = EMCO_STR("emcod@localhost") },
+		            .email = EMCO_STR("emcod@localhost"),
+		            .wait_limit_ms = 2000,
+		            .patience_ms = 100,
+		            .immutable = EMCO_STR("refuse"),
+		            .keep_crds = 1 },
 	};
 	pthread_mutex_init(&fake->lock, NULL);
 	pthread_cond_init(&fake->changed, NULL);
+	bell_init(&fake->bell);
 	if (mkdtemp(fake->dir) == NULL)
 		abort();
 	setenv("HOME", fake->dir, 1);            /* Git's command line must not see the user's settings */
@@ -360,6 +396,7 @@ void fake_done(struct fake *fake)
 		free(fake->clusters[i].reference);
 		free(fake->clusters[i].resource);
 	}
+	bell_done(&fake->bell);
 	pthread_cond_destroy(&fake->changed);
 	pthread_mutex_destroy(&fake->lock);
 }
@@ -462,13 +499,15 @@ void fake_run(struct fake *fake)
 	struct pass pass = { .host = &fake->host, .units = &units, .clusters = &clusters, .config = &fake->config,
 	                     .call = working, .jobs = jobs, .renewed_ns = now_ns() };
 
+	pass.kube = fake->kube;
+	atomic_init(&pass.bell, &fake->bell);
 	if (claim(claiming, FAKE_MAX, 1, take, &pass) == EMCO_OK) {
-		emco_call *reporting = host_begin(&fake->host, EMCO_STR("report"), 10000000000);
+		int64_t next_ns = 0;
 
 		reconcile(&pass);
-		pass.call = reporting;
-		reconcile_report(&pass);
-		host_end(&fake->host, reporting);
+		while (reconcile_go_on(&pass, &next_ns) > 0)
+			bell_wait(&fake->bell, next_ns);
+		reconcile_drop(&pass);
 	}
 	host_end(&fake->host, working);
 	host_end(&fake->host, claiming);

@@ -8,6 +8,7 @@
 #define RSYNC_TEST_FAKE_H
 
 #include "emco/plugin.h"
+#include "plugins/rsync/bell.h"
 #include "plugins/rsync/reconcile.h"
 
 #include <limits.h>
@@ -16,12 +17,12 @@
 /* The plugin's one symbol, linked in. */
 const emco_plugin *emco_plugin_entry(uint32_t host_abi);
 
-enum { FAKE_MAX = 64, FAKE_STATES_MAX = 32 };
+enum { FAKE_MAX = 64, FAKE_STATES_MAX = 32, FAKE_TRIED_MAX = 8 };
 
 /* A unit and the last report about it. */
 struct fake_unit {
 	emco_unit unit;
-	char      desired[32], applied[32];
+	char      desired[32], applied[32], tried[FAKE_TRIED_MAX][32];
 	bool      needs_work, is_stolen;      /* stolen: the lease is lost                              */
 	unsigned  reports;
 	int32_t   outcome, reachable;
@@ -44,6 +45,8 @@ struct fake {
 	size_t           cluster_count;
 	pthread_mutex_t  lock;               /* guards units, log; claim waits on changed               */
 	pthread_cond_t   changed;
+	struct kube     *kube;               /* NULL unless a test opens one                            */
+	struct bell      bell;
 	bool             is_stopping;        /* calls are cancelled, none begins                        */
 	void           (*on_renew)(struct fake *fake);
 	unsigned         renewals;

@@ -30,6 +30,8 @@ typedef struct emco_unit {
 	emco_str applied_context;      /* the status context that applied was applied under, when it is another */
 	const emco_str *tried;         /* digests of sets that were begun since applied was true: their objects */
 	uint64_t        tried_count;   /* may be there, and must go unless they are desired                     */
+	uint32_t        unsure;        /* 1: applied may be damaged on the cluster: send everything again       */
+	uint32_t        reserved;
 } emco_unit;
 
 typedef struct emco_set_entry {

@@ -1,0 +1,95 @@
+/*
+ * work.h - one unit on its way to an API server.
+ *
+ * Desired objects that are not there yet go out wave by wave; when all are there, what is not desired any more is taken
+ * away, in the opposite order, and seen to be gone.  Answers come on the loops of the Kubernetes client: they are put
+ * aside there, and everything is decided on the thread that looks after the pass.
+ *
+ * Who owns an object?  Each app on a cluster applies under a field manager of its own, emco-<deployment id label>, and does
+ * not force its first apply: the API server itself then refuses what another app or another tool has set.  An object that
+ * was applied before is ours, and what others have set since is set back, except the replicas of an autoscaler.
+ */
+#ifndef RSYNC_WORK_H
+#define RSYNC_WORK_H
+
+#include "plugins/rsync/object.h"
+
+enum action {
+	ACTION_LOOK,                     /* whose is it?  Before the first apply, and after a conflict    */
+	ACTION_APPLY,
+	ACTION_ESTABLISHED,              /* a CRD that was applied: wait until it is served               */
+	ACTION_DROP_OLD,                 /* let go of fields under the manager of an older label          */
+	ACTION_RELEASE,                  /* of an object that was not ours after all                      */
+	ACTION_REPLACE,                  /* delete what cannot be changed ...                             */
+	ACTION_REPLACED,                 /* ... and wait until it is gone, then apply                     */
+	ACTION_FIND,                     /* of a removal: is it there, and ours?                          */
+	ACTION_DELETE,
+	ACTION_GONE,                     /* wait until it is gone                                         */
+	ACTIONS
+};
+
+enum item_state { ITEM_WAITS, ITEM_AWAY, ITEM_PAUSES, ITEM_DONE, ITEM_FAILED, ITEM_LATER };
+
+/* One piece: at most one request of it is under way. */
+struct item {
+	struct item          *next;      /* among the answers                                             */
+	struct work          *work;
+	const struct object  *object;
+	const struct piece   *piece;
+	enum item_state       state;
+	enum action           action;
+	bool                  is_known;  /* it was ours before                                            */
+	bool                  is_looked_at, is_forced;
+	struct view           text;      /* what is applied                                               */
+	char                  uid[64];
+	int64_t               again_ns, pause_ns, until_ns;
+	const char           *message;   /* why not                                                       */
+
+	/* The answer; its texts are allocated. */
+	enum kube_outcome     outcome;
+	char                 *said, *body;
+	size_t                body_len;
+};
+
+struct work {
+	struct pass           *pass;
+	struct job            *job;
+	struct kube_cluster   *cluster;
+	const char            *label, *old_label;        /* old: under which it was applied; NULL: the same */
+	const char            *manager, *old_manager;
+	struct item           *items, *removals;
+	size_t                 item_count, removal_count;
+	size_t                 away;     /* requests under way                                            */
+	int                    wave;     /* of what is sent now                                           */
+	bool                   is_pruning, is_cut, has_crd, has_namespace, was_tried;
+	int64_t                next_ns;  /* when an item has paused                                       */
+	_Atomic(struct item *) answers;  /* newest first                                                  */
+};
+
+/* Send what the item's action says.  work_send.c */
+void item_send(struct item *item);
+
+/* Take what has come back, in order; NULL when nothing has. */
+struct item *work_answers(struct work *work);
+void         item_forget_answer(struct item *item);
+
+/* Decide what an answer means: the next action, or an end.  work_apply.c, work_prune.c */
+void item_applied(struct item *item);
+void item_removed(struct item *item);
+
+/* What the server said about an object, parsed; NULL when it said nothing.  Owned by the caller. */
+json_t *item_body(const struct item *item);
+/* The deployment whose label an object carries; "" none. */
+const char *body_label(const json_t *body);
+bool        body_is_ours(const struct work *work, const json_t *body);
+
+/* Ends of an item.  message: NULL keeps what is there. */
+void item_end(struct item *item, enum item_state state, const char *fmt, ...) RSYNC_PRINTF(3, 4);
+/* The same action again after a pause that grows, until until_ns; then LATER with the message. */
+void item_again(struct item *item, const char *fmt, ...) RSYNC_PRINTF(2, 3);
+void item_next(struct item *item, enum action action);
+
+/* Which pieces have to go out, and which have to go.  work_plan.c */
+emco_status work_plan(struct work *work, struct fault *fault);
+
+#endif

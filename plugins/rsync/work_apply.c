@@ -1,0 +1,290 @@
+/*
+ * work_apply.c - what the answers mean while objects go out.
+ */
+#include "plugins/rsync/work.h"
+
+#include <string.h>
+
+static const char *said(const struct item *item)
+{
+	return item->said != NULL ? item->said : "no reason given";
+}
+
+/* The server is away, or for now unable: the rest of the unit goes on only when others can be asked. */
+static void end_later(struct item *item)
+{
+	struct work *work = item->work;
+
+	item_end(item, ITEM_LATER, "%s", said(item));
+	if (!kube_cluster_state(work->cluster).is_reachable)
+		work->is_cut = true;
+}
+
+/* What comes about by itself is waited for here when this unit brings it, and by trying the unit again when it does not. */
+static void wait_or_later(struct item *item, bool is_brought)
+{
+	if (is_brought)
+		item_again(item, "%s", said(item));
+	else
+		item_end(item, ITEM_LATER, "%s", said(item));
+}
+
+/* -- whose is it? -- */
+
+static void refuse_foreign(struct item *item, const char *label, const char *words)
+{
+	if (label[0] != '\0')
+		item_end(item, ITEM_FAILED, "it belongs to deployment \"%s\", which was first", label);
+	else
+		item_end(item, ITEM_FAILED,
+		         "it is there already and was applied by others: annotate it with emco/takeover: \"true\", or "
+		         "set the option \"takeover\", to take it over%s%s",
+		         words[0] != '\0' ? "; the API server says: " : "", words);
+}
+
+static bool may_take_over(const struct item *item)
+{
+	return item->work->pass->config->takeover != 0 || item->piece->may_take_over;
+}
+
+/* words: of the conflict that made us look; "" none. */
+static void take_or_refuse(struct item *item, const json_t *body)
+{
+	const char *label = body_label(body);
+	const char *words = item->message != NULL ? item->message : "";
+
+	if (body_is_ours(item->work, body)) {
+		item->is_known = true;
+		item->is_forced = !item->piece->has_replicas;
+	} else if (label[0] == '\0' && may_take_over(item)) {
+		item->is_forced = true;
+	} else {
+		refuse_foreign(item, label, words);
+		return;
+	}
+	item_next(item, ACTION_APPLY);
+}
+
+static void looked(struct item *item)
+{
+	json_t *body;
+
+	item->is_looked_at = true;
+	switch (item->outcome) {
+	case KUBE_LATER:
+		end_later(item);
+		return;
+	case KUBE_UNCHANGED:
+		body = item_body(item);
+		if (body != NULL)
+			take_or_refuse(item, body);
+		else
+			item_end(item, ITEM_LATER, "the API server's answer does not parse");
+		json_decref(body);
+		return;
+	case KUBE_REFUSED:
+		if (item->message != NULL) {     /* after a conflict: its words say more */
+			item_end(item, ITEM_FAILED, "%s", item->message);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	item_next(item, ACTION_APPLY);
+}
+
+/*
+ * Somebody else who has set something of the object itself.  Controllers write status, annotations and finalizers, and
+ * those who only do that own nothing.
+ */
+static const char *other_owner(const json_t *body, const char *manager)
+{
+	const json_t *fields = json_object_get(json_object_get(body, "metadata"), "managedFields"), *entry;
+	size_t        i;
+
+	json_array_foreach(fields, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "manager"));
+		json_t     *owned = json_object_get(entry, "fieldsV1"), *value;
+		const char *key;
+
+		if (name == NULL || strcmp(name, manager) == 0)
+			continue;
+		json_object_foreach(owned, key, value)
+			if (strcmp(key, "f:metadata") != 0 && strcmp(key, "f:status") != 0)
+				return name;
+	}
+	return NULL;
+}
+
+/* -- after an apply -- */
+
+/* NOTE: an object with a deletion timestamp takes changes and then goes all the same: it must be applied again afterwards. */
+static bool is_ending(const json_t *body)
+{
+	return json_object_get(json_object_get(body, "metadata"), "deletionTimestamp") != NULL;
+}
+
+static void done_or_more(struct item *item)
+{
+	if (item->piece->wave == WAVE_CRD)
+		item_next(item, ACTION_ESTABLISHED);
+	else
+		item_end(item, ITEM_DONE, NULL);
+}
+
+static void took(struct item *item)
+{
+	struct work *work = item->work;
+	json_t      *body = item_body(item);
+	const char  *other = NULL;
+
+	/* Without a conflict we may still have met an object that others made: nothing of theirs has changed then. */
+	if (!item->is_known && !item->is_looked_at && item->outcome == KUBE_CHANGED && !may_take_over(item))
+		other = other_owner(body, work->manager);
+	if (other != NULL) {
+		refuse_foreign(item, "", other);
+		const char *message = item->message;
+		item_next(item, ACTION_RELEASE);
+		item->message = message;
+	} else if (is_ending(body)) {
+		item->is_known = item->is_looked_at = true;
+		item_again(item, "the object of this name is still being deleted");
+	} else if (work->old_manager != NULL && item->is_known) {
+		item_next(item, ACTION_DROP_OLD);
+	} else {
+		done_or_more(item);
+	}
+	json_decref(body);
+}
+
+/* What others have set since it was ours is set back, but for the replicas of an autoscaler. */
+static void conflicted(struct item *item)
+{
+	if (!item->is_known && !item->is_looked_at) {
+		const char *words = pass_text(item->work->pass, str_of(said(item)));
+
+		item_next(item, ACTION_LOOK);
+		item->message = words;
+		return;
+	}
+	if (!item->is_known || item->is_forced) {
+		item_end(item, ITEM_FAILED, "%s", said(item));
+		return;
+	}
+	if (item->piece->has_replicas && strstr(said(item), ".spec.replicas") != NULL) {
+		item->text = piece_without_replicas(item->work->pass, item->piece);
+		if (item->text.len == 0) {
+			item_end(item, ITEM_LATER, "out of memory");
+			return;
+		}
+	}
+	item->is_forced = true;
+	item_next(item, ACTION_APPLY);
+}
+
+static void cannot_change(struct item *item)
+{
+	const struct config *config = item->work->pass->config;
+
+	if (item->is_known && str_is(config->immutable, "replace")) {
+		item->uid[0] = '\0';
+		item_next(item, ACTION_REPLACE);
+	} else {
+		item_end(item, ITEM_FAILED, "%s (the option immutable = \"replace\" would delete and make it again)",
+		         said(item));
+	}
+}
+
+static void apply_answered(struct item *item)
+{
+	switch (item->outcome) {
+	case KUBE_CREATED:
+	case KUBE_CHANGED:
+	case KUBE_UNCHANGED:    took(item);                                        break;
+	case KUBE_CONFLICT:     conflicted(item);                                  break;
+	case KUBE_IMMUTABLE:    cannot_change(item);                               break;
+	case KUBE_UNKNOWN_KIND: wait_or_later(item, item->work->has_crd);          break;
+	case KUBE_NO_NAMESPACE: wait_or_later(item, item->work->has_namespace);    break;
+	case KUBE_LATER:        end_later(item);                                   break;
+	default:                item_end(item, ITEM_FAILED, "%s", said(item));
+	}
+}
+
+/* -- waiting -- */
+
+static bool has_condition(const json_t *body, const char *type, const char *status)
+{
+	const json_t *conditions = json_object_get(json_object_get(body, "status"), "conditions"), *condition;
+	size_t        i;
+
+	json_array_foreach(conditions, i, condition) {
+		const char *is = json_string_value(json_object_get(condition, "type"));
+		const char *so = json_string_value(json_object_get(condition, "status"));
+
+		if (is != NULL && so != NULL && strcmp(is, type) == 0 && strcmp(so, status) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void established(struct item *item)
+{
+	json_t *body;
+
+	if (item->outcome == KUBE_LATER) {
+		end_later(item);
+		return;
+	}
+	if (item->outcome == KUBE_GONE) {
+		item_end(item, ITEM_LATER, "somebody has deleted it");
+		return;
+	}
+	body = item_body(item);
+	if (has_condition(body, "Established", "True"))
+		item_end(item, ITEM_DONE, NULL);
+	else if (has_condition(body, "NamesAccepted", "False"))
+		item_end(item, ITEM_FAILED, "the API server does not accept its names: another definition has them");
+	else
+		item_again(item, "the API server does not serve it yet");
+	json_decref(body);
+}
+
+static void replaced(struct item *item)
+{
+	if (item->outcome == KUBE_GONE)
+		item_next(item, ACTION_APPLY);
+	else if (item->outcome == KUBE_LATER)
+		end_later(item);
+	else
+		item_again(item, "it is to be replaced and still there");
+}
+
+void item_applied(struct item *item)
+{
+	switch (item->action) {
+	case ACTION_LOOK:        looked(item);         break;
+	case ACTION_APPLY:       apply_answered(item); break;
+	case ACTION_ESTABLISHED: established(item);    break;
+	case ACTION_REPLACED:    replaced(item);       break;
+	case ACTION_RELEASE:
+		item->state = ITEM_FAILED;       /* the message is there; what is left of ours goes with the next try */
+		break;
+	case ACTION_DROP_OLD:
+		if (item->outcome == KUBE_LATER)
+			end_later(item);
+		else
+			done_or_more(item);
+		break;
+	case ACTION_REPLACE:
+		if (item->outcome == KUBE_DELETED || item->outcome == KUBE_GONE)
+			item_next(item, ACTION_REPLACED);
+		else if (item->outcome == KUBE_LATER)
+			end_later(item);
+		else
+			item_end(item, ITEM_FAILED, "%s", said(item));
+		break;
+	default:
+		item_end(item, ITEM_LATER, "nothing to be done");
+	}
+}

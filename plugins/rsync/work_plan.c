@@ -1,0 +1,256 @@
+#include "plugins/rsync/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The sets that tell what may be on the cluster. */
+struct past {
+	const struct object_set  *applied;   /* NULL: nothing                                   */
+	const struct object_set **tried;     /* without the desired one                         */
+	size_t                    tried_count;
+};
+
+static emco_status names_read(struct work *work, emco_str digest, const struct object_set **ret_set, struct fault *fault)
+{
+	struct object_set *set = NULL;
+	const emco_status  status = object_set_read(work->pass, digest, &target_kubernetes, work->label,
+	                                           work->job->unit->namespace_, &set, fault);
+
+	*ret_set = set;
+	return status;
+}
+
+/* A tried set that is not known any more was collected because nothing of it can be there. */
+static emco_status past_read(struct work *work, struct past *past, struct fault *fault)
+{
+	const emco_unit *unit = work->job->unit;
+	emco_status      status = EMCO_OK;
+
+	past->tried = pass_alloc(work->pass, unit->tried_count + 1, sizeof(struct object_set *));
+	if (past->tried == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	if (unit->applied.len > 0)
+		status = names_read(work, unit->applied, &past->applied, fault);
+	for (uint64_t i = 0; status == EMCO_OK && i < unit->tried_count; i++) {
+		if (str_equal(unit->tried[i], unit->desired))
+			continue;
+		status = names_read(work, unit->tried[i], &past->tried[past->tried_count], fault);
+		if (status == EMCO_OK)
+			past->tried_count++;
+	}
+	return status;
+}
+
+static bool has_equal(const struct object_set *set, const struct object *object)
+{
+	const struct object *other = object_find(set, object->name);
+
+	return other != NULL && str_equal(other->digest, object->digest);
+}
+
+/* Is it known to be there just as it shall be?  Then it is not sent. */
+static bool is_there(const struct work *work, const struct past *past, const struct object *object)
+{
+	const emco_unit *unit = work->job->unit;
+
+	if (EMCO_HAS_MEMBER(unit, unsure) && unit->unsure != 0)
+		return false;
+	if (work->old_label != NULL || past->applied == NULL || !has_equal(past->applied, object))
+		return false;
+	for (size_t i = 0; i < past->tried_count; i++)
+		if (!has_equal(past->tried[i], object))
+			return false;
+	return true;
+}
+
+/* -- what goes out -- */
+
+static void items_add(struct work *work, const struct past *past, const struct object *object)
+{
+	for (size_t i = 0; i < object->piece_count; i++) {
+		const struct piece *piece = &object->pieces[i];
+		const bool          is_known = object_find(past->applied, object->name) != NULL;
+
+		work->has_crd = work->has_crd || piece->wave == WAVE_CRD;
+		work->has_namespace = work->has_namespace || piece->wave == WAVE_NAMESPACE;
+		work->items[work->item_count++] = (struct item) {
+			.work = work, .object = object, .piece = piece, .text = piece->text, .is_known = is_known,
+			.is_forced = is_known && !piece->has_replicas,
+			.action = piece->has_template && !is_known ? ACTION_LOOK : ACTION_APPLY,
+		};
+	}
+}
+
+static emco_status plan_items(struct work *work, const struct past *past, struct fault *fault)
+{
+	struct object_set *desired = work->job->desired;
+	size_t             most = 0;
+
+	for (size_t i = 0; desired != NULL && i < desired->count; i++) {
+		struct object *object = &desired->objects[i];
+
+		if (!object_is_wanted(object) || is_there(work, past, object))
+			continue;
+		if (!pass_alive(work->pass))
+			return fault_say(fault, EMCO_E_DEADLINE, "not done in time");
+		const emco_status status = object_ready(work->pass, desired, object, fault);
+		if (status != EMCO_OK)
+			return status;
+		most += object->piece_count;
+	}
+	work->items = pass_alloc(work->pass, most + 1, sizeof *work->items);
+	if (work->items == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	for (size_t i = 0; desired != NULL && i < desired->count; i++)
+		if (object_is_wanted(&desired->objects[i]) && !is_there(work, past, &desired->objects[i]))
+			items_add(work, past, &desired->objects[i]);
+	return EMCO_OK;
+}
+
+/* -- what has to go -- */
+
+static bool is_list(const struct object *object)
+{
+	return object->kind.len >= 4 && memcmp(object->kind.ptr + object->kind.len - 4, "List", 4) == 0;
+}
+
+static struct view view_from(emco_str text)
+{
+	return (struct view) { text.ptr, text.len };
+}
+
+/* Who an entry is, without its body. */
+static emco_status entry_piece(struct work *work, struct object *object, struct fault *fault)
+{
+	const char   *plus = object->name.len > 0 ? memrchr(object->name.ptr, '+', object->name.len) : NULL;
+	struct piece *piece = pass_alloc(work->pass, 1, sizeof *piece);
+
+	if (piece == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	piece->id = (struct kube_id) {
+		.api_version = view_from(object->api_version),
+		.kind = view_from(object->kind),
+		.namespace_ = view_from(object->namespace_.len > 0 ? object->namespace_ : work->job->unit->namespace_),
+		.name = { object->name.ptr, plus != NULL ? (size_t) (plus - object->name.ptr) : object->name.len },
+	};
+	piece->wave = wave_of(piece->id.api_version, piece->id.kind);
+	object->pieces = piece;
+	object->piece_count = 1;
+	return EMCO_OK;
+}
+
+/* NOTE: an entry does not tell whether its kind lives in a namespace; the desired piece of a kind that does not has none. */
+static bool is_desired_piece(const struct object *desired, const struct kube_id *id)
+{
+	for (size_t i = 0; desired != NULL && i < desired->piece_count; i++) {
+		struct kube_id same_place = *id;
+
+		if (desired->pieces[i].id.namespace_.len == 0)
+			same_place.namespace_ = VIEW("");
+		if (piece_is_same(&desired->pieces[i].id, &same_place))
+			return true;
+	}
+	return false;
+}
+
+/* Objects of one name and kind share an entry's name, so only the desired entry of that name can be the same object. */
+static emco_status removals_add(struct work *work, const struct object_set *set, struct object *object, size_t *room,
+                                struct fault *fault)
+{
+	struct object *wanted = object_find(work->job->desired, object->name);
+	emco_status    status = EMCO_OK;
+
+	if (wanted != NULL && str_equal(wanted->digest, object->digest) && object_is_wanted(wanted))
+		return EMCO_OK;
+	if (object->pieces == NULL)
+		status = is_list(object) ? object_ready(work->pass, set, object, fault)
+		                         : entry_piece(work, object, fault);
+	if (status == EMCO_OK && wanted != NULL && wanted->pieces == NULL && object_is_wanted(wanted))
+		status = object_ready(work->pass, work->job->desired, wanted, fault);
+	if (status != EMCO_OK)
+		return status;
+	for (size_t i = 0; i < object->piece_count; i++) {
+		const struct piece *piece = &object->pieces[i];
+
+		if (is_desired_piece(wanted, &piece->id) ||
+		    (piece->wave == WAVE_CRD && work->pass->config->keep_crds))
+			continue;
+		if (work->removal_count == *room) {
+			const size_t more = *room > 0 ? 2 * *room : 64;
+			struct item *items = pass_alloc(work->pass, more, sizeof *items);
+
+			if (items == NULL)
+				return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+			if (work->removal_count > 0)
+				memcpy(items, work->removals, work->removal_count * sizeof *items);
+			work->removals = items;
+			*room = more;
+		}
+		work->removals[work->removal_count++] = (struct item) {
+			.work = work, .object = object, .piece = piece, .action = ACTION_FIND, .is_known = true,
+		};
+	}
+	return EMCO_OK;
+}
+
+static emco_status plan_removals(struct work *work, const struct past *past, struct fault *fault)
+{
+	size_t room = 0;
+
+	for (size_t s = 0; s <= past->tried_count; s++) {
+		const struct object_set *set = s == 0 ? past->applied : past->tried[s - 1];
+
+		for (size_t i = 0; set != NULL && i < set->count; i++) {
+			const emco_status status = removals_add(work, set, &set->objects[i], &room, fault);
+
+			if (status != EMCO_OK)
+				return status;
+		}
+	}
+	return EMCO_OK;
+}
+
+/* The same object may stand in several sets. */
+static int compare_ids(const void *a, const void *b)
+{
+	const struct kube_id *x = &((const struct item *) a)->piece->id, *y = &((const struct item *) b)->piece->id;
+	const struct view     left[] = { x->kind, x->name, x->namespace_, x->api_version };
+	const struct view     right[] = { y->kind, y->name, y->namespace_, y->api_version };
+
+	for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+		const size_t len = left[i].len < right[i].len ? left[i].len : right[i].len;
+		int          order = len > 0 ? memcmp(left[i].ptr, right[i].ptr, len) : 0;
+
+		if (order == 0)
+			order = (left[i].len > right[i].len) - (left[i].len < right[i].len);
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+static void removals_once(struct work *work)
+{
+	size_t kept = 0;
+
+	if (work->removal_count == 0)
+		return;
+	qsort(work->removals, work->removal_count, sizeof *work->removals, compare_ids);
+	for (size_t i = 0; i < work->removal_count; i++)
+		if (kept == 0 || !piece_is_same(&work->removals[kept - 1].piece->id, &work->removals[i].piece->id))
+			work->removals[kept++] = work->removals[i];
+	work->removal_count = kept;
+}
+
+emco_status work_plan(struct work *work, struct fault *fault)
+{
+	struct past past = { .applied = NULL };
+	emco_status status = past_read(work, &past, fault);
+
+	if (status == EMCO_OK)
+		status = plan_items(work, &past, fault);
+	if (status == EMCO_OK)
+		status = plan_removals(work, &past, fault);
+	removals_once(work);
+	return status;
+}

@@ -1,0 +1,112 @@
+/*
+ * work_prune.c - what the answers mean while objects are taken away.  Only what carries our label is.
+ */
+#include "plugins/rsync/work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *said(const struct item *item)
+{
+	return item->said != NULL ? item->said : "no reason given";
+}
+
+static const char *text_at(const json_t *body, const char *member)
+{
+	const char *text = json_string_value(json_object_get(json_object_get(body, "metadata"), member));
+
+	return text != NULL ? text : "";
+}
+
+static void end_later(struct item *item)
+{
+	item_end(item, ITEM_LATER, "%s", said(item));
+	if (!kube_cluster_state(item->work->cluster).is_reachable)
+		item->work->is_cut = true;
+}
+
+static void still_there(struct item *item, const json_t *body)
+{
+	const json_t *finalizers = json_object_get(json_object_get(body, "metadata"), "finalizers");
+	const char   *first = json_string_value(json_array_get(finalizers, 0));
+
+	if (first != NULL)
+		item_again(item, "it is deleted and still there: it waits for the finalizer \"%s\"", first);
+	else
+		item_again(item, "it is deleted and still there");
+}
+
+/* NOTE: another's object keeps its place, also when the label was taken off ours: it is nobody's to delete then. */
+static void found(struct item *item, const json_t *body)
+{
+	if (!body_is_ours(item->work, body)) {
+		item_end(item, ITEM_DONE, NULL);
+		return;
+	}
+	snprintf(item->uid, sizeof item->uid, "%s", text_at(body, "uid"));
+	item_next(item, text_at(body, "deletionTimestamp")[0] == '\0' ? ACTION_DELETE : ACTION_GONE);
+}
+
+static void still_found(struct item *item, const json_t *body)
+{
+	if (strcmp(text_at(body, "uid"), item->uid) != 0)
+		item_end(item, ITEM_DONE, NULL);         /* another one of that name */
+	else
+		still_there(item, body);
+}
+
+static void got(struct item *item)
+{
+	json_t *body;
+
+	switch (item->outcome) {
+	case KUBE_UNCHANGED:
+		body = item_body(item);
+		if (body == NULL)
+			item_end(item, ITEM_LATER, "the API server's answer does not parse");
+		else if (item->action == ACTION_FIND)
+			found(item, body);
+		else
+			still_found(item, body);
+		json_decref(body);
+		return;
+	case KUBE_GONE:
+	case KUBE_UNKNOWN_KIND:
+	case KUBE_NO_NAMESPACE:
+		item_end(item, ITEM_DONE, NULL);
+		return;
+	case KUBE_LATER:
+		end_later(item);
+		return;
+	default:
+		item_end(item, ITEM_FAILED, "%s", said(item));
+	}
+}
+
+static void deleted(struct item *item)
+{
+	switch (item->outcome) {
+	case KUBE_DELETED:
+		item_next(item, ACTION_GONE);
+		return;
+	case KUBE_GONE:
+	case KUBE_CONFLICT:                      /* another one of that name */
+	case KUBE_UNKNOWN_KIND:
+	case KUBE_NO_NAMESPACE:
+		item_end(item, ITEM_DONE, NULL);
+		return;
+	case KUBE_LATER:
+		end_later(item);
+		return;
+	default:
+		item_end(item, ITEM_FAILED, "%s", said(item));
+	}
+}
+
+void item_removed(struct item *item)
+{
+	if (item->action == ACTION_DELETE)
+		deleted(item);
+	else
+		got(item);
+}

@@ -1,0 +1,189 @@
+#include "plugins/rsync/bell.h"
+#include "plugins/rsync/work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 2000, NS_PER_MS = 1000000, MESSAGE_MAX = 1024 };
+
+/* What each action asks of the server, and whether its answer's object is looked at. */
+static const struct { enum { ASK_GET, ASK_APPLY, ASK_DELETE } ask; bool has_object; } asks[ACTIONS] = {
+	[ACTION_LOOK]        = { ASK_GET,    true  },
+	[ACTION_APPLY]       = { ASK_APPLY,  true  },
+	[ACTION_ESTABLISHED] = { ASK_GET,    true  },
+	[ACTION_DROP_OLD]    = { ASK_APPLY,  false },
+	[ACTION_RELEASE]     = { ASK_APPLY,  false },
+	[ACTION_REPLACE]     = { ASK_DELETE, false },
+	[ACTION_REPLACED]    = { ASK_GET,    true  },
+	[ACTION_FIND]        = { ASK_GET,    true  },
+	[ACTION_DELETE]      = { ASK_DELETE, false },
+	[ACTION_GONE]        = { ASK_GET,    true  },
+};
+
+/* Only a guess that saves parsing: whoever looks closer decides. */
+static bool is_ending(struct view object)
+{
+	static const char member[] = "\"deletionTimestamp\"";
+
+	return memmem(object.ptr, object.len, member, sizeof member - 1) != NULL;
+}
+
+/* On a loop of the client.  NOTE: once the item is among the answers, the pass and all of its memory may go any moment. */
+static void answered(void *data, const struct kube_result *result)
+{
+	struct item *item = data;
+	struct work *work = item->work;
+	struct bell *bell = atomic_load(&work->pass->bell);
+	const bool   is_looked_at = asks[item->action].has_object && result->object.len > 0 &&
+	                          (item->action != ACTION_APPLY || !item->is_known || is_ending(result->object));
+
+	item->outcome = result->outcome;
+	item->said = result->message != NULL && result->message[0] != '\0' ? strdup(result->message) : NULL;
+	item->body = is_looked_at ? malloc(result->object.len) : NULL;
+	item->body_len = item->body != NULL ? result->object.len : 0;
+	if (item->body != NULL)
+		memcpy(item->body, result->object.ptr, result->object.len);
+
+	item->next = atomic_load(&work->answers);
+	while (!atomic_compare_exchange_weak(&work->answers, &item->next, item))
+		continue;
+	bell_ring(bell);
+}
+
+void item_forget_answer(struct item *item)
+{
+	free(item->said);
+	free(item->body);
+	item->said = item->body = NULL;
+	item->body_len = 0;
+}
+
+static void apply_as(struct item *item, struct view text, const char *manager, bool is_forced, int64_t deadline_ns)
+{
+	const struct kube_apply apply = {
+		.object = text, .id = item->piece->id, .manager = manager, .force = is_forced, .deadline_ns = deadline_ns,
+	};
+
+	kube_apply(item->work->cluster, &apply, answered, item);
+}
+
+void item_send(struct item *item)
+{
+	struct work  *work = item->work;
+	const int64_t deadline_ns = now_ns() + work->pass->config->remote_timeout_ms * NS_PER_MS;
+	struct view   bare = VIEW("");
+
+	if (item->action == ACTION_DROP_OLD || item->action == ACTION_RELEASE) {
+		bare = piece_bare(work->pass, &item->piece->id);
+		if (bare.len == 0) {
+			item_end(item, ITEM_LATER, "out of memory");
+			return;
+		}
+	}
+	item_forget_answer(item);
+	item->state = ITEM_AWAY;
+	work->away++;
+	work->was_tried = true;
+	switch (item->action) {
+	case ACTION_APPLY:
+		apply_as(item, item->text, work->manager, item->is_forced, deadline_ns);
+		break;
+	case ACTION_DROP_OLD:
+		apply_as(item, bare, work->old_manager, true, deadline_ns);
+		break;
+	case ACTION_RELEASE:
+		apply_as(item, bare, work->manager, true, deadline_ns);
+		break;
+	case ACTION_REPLACE:
+	case ACTION_DELETE:
+		kube_delete(work->cluster, &item->piece->id, view_of(item->uid), deadline_ns, answered, item);
+		break;
+	default:
+		kube_get(work->cluster, &item->piece->id, deadline_ns, answered, item);
+	}
+}
+
+struct item *work_answers(struct work *work)
+{
+	struct item *newest = atomic_exchange(&work->answers, NULL), *oldest = NULL;
+
+	while (newest != NULL) {
+		struct item *item = newest;
+
+		newest = item->next;
+		item->next = oldest;
+		oldest = item;
+	}
+	return oldest;
+}
+
+json_t *item_body(const struct item *item)
+{
+	return item->body != NULL ? json_loadb(item->body, item->body_len, 0, NULL) : NULL;
+}
+
+const char *body_label(const json_t *body)
+{
+	const json_t *labels = json_object_get(json_object_get(body, "metadata"), "labels");
+	const char   *label = json_string_value(json_object_get(labels, DEPLOYMENT_LABEL));
+
+	return label != NULL ? label : "";
+}
+
+bool body_is_ours(const struct work *work, const json_t *body)
+{
+	const char *label = body_label(body);
+
+	return strcmp(label, work->label) == 0 || (work->old_label != NULL && strcmp(label, work->old_label) == 0);
+}
+
+/* -- what becomes of an item -- */
+
+static RSYNC_PRINTF(2, 0) const char *message_of(struct item *item, const char *fmt, va_list args)
+{
+	char text[MESSAGE_MAX];
+
+	vsnprintf(text, sizeof text, fmt, args);
+	return pass_text(item->work->pass, str_of(text));
+}
+
+void item_end(struct item *item, enum item_state state, const char *fmt, ...)
+{
+	va_list args;
+
+	item->state = state;
+	item->message = NULL;
+	if (fmt == NULL)
+		return;
+	va_start(args, fmt);
+	item->message = message_of(item, fmt, args);
+	va_end(args);
+}
+
+void item_again(struct item *item, const char *fmt, ...)
+{
+	const int64_t now = now_ns();
+	va_list       args;
+
+	if (item->until_ns == 0) {
+		item->until_ns = now + item->work->pass->config->wait_limit_ms * NS_PER_MS;
+		item->pause_ns = PAUSE_MIN_MS * NS_PER_MS;
+	}
+	item->state = now < item->until_ns ? ITEM_PAUSES : ITEM_LATER;
+	item->again_ns = now + item->pause_ns;
+	if (item->pause_ns < (int64_t) PAUSE_MAX_MS * NS_PER_MS)
+		item->pause_ns += item->pause_ns / 2;
+	va_start(args, fmt);
+	if (item->message == NULL || item->state == ITEM_LATER)
+		item->message = message_of(item, fmt, args);
+	va_end(args);
+}
+
+void item_next(struct item *item, enum action action)
+{
+	item->action = action;
+	item->until_ns = 0;
+	item->message = NULL;
+	item_send(item);
+}
