@@ -11,6 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+/* A macro in fortified builds with clang; a macro cannot be poisoned. */
+#undef sprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol strncpy strncat localtime gmtime ctime
 
 #endif
