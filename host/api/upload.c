@@ -37,9 +37,8 @@ static void free_json(void *value)
 
 static enum status keep_text(struct request *req, struct upload *upload, struct error *err)
 {
-	auto_buf text;
+	auto_buf text = BUF(4 * req->api->options.body_limit_bytes + FORM_OVERHEAD);
 
-	buf_init(&text, 4 * req->api->options.body_limit_bytes + FORM_OVERHEAD);
 	enum status st = json_write(&text, upload->document, err);
 	if (st != ST_OK)
 		return st;
@@ -122,13 +121,12 @@ enum status upload_result(const struct type *type, struct call *call, emco_statu
 static enum status check_file(struct request *req, const struct type *type, const emco_file *row, struct view content,
                               struct error *err)
 {
-	auto_call call;
-
 	if (content.len > file_limit(req, row))
 		return fail_at(err, ST_TOO_LARGE, row->part, "file \"%s\" must be at most %zu bytes, got %zu", row->part,
 		               file_limit(req, row), content.len);
 	if (row->check == NULL)
 		return ST_OK;
+	auto_call call;
 	call_init(&call, req->api->store, type->origin, 0, req->deadline_ns);
 	enum status st = upload_result(type, &call, row->check(&call.abi, view_to_abi(content)), err);
 	if (st != ST_OK && *err->field == '\0')
