@@ -275,9 +275,8 @@ static int print(const char *what, const char *config_file, struct arena *arena)
 	struct daemon daemon = { .plugins = NULL };
 	struct error  err = { .code = ST_OK };
 	enum status   st = ST_OK;
-	auto_buf      out;
+	auto_buf      out = BUF(PRINT_MAX);
 
-	buf_init(&out, PRINT_MAX);
 	if (strcmp(what, "options") == 0)
 		st = config_print(&out, &err);
 	else if (strcmp(what, "routes") != 0 && strcmp(what, "types") != 0)
@@ -341,9 +340,8 @@ static int read_command_line(int argc, char **argv, struct command_line *line)
 int main(int argc, char **argv)
 {
 	struct command_line line = { .config_file = NULL };
-	auto_arena          arena;
+	auto_arena          arena = ARENA(CONFIG_ARENA_MAX);
 
-	arena_init(&arena, CONFIG_ARENA_MAX);
 	const int status = read_command_line(argc, argv, &line);
 	if (status >= 0)
 		return status;

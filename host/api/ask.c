@@ -14,7 +14,6 @@ static void ask_init(struct ask *ask, struct request *req, struct buf *reply)
 		.deadline_ns = req->deadline_ns, .body = buf_view(&req->body), .parameters = req->parameters,
 		.parameter_count = req->parameter_count, .reply = reply,
 	};
-	buf_init(reply, ASK_REPLY_MAX);
 }
 
 /* Send what the handler wrote, as one line of JSON. */
@@ -38,7 +37,7 @@ static enum status send_reply(struct request *req, int code, const struct buf *r
 static enum status look_answer(struct request *req, const struct look *look, bool *ret_answered, struct error *err)
 {
 	struct ask ask;
-	auto_buf   reply;
+	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
 	ask_init(&ask, req, &reply);
 	enum status st = look->handler(&ask, err);
@@ -86,9 +85,8 @@ enum status handle_verb(struct request *req, struct error *err)
 {
 	const struct verb *verb = req->endpoint->verb;
 	struct ask ask;
-	auto_buf   reply;
+	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
-	buf_init(&reply, 0);
 	enum status st = body_read(req, req->api->options.body_limit_bytes, err);
 	if (st != ST_OK)
 		return st;

@@ -279,8 +279,7 @@ enum status handle_openapi(struct request *req, struct error *err)
 		return ST_NO_MEMORY;
 	pthread_mutex_lock(&document_lock);
 	if (document_text == NULL) {
-		auto_buf text;
-		buf_init(&text, OPENAPI_MAX);
+		auto_buf text = BUF(OPENAPI_MAX);
 		st = openapi_make(req->api->routes, req->api->types, &text, err);
 		if (st == ST_OK)
 			document_text = buf_take(&text);

@@ -114,9 +114,8 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 	struct change *change = data;
 	struct error   missing;
 	int64_t        id;
-	auto_buf       previous;
+	auto_buf       previous = BUF(REPLY_MAX);
 
-	buf_init(&previous, REPLY_MAX);
 	change->upload = change->given;
 	if (change->is_delete || change->guard.mode != RESOURCE_CREATE) {
 		enum status st = resource_lock(db, change->path, &id, &missing);

@@ -165,9 +165,8 @@ static emco_status each_cluster(emco_call *abi, emco_str provider, emco_str labe
 
 static enum status json_keep(struct call *call, const json_t *value, emco_str *ret_text, struct error *err)
 {
-	auto_buf text = { 0 };
+	auto_buf text = BUF(DOCUMENT_LIMIT);
 
-	buf_init(&text, DOCUMENT_LIMIT);
 	enum status st = json_write(&text, value, err);
 	if (st != ST_OK)
 		return st;
@@ -234,9 +233,8 @@ static emco_status value(emco_call *abi, emco_str cluster, emco_str key, emco_st
 static enum status document_read(struct call *call, struct view path, json_t **ret_doc, struct error *err)
 {
 	struct db *db = NULL;
-	auto_buf   text = { 0 };
+	auto_buf   text = BUF(DOCUMENT_LIMIT);
 
-	buf_init(&text, DOCUMENT_LIMIT);
 	enum status st = call_db(call, &db, err);
 	if (st == ST_OK)
 		st = resource_read(call->store, db, path, &text, NULL, NULL, err);

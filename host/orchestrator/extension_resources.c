@@ -20,9 +20,8 @@ static emco_status read_document(emco_call *abi, emco_str path, emco_str *ret_do
 	struct call *call = call_of(abi);
 	struct error err = { 0 };
 	struct db   *db = NULL;
-	auto_buf     doc = { 0 };
+	auto_buf     doc = BUF(DOCUMENT_LIMIT);
 
-	buf_init(&doc, DOCUMENT_LIMIT);
 	enum status st = call_db(call, &db, &err);
 	if (st == ST_OK)
 		st = resource_read(call->store, db, view_from_abi(path), &doc, NULL, NULL, &err);

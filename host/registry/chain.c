@@ -27,10 +27,9 @@ static enum status read_record(struct store *store, struct db *db, struct view n
                                struct record *record, struct error *err)
 {
 	struct error fault;
-	auto_buf     doc = { 0 };
+	auto_buf     doc = BUF(RECORD_BYTES);
 	json_t      *value;
 
-	buf_init(&doc, RECORD_BYTES);
 	const char *path = arena_printf(arena, "controllers/%.*s", (int) name.len, name.ptr);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the chain of controllers");

@@ -114,10 +114,8 @@ static void destroy_config(void *config)
 
 enum status settings_open(const char *file, struct arena *arena, const config_setting_t **ret_root, struct error *err)
 {
-	auto_buf text = { 0 }, copy = { 0 };
+	auto_buf text = BUF(SETTINGS_FILE_MAX), copy = BUF(2 * (size_t) SETTINGS_FILE_MAX);
 
-	buf_init(&text, SETTINGS_FILE_MAX);
-	buf_init(&copy, 2 * (size_t) SETTINGS_FILE_MAX);
 	enum status st = file_read(file, &text, err);
 	if (st == ST_OK)
 		st = copy_text(buf_view(&text), &copy, file, err);

@@ -130,9 +130,8 @@ static enum status check_quota(emco_call *call, const emco_change *change, struc
 	const struct view cloud = path_up(view_from_abi(change->path), 2);
 	auto_json        *document = NULL;
 	struct db        *db;
-	auto_buf          text;
+	auto_buf          text = BUF(DOCUMENT_MAX);
 
-	buf_init(&text, DOCUMENT_MAX);
 	enum status st = call_db(call_of(call), &db, err);
 	if (st == ST_OK)
 		st = resource_read(call_of(call)->store, db, cloud, &text, NULL, NULL, err);

@@ -101,9 +101,8 @@ static enum status keep_cluster(void *data, struct view path, const json_t *docu
 {
 	struct labelling *labelling = data;
 	struct labelled  *cluster = arena_alloc(labelling->arena, 1, sizeof *cluster);
-	auto_buf          text;
+	auto_buf          text = BUF(DOCUMENT_MAX);
 
-	buf_init(&text, DOCUMENT_MAX);
 	enum status st = json_write(&text, json_at(document, "metadata"), err);
 	if (st != ST_OK)
 		return st;

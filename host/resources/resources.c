@@ -19,9 +19,8 @@ enum status hook_document(const emco_change *change, json_t **ret_document, stru
 
 enum status hook_replace(emco_call *call, emco_change *change, const json_t *document, struct error *err)
 {
-	auto_buf text;
+	auto_buf text = BUF(DOCUMENT_MAX);
 
-	buf_init(&text, DOCUMENT_MAX);
 	enum status st = json_write(&text, document, err);
 	if (st != ST_OK)
 		return st;
@@ -56,9 +55,8 @@ enum status ask_db(const struct ask *ask, struct db **ret_db, struct error *err)
 
 enum status ask_read(const struct ask *ask, struct db *db, struct view path, json_t **ret_document, struct error *err)
 {
-	auto_buf text;
+	auto_buf text = BUF(DOCUMENT_MAX);
 
-	buf_init(&text, DOCUMENT_MAX);
 	enum status st = resource_read(ask->orchestrator->store, db, path, &text, NULL, NULL, err);
 	if (st != ST_OK)
 		return st;

@@ -44,9 +44,8 @@ enum status cache_read(struct store *store, struct db *db, const struct digest *
 enum status cache_write(struct store *store, struct db *db, const struct digest *key, struct view value,
                         struct error *err)
 {
-	auto_buf sealed;
+	auto_buf sealed = BUF(VALUE_MAX + 4096);
 
-	buf_init(&sealed, VALUE_MAX + 4096);
 	if (value.len > VALUE_MAX)
 		return ST_OK;                         /* it may vanish: this one does at once */
 	enum status st = seal(store->sealer, value, digest_view(key), &sealed, err);

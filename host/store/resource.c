@@ -22,9 +22,8 @@ enum { MARK_LEN = sizeof sealed_mark - 1 };
 
 enum status doc_seal(struct store *store, struct view path, struct view doc, struct buf *out, struct error *err)
 {
-	auto_buf sealed;
+	auto_buf sealed = BUF(DOC_MAX);
 
-	buf_init(&sealed, DOC_MAX);
 	enum status st = seal(store->sealer, doc, path, &sealed, err);
 	if (st == ST_OK)
 		st = buf_add(out, sealed_mark, MARK_LEN, err);
@@ -43,13 +42,12 @@ enum status doc_seal(struct store *store, struct view path, struct view doc, str
 enum status doc_open(struct store *store, struct view path, struct view stored, struct buf *scratch,
                      struct view *ret_doc, struct error *err)
 {
-	auto_buf sealed = { 0 };
+	auto_buf sealed = BUF(DOC_MAX);
 
 	if (stored.len < MARK_LEN || memcmp(stored.ptr, sealed_mark, MARK_LEN) != 0) {
 		*ret_doc = stored;
 		return ST_OK;
 	}
-	buf_init(&sealed, DOC_MAX);
 	const struct view text = { stored.ptr + MARK_LEN, stored.len - MARK_LEN };
 	char *room = text.len < DOC_MAX ? buf_room(&sealed, text.len / 4 * 3, err) : NULL;
 	if (room == NULL)
@@ -79,10 +77,9 @@ enum status resource_read(struct store *store, struct db *db, struct view path, 
                           int64_t *ret_id, struct error *err)
 {
 	auto_rows  *rows = NULL;
-	auto_buf    scratch;
+	auto_buf    scratch = BUF(DOC_MAX);
 	struct view clear;
 
-	buf_init(&scratch, DOC_MAX);
 	enum status st = db_query(db, &read_query, PARAMS(P_TEXT(path)), EXPECT_MAYBE, &rows, err);
 	if (st != ST_OK)
 		return st;
@@ -117,9 +114,8 @@ enum status resource_missing(struct db *db, const struct view *paths, size_t cou
                              size_t *ret_count, struct error *err)
 {
 	auto_rows *rows = NULL;
-	auto_buf   array;
+	auto_buf   array = BUF(DOC_MAX);
 
-	buf_init(&array, DOC_MAX);
 	enum status st = param_texts(&array, paths, count, err);
 	if (st == ST_OK)
 		st = db_query(db, &missing_query, PARAMS(P_BYTES(buf_view(&array))), EXPECT_ROWS, &rows, err);

@@ -72,11 +72,10 @@ static enum status raced(const struct db *db, struct view path, struct error *er
 enum status resource_delete(struct store *store, struct db *db, struct view path, bool has_events, uint64_t version,
                             struct error *err)
 {
-	auto_buf subject;
+	auto_buf subject = BUF(4096);
 	enum status st = ST_OK;
 
 	(void) store;                             /* documents are not opened to be deleted */
-	buf_init(&subject, 4096);
 	if (has_events)
 		st = event_subject(path, &subject, err);
 	for (int try = 0; st == ST_OK; try++) {

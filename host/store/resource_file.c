@@ -18,9 +18,8 @@ struct reading {
 static enum status unseal_file(const struct reading *reading, struct view field, struct view sealed, struct buf *out,
                                struct error *err)
 {
-	auto_buf aad;
+	auto_buf aad = BUF(8192);
 
-	buf_init(&aad, 8192);
 	enum status st = file_aad(reading->path, field, &aad, err);
 	return st == ST_OK ? unseal(reading->store->sealer, sealed, buf_view(&aad), out, err) : st;
 }
@@ -28,7 +27,6 @@ static enum status unseal_file(const struct reading *reading, struct view field,
 static enum status file_row(void *data, const struct rows *row, struct error *err)
 {
 	struct reading *reading = data;
-	auto_buf        clear = { 0 };
 
 	reading->exists = true;
 	if (rows_is_null(row, 0, 0))
@@ -36,7 +34,7 @@ static enum status file_row(void *data, const struct rows *row, struct error *er
 
 	struct resource_file_row file = { .field = rows_view(row, 0, 0), .filename = rows_view(row, 0, 1),
 	                                  .media_type = rows_view(row, 0, 2), .content = rows_view(row, 0, 3) };
-	buf_init(&clear, file.content.len);
+	auto_buf clear = BUF(file.content.len);
 	if (rows_bool(row, 0, 4)) {
 		enum status st = unseal_file(reading, file.field, file.content, &clear, err);
 		if (st != ST_OK)

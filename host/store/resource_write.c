@@ -163,9 +163,8 @@ enum status file_aad(struct view path, struct view field, struct buf *out, struc
 static enum status seal_file(struct store *store, struct view path, const struct resource_file *file, struct buf *out,
                              struct error *err)
 {
-	auto_buf aad;
+	auto_buf aad = BUF(8192);
 
-	buf_init(&aad, 8192);
 	enum status st = file_aad(path, view_of(file->field), &aad, err);
 	return st == ST_OK ? seal(store->sealer, file->content, buf_view(&aad), out, err) : st;
 }
@@ -188,8 +187,7 @@ static enum status bind_files(struct store *store, const struct resource_write *
 		sealed[i] = file->is_sealed;
 		if (!file->is_sealed)
 			continue;
-		auto_buf bytes;
-		buf_init(&bytes, file->content.len + 4096);
+		auto_buf bytes = BUF(file->content.len + 4096);
 		st = seal_file(store, write->path, file, &bytes, err);
 		char *copy = st == ST_OK ? arena_copy(arena, bytes.data, bytes.len) : NULL;
 		if (st == ST_OK && copy == NULL)
@@ -219,11 +217,10 @@ static enum status bind(struct store *store, const struct resource_write *write,
 	static const struct query *const queries[] = {
 		[RESOURCE_CREATE] = &create_query, [RESOURCE_REPLACE] = &replace_query, [RESOURCE_CREATE_OR_REPLACE] = &upsert_query,
 	};
-	auto_arena  arena;
+	auto_arena  arena = ARENA(512u << 20);
 	struct view doc = write->doc;
 	enum status st = ST_OK;
 
-	arena_init(&arena, 512u << 20);
 	statement->query = queries[guard.mode];
 	if (write->is_secret) {
 		st = doc_seal(store, write->path, write->doc, &statement->doc, err);

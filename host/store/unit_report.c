@@ -78,13 +78,10 @@ static enum status bind_objects(const struct object_row *objects, size_t count, 
 enum status unit_report(struct store *store, struct db *db, const struct unit_row *unit, const struct unit_outcome *outcome,
                         struct error *err)
 {
-	auto_buf   names, states, messages;
+	auto_buf   names = BUF(ARRAYS_MAX), states = BUF(ARRAYS_MAX), messages = BUF(ARRAYS_MAX);
 	auto_rows *rows = NULL;
 
 	(void) store;                             /* the token tells claims apart, also those of one process */
-	buf_init(&names, ARRAYS_MAX);
-	buf_init(&states, ARRAYS_MAX);
-	buf_init(&messages, ARRAYS_MAX);
 	enum status st = bind_objects(outcome->objects, outcome->object_count, &names, &states, &messages, err);
 	if (st == ST_OK)
 		st = db_query(db, &report_query, PARAMS(P_INT(unit->id), P_INT(unit->lease), P_INT((int64_t) outcome->kind),
