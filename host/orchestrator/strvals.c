@@ -1,5 +1,7 @@
 #include "host/orchestrator/strvals.h"
 
+#include "lib/base/utf8.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <strings.h>
@@ -10,7 +12,8 @@ struct parser {
 	struct view   text;
 	size_t        at;
 	size_t       *padding;
-	unsigned      lists;            /* indexes in a row so far */
+	unsigned      lists;            /* indexes in a row so far            */
+	unsigned      levels;           /* dots and indexes of the key so far */
 	struct error *err;
 };
 
@@ -24,7 +27,7 @@ static enum status read_until(struct parser *p, const char *stops, struct buf *t
 {
 	for (;;) {
 		int c = next(p);
-		if (c == END || (c != '\0' && strchr(stops, c) != NULL)) {
+		if (c == END || strchr(stops, c) != NULL) {
 			*ret_stop = c;
 			return ST_OK;
 		}
@@ -58,8 +61,6 @@ static json_t *typed(const struct buf *token)
 {
 	long long number;
 
-	if (strlen(token->data) != token->len)
-		return json_stringn(token->data, token->len);
 	if (strcasecmp(token->data, "true") == 0)
 		return json_true();
 	if (strcasecmp(token->data, "false") == 0)
@@ -73,9 +74,9 @@ static json_t *typed(const struct buf *token)
 	return json_stringn(token->data, token->len);
 }
 
-static enum status no_memory_or_text(struct parser *p)
+static enum status no_memory(struct parser *p)
 {
-	return fail(p->err, ST_INVALID, "override values must be UTF-8 text");
+	return fail(p->err, ST_NO_MEMORY, "out of memory");
 }
 
 /* After the opening brace: members up to the closing one, and the comma that may follow it. */
@@ -92,7 +93,7 @@ static enum status read_list(struct parser *p, json_t **ret_list)
 		if (stop == END)
 			return fail(p->err, ST_INVALID, "a list must end with \"}\"");
 		if (json_array_append_new(list, typed(&token)) != 0)
-			return no_memory_or_text(p);
+			return no_memory(p);
 	} while (stop != '}');
 
 	if (p->at < p->text.len && p->text.ptr[p->at] == ',')
@@ -117,7 +118,7 @@ static enum status read_value(struct parser *p, json_t **ret_value)
 		return st;
 	json_t *value = typed(&token);
 	if (value == NULL)
-		return no_memory_or_text(p);
+		return no_memory(p);
 	*ret_value = value;
 	return ST_OK;
 }
@@ -134,7 +135,7 @@ static enum status read_index(struct parser *p, size_t *ret_index)
 		return st;
 	if (stop == END)
 		return fail(p->err, ST_INVALID, "a list index must end with \"]\"");
-	if (strlen(token.data) != token.len || !parse_integer(token.data, &number))
+	if (!parse_integer(token.data, &number))
 		return fail(p->err, ST_INVALID, "a list index must be a number, got \"%s\"", token.data);
 	if (number < 0 || number > STRVALS_INDEX_MAX)
 		return fail(p->err, ST_INVALID, "a list index must be 0 to %d, got %lld", STRVALS_INDEX_MAX, number);
@@ -158,10 +159,18 @@ static enum status put_item(struct parser *p, json_t *list, size_t index, json_t
 	for (size_t i = have; i <= index; i++)
 		if (json_array_append_new(list, json_null()) != 0) {
 			json_decref(value);
-			return fail(p->err, ST_NO_MEMORY, "out of memory");
+			return no_memory(p);
 		}
 	if (json_array_set_new(list, index, value) != 0)
-		return no_memory_or_text(p);
+		return no_memory(p);
+	return ST_OK;
+}
+
+/* NOTE: the parser calls itself for each level, and so does whoever walks or frees what it makes. */
+static enum status enter_level(struct parser *p)
+{
+	if (++p->levels > STRVALS_LEVELS_MAX)
+		return fail(p->err, ST_INVALID, "a key must have at most %d dots and indexes", STRVALS_LEVELS_MAX);
 	return ST_OK;
 }
 
@@ -180,6 +189,9 @@ static enum status read_item(struct parser *p, json_t *list, size_t index, unsig
 		return st;
 	if (token.len > 0)
 		return fail(p->err, ST_INVALID, "after a list index comes \"=\", \".\" or \"[\", got \"%s\"", token.data);
+	st = stop == '.' || stop == '[' ? enter_level(p) : ST_OK;
+	if (st != ST_OK)
+		return st;
 
 	switch (stop) {
 	case '=': {
@@ -218,7 +230,7 @@ static enum status put_member(struct parser *p, json_t *object, const struct buf
 		return ST_OK;
 	}
 	if (json_object_setn_new(object, key->data, key->len, value) != 0)
-		return no_memory_or_text(p);
+		return no_memory(p);
 	return ST_OK;
 }
 
@@ -232,6 +244,9 @@ static enum status read_member(struct parser *p, json_t *object, const struct bu
 		st = read_value(p, &value);
 		return st == ST_OK ? put_member(p, object, key, value) : st;
 	}
+	st = enter_level(p);
+	if (st != ST_OK)
+		return st;
 	if (stop == '[') {
 		size_t index;
 		st = read_index(p, &index);
@@ -275,7 +290,10 @@ enum status strvals_parse(struct view text, json_t *values, size_t *padding, str
 {
 	struct parser p = { .text = text, .padding = padding, .err = err };
 
+	if (memchr(text.ptr, '\0', text.len) != NULL || !utf8_is_valid(text))
+		return fail(err, ST_INVALID, "override values must be UTF-8 text without NUL");
 	while (p.at < p.text.len) {
+		p.levels = 0;
 		const enum status st = read_key(&p, values, 0);
 		if (st != ST_OK)
 			return st;

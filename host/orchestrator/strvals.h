@@ -12,6 +12,7 @@
 enum {
 	STRVALS_NESTED_MAX = 30,        /* dots in a key, as in Helm                                          */
 	STRVALS_LIST_MAX   = 30,        /* list indexes in a row                                              */
+	STRVALS_LEVELS_MAX = 60,        /* dots and indexes of a key together: what JSON_DEPTH_MAX has room for */
 	STRVALS_INDEX_MAX  = 65536,     /* highest list index, as in Helm                                     */
 	STRVALS_PADDING    = 1000000,   /* list members that one deployment's overrides may bring into being  */
 };

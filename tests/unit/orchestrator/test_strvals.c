@@ -169,7 +169,7 @@ static void test_bounds_hold(void **state)
 	struct error err;
 
 	(void) state;
-	buf_init(&text, 1 << 16);
+	buf_init(&text, 1 << 17);
 	for (int i = 0; i <= STRVALS_NESTED_MAX; i++)
 		expect_ok(buf_add_text(&text, "a.", &err));
 	expect_ok(buf_add_text(&text, "a=1", &err));
@@ -182,6 +182,14 @@ static void test_bounds_hold(void **state)
 		expect_ok(buf_add_text(&text, "[0]", &err));
 	expect_ok(buf_add_text(&text, "=1", &err));
 	expect_status(ST_INVALID, strvals_parse(buf_view(&text), values, &padding, &err), &err);
+
+	buf_clear(&text);
+	for (int i = 0; i < 20000; i++)
+		expect_ok(buf_add_text(&text, "a[0].", &err));
+	expect_ok(buf_add_text(&text, "a=1", &err));
+	expect_status(ST_INVALID, strvals_parse(buf_view(&text), values, &padding, &err), &err);
+	expect_words(err.text, "at most 60 dots and indexes");
+	expect_status(ST_INVALID, strvals_parse(VIEW("a\0=1"), values, &padding, &err), &err);
 
 	padding = 10;
 	expect_ok(strvals_parse(VIEW("b[9]=1"), values, &padding, &err));
