@@ -1,6 +1,7 @@
 #include "host/api/multipart.h"
 
 #include "host/api/negotiate.h"
+#include "lib/base/utf8.h"
 
 #include <strings.h>
 
@@ -87,11 +88,13 @@ static bool header_is(struct view line, const char *name, struct view *ret_value
 	return true;
 }
 
-static enum status keep(struct arena *arena, const char *text, struct view *ret, struct error *err)
+static enum status keep(struct arena *arena, const char *text, size_t number, struct view *ret, struct error *err)
 {
 	const size_t len = strlen(text);
 	char *copy = arena_copy(arena, text, len);
 
+	if (!utf8_is_valid((struct view) { text, len }))
+		return fail(err, ST_MALFORMED, "the head of part %zu is not UTF-8", number);
 	if (copy == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for a part of the form");
 	*ret = (struct view) { copy, len };
@@ -105,10 +108,10 @@ static enum status read_disposition(struct view value, struct arena *arena, stru
 
 	if (!header_parameter(value, "name", text, sizeof text) || *text == '\0')
 		return fail(err, ST_MALFORMED, "part %zu of the form needs a name of at most %d bytes", number, MULTIPART_NAME_MAX);
-	enum status st = keep(arena, text, &part->name, err);
+	enum status st = keep(arena, text, number, &part->name, err);
 	if (st == ST_OK && header_parameter(value, "filename", text, sizeof text)) {
 		part->is_file = true;
-		st = keep(arena, text, &part->filename, err);
+		st = keep(arena, text, number, &part->filename, err);
 	}
 	return st;
 }
@@ -140,7 +143,7 @@ static enum status read_head(struct view body, struct arena *arena, struct part 
 		} else if (header_is(line, "Content-Type", &value) && value.len < sizeof text) {
 			memcpy(text, value.ptr, value.len);
 			text[value.len] = '\0';
-			st = keep(arena, text, &part->media_type, err);
+			st = keep(arena, text, number, &part->media_type, err);
 		}
 		if (st != ST_OK)
 			return st;
@@ -193,15 +196,14 @@ enum status multipart_read(struct view body, const char *boundary, struct arena 
 
 /* -- writing ---------------------------------------------------------------------------------------------------------- */
 
-/* A quoted parameter as browsers write it: quote and line ends as percent escapes. */
+/* A quoted parameter as browsers write it, with percent escapes; the backslash too, because some readers take it for one. */
 static enum status add_quoted(struct buf *out, struct view text, struct error *err)
 {
 	enum status st = buf_add(out, "\"", 1, err);
 
 	for (size_t i = 0; i < text.len && st == ST_OK; i++) {
 		const char c = text.ptr[i];
-		st = c == '"' || c == '\r' || c == '\n' || c == '\0' ? buf_printf(out, err, "%%%02X", (unsigned) c)
-		                                                     : buf_add(out, &c, 1, err);
+		st = memchr("\"\\\r\n", c, 5) != NULL ? buf_printf(out, err, "%%%02X", (unsigned) c) : buf_add(out, &c, 1, err);
 	}
 	return st == ST_OK ? buf_add(out, "\"", 1, err) : st;
 }
