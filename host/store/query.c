@@ -98,13 +98,12 @@ enum status query_fault(struct db *db, const char *what, const PGresult *result,
 	return kind->status;
 }
 
-/* Take what is left of a cancelled statement.  True when the connection is at rest again. */
-static bool drain_cancelled(struct db *db)
+/* Take what is left of a statement.  True when the connection is at rest again. */
+static bool drain(struct db *db)
 {
 	const int64_t until_ns = deadline_in_ms(DRAIN_MS);
 	PGresult     *result = NULL;
 
-	conn_cancel(db->conn);
 	for (;;) {
 		if (!conn_result(db->conn, until_ns, &result))
 			return false;
@@ -115,6 +114,12 @@ static bool drain_cancelled(struct db *db)
 		if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_PIPELINE_SYNC)
 			return false;
 	}
+}
+
+static bool drain_cancelled(struct db *db)
+{
+	conn_cancel(db->conn);
+	return drain(db);
 }
 
 enum status query_abandon(struct db *db, const char *what, struct error *err)
@@ -259,6 +264,7 @@ enum status db_stream(struct db *db, const struct query *query, const struct par
                       rows_each *each, void *data, struct error *err)
 {
 	PGresult *result = NULL;
+	bool      has_ended = false;
 
 	if (db->is_broken)
 		return query_abandon(db, query->name, err);
@@ -280,9 +286,11 @@ enum status db_stream(struct db *db, const struct query *query, const struct par
 			st = each(data, &(struct rows) { result }, err);
 		else if (status != PGRES_TUPLES_OK)
 			st = query_fault(db, query->name, result, err);
+		has_ended = status != PGRES_SINGLE_TUPLE;
 		PQclear(result);
 	}
-	if (!drain_cancelled(db))
+	/* NOTE: cancelling a statement that has ended by itself may hit the next one. */
+	if (!(has_ended ? drain(db) : drain_cancelled(db)))
 		db->is_broken = true;
 	return st;
 }
