@@ -14,18 +14,28 @@ enum { LEASE_SLACK_MS = 30000, CLEAN_UP_MS = 5000 };
 static pthread_mutex_t   running_lock = PTHREAD_MUTEX_INITIALIZER;     /* guards running and the links in it */
 static struct operation *running;
 
-/* False when another operation of this process is on the owner: then its row is no left-over. */
-static bool running_add(struct operation *operation)
+/*
+ * ST_CONFLICT: another operation of this process is on the owner.  So whoever is in the list is alone, and a row of this
+ * process that it meets is a left-over.
+ */
+static enum status running_add(struct operation *operation, struct error *err)
 {
-	bool is_only = true;
+	const struct operation *other;
 
 	pthread_mutex_lock(&running_lock);
-	for (const struct operation *other = running; other != NULL; other = other->next)
-		is_only = is_only && (other->o->store != operation->o->store || other->owner != operation->owner);
-	operation->next = running;
-	running = operation;
+	for (other = running; other != NULL; other = other->next)
+		if (other->o->store == operation->o->store && other->owner == operation->owner)
+			break;
+	const char *kind = other != NULL ? other->kind : NULL;           /* a literal: it outlives the operation */
+	if (other == NULL) {
+		operation->next = running;
+		running = operation;
+	}
 	pthread_mutex_unlock(&running_lock);
-	return is_only;
+	if (kind == NULL)
+		return ST_OK;
+	fail(err, ST_CONFLICT, "\"%s\": %s is running", operation->path.ptr, kind);
+	return fail_hint(err, "Wait until it has ended, or stop it.");
 }
 
 static void running_remove(struct operation *operation)
@@ -85,8 +95,9 @@ static enum status take_row(struct operation *operation, struct error *err)
 	if (st == ST_OK)
 		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 	if (st == ST_OK)
-		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, running_add(operation),
-		                     &operation->token, err);
+		st = running_add(operation, err);
+	if (st == ST_OK)
+		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, true, &operation->token, err);
 	if (st == ST_OK)
 		__atomic_store_n(&operation->holds_row, true, __ATOMIC_RELEASE);
 	return st;
