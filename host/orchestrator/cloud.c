@@ -25,6 +25,11 @@ static enum status no_memory(struct error *err)
 	return fail(err, ST_NO_MEMORY, "out of memory");
 }
 
+static struct view name_of(struct view path)
+{
+	return path_part(path, PART_CLOUD);
+}
+
 /* What became of the cloud, and its last action. */
 static enum status read_outcome(struct db *db, int64_t id, struct action *ret_last, enum outcome *ret_outcome,
                                 struct error *err)
@@ -103,10 +108,12 @@ static enum status check_clusters(struct making *making, struct db *db, struct e
 	if (missing == NULL)
 		return no_memory(err);
 	if (making->count == 0)
-		return fail(err, ST_INVALID, "No Cluster References associated");
+		return fail(err, ST_INVALID, "logical cloud \"%.*s\" has no cluster reference",
+		            V(name_of(making->operation->path)));
 	st = resource_missing(db, making->paths, making->count, missing, &count, err);
 	if (st == ST_OK && count > 0)
-		return fail(err, ST_CONFLICT, "The cluster provided as reference does not exist: \"%.*s\"", V(missing[0]));
+		return fail(err, ST_CONFLICT, "logical cloud \"%.*s\" refers to \"%.*s\", which does not exist",
+		            V(name_of(making->operation->path)), V(missing[0]));
 	return st;
 }
 
@@ -126,7 +133,7 @@ static enum status load(struct making *making, struct error *err)
 	if (strcmp(json_string_at(making->doc, "spec.level"), "0") != 0)
 		return fail(err, ST_INVALID, "logical clouds of level 1 are not supported yet");
 	if ((st = read_outcome(db, operation->owner, &last, &outcome, err)) != ST_OK ||
-	    (st = cloud_gate(outcome, CLOUD_INSTANTIATE, err)) != ST_OK ||
+	    (st = cloud_gate(outcome, CLOUD_INSTANTIATE, name_of(operation->path), err)) != ST_OK ||
 	    (st = resource_list(store, db, VIEW("clusterReference"), operation->path, VIEW(""), 0, add_reference, making,
 	                        err)) != ST_OK)
 		return st;
@@ -162,16 +169,17 @@ static enum status make_plan(struct making *making, struct error *err)
 static enum status write_instantiated(struct db *db, void *data, struct error *err)
 {
 	struct making *making = data;
+	struct operation *operation = making->operation;
 	const int64_t  context = plan_id(making->plan);
 	struct action  last, action = { .instance = context, .status_context = context };
 	enum outcome   outcome;
 	int64_t        id, revision;
 	enum status    st;
 
-	if ((st = resource_lock(db, making->operation->path, &id, err)) != ST_OK ||
+	if ((st = resource_lock(db, operation->path, &id, err)) != ST_OK ||
 	    (st = read_outcome(db, id, &last, &outcome, err)) != ST_OK ||
-	    (st = cloud_gate(outcome, CLOUD_INSTANTIATE, err)) != ST_OK ||
-	    (st = plan_flush(making->plan, making->operation->o->store, db, id, err)) != ST_OK ||
+	    (st = cloud_gate(outcome, CLOUD_INSTANTIATE, name_of(operation->path), err)) != ST_OK ||
+	    (st = plan_flush(making->plan, operation->o->store, db, id, err)) != ST_OK ||
 	    (st = action_max_revision(db, id, &revision, err)) != ST_OK)
 		return st;
 	snprintf(action.state, sizeof action.state, "%s", life_name(LIFE_INSTANTIATED));
@@ -197,7 +205,7 @@ enum status cloud_instantiate(struct orchestrator *o, struct view path, int64_t 
 
 /* -- terminate --------------------------------------------------------------------------------------------------- */
 
-static enum status check_unused(struct db *db, int64_t id, struct error *err)
+static enum status check_unused(struct db *db, int64_t id, struct view name, struct error *err)
 {
 	auto_rows  *rows = NULL;
 	enum status st = db_query(db, &user_query, PARAMS(P_INT(id)), EXPECT_MAYBE, &rows, err);
@@ -205,8 +213,7 @@ static enum status check_unused(struct db *db, int64_t id, struct error *err)
 	if (st != ST_OK || rows_count(rows) == 0)
 		return st;
 	const struct view user = rows_view(rows, 0, 0);
-	fail(err, ST_CONFLICT, "Found at least one DIG associated with Logical Cloud attempted to be terminated: \"%.*s\"",
-	     V(user));
+	fail(err, ST_CONFLICT, "logical cloud \"%.*s\" is used by \"%.*s\"", V(name), V(user));
 	return fail_hint(err, "Terminate and delete the deployment intent groups of the logical cloud first.");
 }
 
@@ -220,9 +227,9 @@ static enum status write_terminated(struct db *db, void *data, struct error *err
 	enum status       st;
 
 	if ((st = resource_lock(db, operation->path, &id, err)) != ST_OK ||
-	    (st = check_unused(db, id, err)) != ST_OK ||
+	    (st = check_unused(db, id, name_of(operation->path), err)) != ST_OK ||
 	    (st = read_outcome(db, id, &last, &outcome, err)) != ST_OK ||
-	    (st = cloud_gate(outcome, CLOUD_TERMINATE, err)) != ST_OK || outcome == OUTCOME_NONE ||
+	    (st = cloud_gate(outcome, CLOUD_TERMINATE, name_of(operation->path), err)) != ST_OK || outcome == OUTCOME_NONE ||
 	    (st = unit_move(db, id, 0, last.status_context, "terminate", err)) != ST_OK ||
 	    (st = action_max_revision(db, id, &revision, err)) != ST_OK)
 		return st;
@@ -255,7 +262,7 @@ enum status cloud_check_change(struct db *db, struct view path, bool is_delete, 
 	if (st != ST_OK || !is_delete)
 		return st;
 	if ((st = read_outcome(db, id, &last, &outcome, err)) != ST_OK ||
-	    (st = cloud_gate(outcome, CLOUD_DELETE, err)) != ST_OK)
+	    (st = cloud_gate(outcome, CLOUD_DELETE, name_of(path), err)) != ST_OK)
 		return st;
 	return unit_forget(db, id, err);
 }

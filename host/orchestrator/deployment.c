@@ -3,8 +3,9 @@
 #include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/placement.h"
 #include "host/orchestrator/render.h"
+#include "host/orchestrator/wanted.h"
 
-enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20, MISSING_MAX = 2048 };
+enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20 };
 
 #define V(view_) (int) (view_).len, (view_).ptr
 
@@ -158,7 +159,7 @@ enum status deployment_load_intents(struct deployment *d, struct orchestrator *o
 
 /* -- the logical cloud ------------------------------------------------------------------------------------------- */
 
-enum status deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err)
+enum status deployment_check_cloud(const struct deployment *d, struct db *db, int64_t cloud_id, struct error *err)
 {
 	auto_arena          arena = ARENA(256 << 20);
 	struct action       last;
@@ -169,7 +170,7 @@ enum status deployment_check_cloud(struct db *db, int64_t cloud_id, struct error
 	st = action_last(db, cloud_id, &last, err);
 	if (st == ST_OK)
 		st = unit_list(db, cloud_id, &arena, &units, &count, err);
-	return st == ST_OK ? cloud_gate(outcome_of(last.state, units, count, false), CLOUD_USE, err) : st;
+	return st == ST_OK ? cloud_gate(outcome_of(last.state, units, count, false), CLOUD_USE, d->cloud, err) : st;
 }
 
 static enum status load_cloud(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
@@ -183,11 +184,12 @@ static enum status load_cloud(struct deployment *d, struct orchestrator *o, stru
 	d->cloud_path = view_of(path);
 	st = read_doc(d, o, db, d->cloud_path, &doc, &d->cloud_id, err);
 	if (st == ST_NOT_FOUND) {
-		fail(err, ST_INVALID, "Failed to obtain Logical Cloud specified: there is no logical cloud \"%.*s\"", V(d->cloud));
+		fail(err, ST_NOT_FOUND, "deployment intent group \"%.*s\" needs \"%.*s\", which does not exist", V(d->name),
+		     V(d->cloud_path));
 		return fail_hint(err, "Create and instantiate the logical cloud first.");
 	}
 	if (st == ST_OK)
-		st = deployment_check_cloud(db, d->cloud_id, err);
+		st = deployment_check_cloud(d, db, d->cloud_id, err);
 	if (st != ST_OK)
 		return st;
 	d->level = json_text_at(doc, "spec.level");
@@ -219,52 +221,6 @@ static enum status load_clusters(struct deployment *d, struct orchestrator *o, s
 	}
 	qsort(d->clusters, d->cluster_count, sizeof *d->clusters, view_order);
 	return ST_OK;
-}
-
-/* -- what is missing --------------------------------------------------------------------------------------------- */
-
-struct wanted { struct view paths[MISSING_MAX]; size_t count; };
-
-static void want(struct wanted *wanted, struct view path)
-{
-	if (path.len > 0 && wanted->count < MISSING_MAX)
-		wanted->paths[wanted->count++] = path;
-}
-
-static enum status
-want_references(struct wanted *wanted, struct deployment *d, struct orchestrator *o, const char *name,
-                struct view path, const json_t *doc, struct error *err)
-{
-	const struct type *type = o->types != NULL ? types_find(o->types, view_of(name)) : NULL;
-	struct view       *paths;
-	size_t             count;
-
-	if (type == NULL)
-		return ST_OK;
-	const enum status st = type_references(o->types, type, path, doc, &d->arena, &paths, &count, err);
-	for (size_t i = 0; st == ST_OK && i < count; i++)
-		want(wanted, paths[i]);
-	return st;
-}
-
-static enum status check_missing(struct wanted *wanted, struct deployment *d, struct db *db, struct error *err)
-{
-	struct view *missing = arena_alloc(&d->arena, wanted->count + 1, sizeof *missing);
-	auto_buf     names = BUF(64 << 10);
-	size_t       count = 0;
-	enum status  st;
-
-	if (missing == NULL)
-		return no_memory(err);
-	st = resource_missing(db, wanted->paths, wanted->count, missing, &count, err);
-	if (st != ST_OK || count == 0)
-		return st;
-	for (size_t i = 0; st == ST_OK && i < count; i++)
-		st = buf_printf(&names, err, "%s\"%.*s\"", i > 0 ? ", " : "", V(missing[i]));
-	if (st != ST_OK)
-		return st;
-	fail(err, ST_NOT_FOUND, "what it refers to does not exist: %s", names.data);
-	return fail_hint(err, "Create %s first.", count > 1 ? "them" : "it");
 }
 
 /* -- the apps ---------------------------------------------------------------------------------------------------- */
@@ -442,12 +398,14 @@ static enum status load_placement(struct deployment *d, struct orchestrator *o, 
 	if (path == NULL)
 		return no_memory(err);
 	d->placement_path = view_of(path);
-	want(wanted, d->placement_path);
+	st = wanted_add(wanted, d->placement_path, err);
+	if (st != ST_OK)
+		return st;
 	st = list_read(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	for (const struct item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)
-		st = want_references(wanted, d, o, "genericAppPlacementIntent", item->path, item->doc, err);
+		st = wanted_add_references(wanted, o->types, "genericAppPlacementIntent", item->path, item->doc, err);
 	return st;
 }
 
@@ -476,24 +434,24 @@ static enum status check_head(const struct deployment *d, struct error *err)
 enum status deployment_load(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
                             struct error *err)
 {
-	enum status    st = deployment_load_head(d, o, db, path, err);
-	struct wanted *wanted = arena_alloc(&d->arena, 1, sizeof *wanted);
-	struct list    intents;
+	enum status   st = deployment_load_head(d, o, db, path, err);
+	struct wanted wanted = { .arena = &d->arena };
+	struct list   intents;
 
 	if (st == ST_OK)
-		st = wanted != NULL ? check_head(d, err) : no_memory(err);
+		st = check_head(d, err);
 	if (st != ST_OK)
 		return st;
 	const char *profile = arena_printf(&d->arena, "%.*s/composite-profiles/%.*s", V(d->composite_app_path),
 	                                   V(d->profile_name));
 	if (profile == NULL)
 		return no_memory(err);
-	want(wanted, view_of(profile));
 
-	if ((st = load_cloud(d, o, db, err)) != ST_OK ||
+	if ((st = wanted_add(&wanted, view_of(profile), err)) != ST_OK ||
+	    (st = load_cloud(d, o, db, err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK ||
-	    (st = load_placement(d, o, db, &intents, wanted, err)) != ST_OK ||
-	    (st = check_missing(wanted, d, db, err)) != ST_OK)
+	    (st = load_placement(d, o, db, &intents, &wanted, err)) != ST_OK ||
+	    (st = wanted_check(&wanted, db, err)) != ST_OK)
 		return st;
 	if (d->placement_path.len == 0)
 		return fail(err, ST_NOT_FOUND, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->path));

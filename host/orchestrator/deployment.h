@@ -49,7 +49,7 @@ enum status MUST_CHECK deployment_load_intents(struct deployment *deployment, st
                                                struct error *err);
 
 /*
- * All of it.  ST_NOT_FOUND: the deployment, or something it refers to; ST_INVALID: no such logical cloud;
+ * All of it.  ST_NOT_FOUND: the deployment, its logical cloud, or something else it refers to;
  * ST_CONFLICT: the logical cloud cannot be used now, an app lacks a profile or an intent, dependencies that run in a
  * circle.
  */
@@ -57,7 +57,8 @@ enum status MUST_CHECK deployment_load(struct deployment *deployment, struct orc
                                        struct view path, struct error *err);
 
 /* May the cloud be used now?  In any transaction; ST_CONFLICT says why not. */
-enum status MUST_CHECK deployment_check_cloud(struct db *db, int64_t cloud_id, struct error *err);
+enum status MUST_CHECK deployment_check_cloud(const struct deployment *d, struct db *db, int64_t cloud_id,
+                                              struct error *err);
 
 /* Where an app may go.  Labels are read once each.  Result in the deployment's arena. */
 struct placement;

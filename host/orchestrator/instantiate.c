@@ -175,7 +175,7 @@ static enum status lock_and_check(struct making *making, struct db *db, struct e
 	    last.instance != making->last.instance)
 		return fail(err, ST_CONFLICT, "\"%.*s\" was changed by another meanwhile", (int) d->path.len, d->path.ptr);
 	st = resource_lock(db, d->cloud_path, &id, err);
-	return st == ST_OK ? deployment_check_cloud(db, id, err) : st;
+	return st == ST_OK ? deployment_check_cloud(d, db, id, err) : st;
 }
 
 static enum status write(struct db *db, void *data, struct error *err)

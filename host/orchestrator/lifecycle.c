@@ -115,12 +115,17 @@ enum outcome outcome_of(const char *state, const struct unit_status *units, size
 	}
 }
 
-enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct error *err)
+enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct view name, struct error *err)
 {
-	for (size_t i = 0; i < cloud_gate_count; i++)
-		if (cloud_gates[i].outcome == outcome && cloud_gates[i].on == on)
-			return cloud_gates[i].why == NULL ? ST_OK : fail(err, ST_CONFLICT, "%s", cloud_gates[i].why);
-	return fail(err, ST_CONFLICT, "the logical cloud is %s", outcome_name(outcome));
+	for (size_t i = 0; i < cloud_gate_count; i++) {
+		const struct gate *gate = &cloud_gates[i];
+		if (gate->outcome != outcome || gate->on != on)
+			continue;
+		if (gate->why == NULL)
+			return ST_OK;
+		return fail(err, ST_CONFLICT, "logical cloud \"%.*s\" %s", (int) name.len, name.ptr, gate->why);
+	}
+	return fail(err, ST_CONFLICT, "logical cloud \"%.*s\" is %s", (int) name.len, name.ptr, outcome_name(outcome));
 }
 
 /* -- tables ------------------------------------------------------------------------------------------------------ */
@@ -187,48 +192,41 @@ const struct edge life_edges[] = {
 };
 const size_t life_edge_count = ARRAY_LEN(life_edges);
 
-static const char terminate_failed[] = "The Logical Cloud has failed terminating, please delete the Logical Cloud";
+static const char terminate_failed[]   = "could not be terminated, and can only be deleted";
+static const char instantiate_failed[] = "could not be instantiated, and must be terminated first";
 
+/* Each follows the name: logical cloud "lc" ... */
 const struct gate cloud_gates[] = {
 	{ OUTCOME_NONE,               CLOUD_INSTANTIATE, NULL },
-	{ OUTCOME_INSTANTIATING,      CLOUD_INSTANTIATE, "The Logical Cloud is already instantiating" },
-	{ OUTCOME_INSTANTIATED,       CLOUD_INSTANTIATE, "The Logical Cloud is already instantiated" },
-	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_INSTANTIATE,
-	  "The Logical Cloud has failed instantiating before, please terminate and try again" },
-	{ OUTCOME_TERMINATING,        CLOUD_INSTANTIATE,
-	  "The Logical Cloud can't be re-instantiated yet, it is being terminated" },
+	{ OUTCOME_INSTANTIATING,      CLOUD_INSTANTIATE, "is already being instantiated" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_INSTANTIATE, "has already been instantiated" },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_INSTANTIATE, instantiate_failed },
+	{ OUTCOME_TERMINATING,        CLOUD_INSTANTIATE, "is still being terminated" },
 	{ OUTCOME_TERMINATED,         CLOUD_INSTANTIATE, NULL },
 	{ OUTCOME_TERMINATE_FAILED,   CLOUD_INSTANTIATE, terminate_failed },
 
-	{ OUTCOME_NONE,               CLOUD_TERMINATE, NULL },           /* accepted, and nothing is done */
-	{ OUTCOME_INSTANTIATING,      CLOUD_TERMINATE, "The Logical Cloud is still instantiating" },
-	{ OUTCOME_INSTANTIATED,       CLOUD_TERMINATE, NULL },
-	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_TERMINATE, NULL },
-	{ OUTCOME_TERMINATING,        CLOUD_TERMINATE, "The Logical Cloud is already being terminated" },
-	{ OUTCOME_TERMINATED,         CLOUD_TERMINATE, "The Logical Cloud has already been terminated" },
-	{ OUTCOME_TERMINATE_FAILED,   CLOUD_TERMINATE, terminate_failed },
+	{ OUTCOME_NONE,               CLOUD_TERMINATE,   NULL },         /* accepted, and nothing is done */
+	{ OUTCOME_INSTANTIATING,      CLOUD_TERMINATE,   "is still being instantiated" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_TERMINATE,   NULL },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_TERMINATE,   NULL },
+	{ OUTCOME_TERMINATING,        CLOUD_TERMINATE,   "is already being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_TERMINATE,   "has already been terminated" },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_TERMINATE,   terminate_failed },
 
-	{ OUTCOME_NONE,               CLOUD_DELETE, NULL },
-	{ OUTCOME_INSTANTIATING,      CLOUD_DELETE,
-	  "The Logical Cloud is instantiating, please wait and then terminate" },
-	{ OUTCOME_INSTANTIATED,       CLOUD_DELETE, "The Logical Cloud is instantiated, please terminate first" },
-	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_DELETE,
-	  "The Logical Cloud has failed instantiating, for safety please terminate and try again" },
-	{ OUTCOME_TERMINATING,        CLOUD_DELETE, "The Logical Cloud can't be deleted yet, it is being terminated" },
-	{ OUTCOME_TERMINATED,         CLOUD_DELETE, NULL },
-	{ OUTCOME_TERMINATE_FAILED,   CLOUD_DELETE, NULL },
+	{ OUTCOME_NONE,               CLOUD_DELETE,      NULL },
+	{ OUTCOME_INSTANTIATING,      CLOUD_DELETE,      "is being instantiated, and must be terminated before it can be deleted" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_DELETE,      "must be terminated before it can be deleted" },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_DELETE,      instantiate_failed },
+	{ OUTCOME_TERMINATING,        CLOUD_DELETE,      "is still being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_DELETE,      NULL },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_DELETE,      NULL },
 
-	{ OUTCOME_NONE,               CLOUD_USE, "The Logical Cloud has never been instantiated" },
-	{ OUTCOME_INSTANTIATING,      CLOUD_USE,
-	  "The Logical Cloud is still instantiating, please wait and try again." },
-	{ OUTCOME_INSTANTIATED,       CLOUD_USE, NULL },
-	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_USE,
-	  "The Logical Cloud has failed instanting, so it can't receive DIGs." },
-	{ OUTCOME_TERMINATING,        CLOUD_USE,
-	  "The Logical Cloud is terminating, so it can no longer receive DIGs." },
-	{ OUTCOME_TERMINATED,         CLOUD_USE,
-	  "The Logical Cloud is not currently instantiated (has been terminated)." },
-	{ OUTCOME_TERMINATE_FAILED,   CLOUD_USE,
-	  "The Logical Cloud has failed terminating, so for safety it can no longer receive DIGs." },
+	{ OUTCOME_NONE,               CLOUD_USE,         "has never been instantiated" },
+	{ OUTCOME_INSTANTIATING,      CLOUD_USE,         "is still being instantiated" },
+	{ OUTCOME_INSTANTIATED,       CLOUD_USE,         NULL },
+	{ OUTCOME_INSTANTIATE_FAILED, CLOUD_USE,         instantiate_failed },
+	{ OUTCOME_TERMINATING,        CLOUD_USE,         "is being terminated" },
+	{ OUTCOME_TERMINATED,         CLOUD_USE,         "has been terminated" },
+	{ OUTCOME_TERMINATE_FAILED,   CLOUD_USE,         terminate_failed },
 };
 const size_t cloud_gate_count = ARRAY_LEN(cloud_gates);

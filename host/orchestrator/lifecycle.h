@@ -64,12 +64,12 @@ enum cloud_event { CLOUD_INSTANTIATE, CLOUD_TERMINATE, CLOUD_DELETE, CLOUD_USE, 
 struct gate {
 	enum outcome     outcome;
 	enum cloud_event on;
-	const char      *why;           /* the refusal; NULL: go */
+	const char      *why;           /* the refusal, after the cloud's name; NULL: go */
 };
 extern const struct gate cloud_gates[];
 extern const size_t      cloud_gate_count;
 
 /* ST_CONFLICT with the gate's words. */
-enum status MUST_CHECK cloud_gate(enum outcome outcome, enum cloud_event on, struct error *err);
+enum status MUST_CHECK cloud_gate(enum outcome outcome, enum cloud_event on, struct view name, struct error *err);
 
 #endif

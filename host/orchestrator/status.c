@@ -100,11 +100,13 @@ static enum status choose_context(struct report *report, struct error *err)
 		return ST_OK;
 	action = find_action(report, instance);
 	if (action == NULL)
-		return fail(err, ST_INVALID, "No state information for %" PRId64, instance);
+		return fail_at(err, ST_INVALID, "instance", "\"instance\" must be a context of \"%.*s\", got %" PRId64,
+		               (int) report->path.len, report->path.ptr, instance);
 
 	st = plan_load(report->o->store, report->db, instance, &report->plan, err);
 	if (st == ST_NOT_FOUND)
-		return fail(err, ST_NOT_FOUND, "AppContext for status query not found: %" PRId64, instance);
+		return fail(err, ST_NOT_FOUND, "context %" PRId64 " of \"%.*s\" does not exist", instance,
+		            (int) report->path.len, report->path.ptr);
 	if (st == ST_OK)
 		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
 	if (st == ST_OK)
@@ -127,8 +129,8 @@ static enum status check_filter(const struct report *report, struct error *err)
 		}
 		const struct view composite_app = path_part(report->path, PART_COMPOSITE_APP);
 		if (!is_known)
-			return fail(err, ST_INVALID, "Filter app %.*s not in list of apps for composite app %.*s",
-			            (int) query->apps[i].len, query->apps[i].ptr, (int) composite_app.len, composite_app.ptr);
+			return fail_at(err, ST_INVALID, "app", "\"app\" must be an app of composite app \"%.*s\", got \"%.*s\"",
+			               (int) composite_app.len, composite_app.ptr, (int) query->apps[i].len, query->apps[i].ptr);
 	}
 	return ST_OK;
 }

@@ -56,7 +56,7 @@ static void test_a_deployment_must_be_approved_and_its_cloud_instantiated(void *
 	expect_instantiate(ST_CONFLICT, "must be Approved");
 	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
 	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
-	expect_instantiate(ST_CONFLICT, "The Logical Cloud has never been instantiated");
+	expect_instantiate(ST_CONFLICT, "logical cloud \"lc\" has never been instantiated");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM app_context"), 0);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM action WHERE state = 'Approved'"), 1);
@@ -72,12 +72,12 @@ static void test_a_cloud_of_level_0_is_what_it_should_be_at_once(void **state)
 	put(*state, "clusterReference", CLOUD "/cluster-references/none",
 	    "{\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"none\"}}");
 	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
-	expect_words(err.text, "does not exist: \"cluster-providers/p/clusters/none\"");
+	expect_words(err.text, "refers to \"cluster-providers/p/clusters/none\", which does not exist");
 	fixture_run(*state, "DELETE FROM resource WHERE path = '" CLOUD "/cluster-references/none'");
 
 	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
 	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
-	expect_words(err.text, "already instantiated");
+	expect_words(err.text, "logical cloud \"lc\" has already been instantiated");
 	expect_ok(cloud_status(&o, VIEW(CLOUD), &(const struct status_query) { .mode = STATUS_READY }, soon(), &text, &err));
 	expect_words(text.data, "{\"project\":\"x\",\"name\":\"lc\",\"states\":{\"statusctxid\":\"");
 	expect_words(text.data, "\"deployedStatus\":\"Instantiated\",\"readyStatus\":\"Ready\"}");
@@ -145,10 +145,10 @@ static void test_status_has_the_shapes_that_clients_read(void **state)
 
 	expect_status(ST_INVALID, deployment_status(&o, VIEW(DIG), &(const struct status_query) { .apps = unknown, .app_count = 1 },
 	                                            soon(), &text, &err), &err);
-	expect_words(err.text, "Filter app nope not in list");
+	expect_words(err.text, "got \"nope\"");
 	expect_status(ST_INVALID, deployment_status(&o, VIEW(DIG), &(const struct status_query) { .instance = 7 }, soon(), &text,
 	                                            &err), &err);
-	expect_words(err.text, "No state information for 7");
+	expect_words(err.text, "got 7");
 	expect_status(ST_NOT_FOUND, deployment_status(&o, VIEW(DIG "x"), &(const struct status_query) { .instance = 0 }, soon(),
 	                                              &text, &err), &err);
 }
@@ -199,7 +199,7 @@ static void test_a_cloud_that_is_used_cannot_be_terminated(void **state)
 
 	fixture_run(*state, "INSERT INTO resource_ref SELECT d.id, c.id FROM resource d, resource c WHERE d.path = '" DIG "' AND c.path = '" CLOUD "'");
 	expect_status(ST_CONFLICT, cloud_terminate(&o, VIEW(CLOUD), soon(), &err), &err);
-	expect_words(err.text, "Found at least one DIG associated");
+	expect_words(err.text, "is used by \"projects/");
 	expect_words(err.text, DIG);
 }
 
