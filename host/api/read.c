@@ -64,12 +64,11 @@ static void make_boundary(char boundary[2 * 24 + 1])
 static enum status add_files(struct request *req, struct db *db, const struct type *type, struct view path, enum form *form,
                              char *content_type, size_t size, struct error *err)
 {
-	auto_buf     document;
+	auto_buf     document = BUF(req->reply.max);
 	char         boundary[2 * 24 + 1] = "";
 	struct files files = { .body = &req->reply, .type = type };
 	enum status  st = ST_OK;
 
-	buf_init(&document, req->reply.max);
 	st = buf_add(&document, req->reply.data + REPLY_ROOM, answer_body_len(req), err);
 	answer_drop_body(req);
 	if (st == ST_OK && *form == FORM_PARTS) {

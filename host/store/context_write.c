@@ -77,10 +77,9 @@ static enum status drop_known(struct db *db, const struct query *known, const vo
                               struct error *err)
 {
 	auto_rows *rows = NULL;
-	auto_buf   digests;
+	auto_buf   digests = BUF(ARRAYS_MAX);
 	size_t     n = 0;
 
-	buf_init(&digests, ARRAYS_MAX);
 	struct view *views = calloc(*count + 1, sizeof *views);
 	if (views == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -115,9 +114,8 @@ static enum status drop_known(struct db *db, const struct query *known, const vo
 static enum status seal_body(struct store *store, const struct manifest_row *row, struct arena *arena,
                              struct view *ret_body, struct error *err)
 {
-	auto_buf sealed;
+	auto_buf sealed = BUF(row->body.len + 4096);
 
-	buf_init(&sealed, row->body.len + 4096);
 	enum status st = seal(store->sealer, row->body, (struct view) { (const char *) row->digest.bytes, DIGEST_SIZE },
 	                      &sealed, err);
 	if (st != ST_OK)
@@ -130,14 +128,10 @@ static enum status seal_body(struct store *store, const struct manifest_row *row
 static enum status put_manifest_batch(struct store *store, struct db *db, const struct manifest_row *const *rows,
                                       size_t count, struct error *err)
 {
-	auto_arena  arena;
-	auto_buf    digests, bodies, sealed;
+	auto_arena  arena = ARENA(ARRAYS_MAX);
+	auto_buf    digests = BUF(ARRAYS_MAX), bodies = BUF(ARRAYS_MAX), sealed = BUF(ARRAYS_MAX);
 	enum status st = ST_OK;
 
-	arena_init(&arena, ARRAYS_MAX);
-	buf_init(&digests, ARRAYS_MAX);
-	buf_init(&bodies, ARRAYS_MAX);
-	buf_init(&sealed, ARRAYS_MAX);
 	struct view *keys = arena_alloc(&arena, count, sizeof *keys), *values = arena_alloc(&arena, count, sizeof *values);
 	int64_t     *flags = arena_alloc(&arena, count, sizeof *flags);
 	if (keys == NULL || values == NULL || flags == NULL)
@@ -182,13 +176,9 @@ static enum status put_manifests(struct store *store, struct db *db, const struc
 
 static enum status put_set_batch(struct db *db, const struct set_row *const *rows, size_t count, struct error *err)
 {
-	auto_arena  arena;
-	auto_buf    digests, texts, members;
+	auto_arena  arena = ARENA(ARRAYS_MAX);
+	auto_buf    digests = BUF(ARRAYS_MAX), texts = BUF(ARRAYS_MAX), members = BUF(ARRAYS_MAX);
 
-	arena_init(&arena, ARRAYS_MAX);
-	buf_init(&digests, ARRAYS_MAX);
-	buf_init(&texts, ARRAYS_MAX);
-	buf_init(&members, ARRAYS_MAX);
 	struct view *views = arena_alloc(&arena, 3 * count, sizeof *views);
 	if (views == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -225,12 +215,8 @@ static enum status put_sets(struct db *db, const void **sorted, size_t count, st
 static enum status put_placements(struct db *db, int64_t id, bool is_new, const struct placement_row *rows, size_t count,
                                   struct error *err)
 {
-	auto_buf apps, clusters, groups, sets;
+	auto_buf apps = BUF(ARRAYS_MAX), clusters = BUF(ARRAYS_MAX), groups = BUF(ARRAYS_MAX), sets = BUF(ARRAYS_MAX);
 
-	buf_init(&apps, ARRAYS_MAX);
-	buf_init(&clusters, ARRAYS_MAX);
-	buf_init(&groups, ARRAYS_MAX);
-	buf_init(&sets, ARRAYS_MAX);
 	enum status st = param_texts_at(&apps, count > 0 ? &rows->app : NULL, count, sizeof *rows, err);
 	if (st == ST_OK)
 		st = param_texts_at(&clusters, count > 0 ? &rows->cluster : NULL, count, sizeof *rows, err);
@@ -253,12 +239,11 @@ enum status context_write(struct store *store, struct db *db, struct context_row
                           const struct set_row *sets, size_t set_count,
                           const struct placement_row *placements, size_t placement_count, struct error *err)
 {
-	auto_arena  arena;
+	auto_arena  arena = ARENA(ARRAYS_MAX);
 	const bool    is_new = context->id == 0;
 	const int64_t id = is_new ? random_id() : context->id;
 	enum status st = ST_OK;
 
-	arena_init(&arena, ARRAYS_MAX);
 	const void **sorted = sort_rows(&arena, sets, &set_count, sizeof *sets);
 	if (sorted == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
