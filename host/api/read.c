@@ -208,11 +208,7 @@ static enum status add_item(void *data, const struct resource_item *item, struct
 		return st == ST_OK ? answer_stream(req, 200, TYPE_JSON, err) : st;
 	if (listing->count < listing->limit)
 		return ST_OK;
-	const char *copy = arena_copy(&req->arena, item->path.ptr, item->path.len);
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "no memory for the page");
-	listing->last = (struct view) { copy, item->path.len };
-	return ST_OK;
+	return arena_keep(&req->arena, item->path, &listing->last, err);
 }
 
 static enum status add_items(struct listing *listing, struct error *err)

@@ -1,19 +1,12 @@
 #include "host/api/request.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/base/random.h"
 #include "lib/base/utf8.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char) tolower((unsigned char) c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Decode one escape or take one byte; -1: a bad escape. */
 static int take_byte(const char **at, const char *end)

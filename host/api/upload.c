@@ -28,11 +28,6 @@ static bool is_blank(struct view text)
 	return true;
 }
 
-static void free_json(void *value)
-{
-	json_decref(value);
-}
-
 /* -- the document ----------------------------------------------------------------------------------------------------- */
 
 static enum status keep_text(struct request *req, struct upload *upload, struct error *err)
@@ -42,11 +37,7 @@ static enum status keep_text(struct request *req, struct upload *upload, struct 
 	enum status st = json_write(&text, upload->document, err);
 	if (st != ST_OK)
 		return st;
-	const char *copy = arena_copy(&req->arena, text.data, text.len);
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "no memory for the document");
-	upload->text = (struct view) { copy, text.len };
-	return ST_OK;
+	return arena_keep(&req->arena, buf_view(&text), &upload->text, err);
 }
 
 static enum status read_document(struct request *req, const struct type *type, struct view bytes, struct upload *upload,
@@ -62,7 +53,7 @@ static enum status read_document(struct request *req, const struct type *type, s
 	st = schema_check(type->schema, input, &req->arena, &req->verdict, &upload->document, err);
 	if (st != ST_OK)
 		return st;
-	st = arena_own(&req->arena, free_json, upload->document, err);
+	st = json_own(&req->arena, upload->document, err);
 	if (st != ST_OK)
 		return st;
 	for (size_t i = 0; i < req->verdict.unknowns && i < UNKNOWN_MAX && i < WARNINGS_MAX; i++)
@@ -72,18 +63,18 @@ static enum status read_document(struct request *req, const struct type *type, s
 
 enum status upload_replace(struct request *req, struct upload *upload, struct view text, struct error *err)
 {
-	const char *copy = arena_copy(&req->arena, text.ptr, text.len);
 	json_t     *document;
+	struct view copy;
 
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "no memory for the document");
-	enum status st = json_read(text, &document, err);
+	enum status st = arena_keep(&req->arena, text, &copy, err);
 	if (st == ST_OK)
-		st = arena_own(&req->arena, free_json, document, err);
+		st = json_read(text, &document, err);
+	if (st == ST_OK)
+		st = json_own(&req->arena, document, err);
 	if (st != ST_OK)
 		return st;
 	upload->document = document;
-	upload->text = (struct view) { copy, text.len };
+	upload->text = copy;
 	return ST_OK;
 }
 

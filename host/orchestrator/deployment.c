@@ -37,21 +37,6 @@ struct view path_part(struct view path, unsigned part)
 	return VIEW("");
 }
 
-static enum status keep(struct deployment *d, struct view text, struct view *ret_view, struct error *err)
-{
-	const char *copy = arena_copy(&d->arena, text.ptr, text.len);
-
-	if (copy == NULL)
-		return no_memory(err);
-	*ret_view = (struct view) { copy, text.len };
-	return ST_OK;
-}
-
-static void decref(void *value)
-{
-	json_decref(value);
-}
-
 /* Parse a document that lives as long as the deployment. */
 static enum status keep_json(struct deployment *d, struct view text, json_t **ret_value, struct error *err)
 {
@@ -59,7 +44,7 @@ static enum status keep_json(struct deployment *d, struct view text, json_t **re
 	enum status st = json_read(text, &value, err);
 
 	if (st == ST_OK)
-		st = arena_own(&d->arena, decref, value, err);
+		st = json_own(&d->arena, value, err);
 	if (st == ST_OK)
 		*ret_value = value;
 	return st;
@@ -89,7 +74,7 @@ static enum status list_add(void *data, const struct resource_item *from, struct
 
 	if (item == NULL)
 		return no_memory(err);
-	st = keep(list->d, from->path, &item->path, err);
+	st = arena_keep(&list->d->arena, from->path, &item->path, err);
 	if (st == ST_OK)
 		st = keep_json(list->d, from->doc, &item->doc, err);
 	if (st != ST_OK)
@@ -116,7 +101,7 @@ enum status deployment_load_head(struct deployment *d, struct orchestrator *o, s
                                  struct error *err)
 {
 	json_t     *doc;
-	enum status st = keep(d, path, &d->path, err);
+	enum status st = arena_keep(&d->arena, path, &d->path, err);
 
 	if (st == ST_OK)
 		st = read_doc(d, o, db, path, &doc, &d->id, err);
@@ -148,7 +133,7 @@ enum status deployment_load_intents(struct deployment *d, struct orchestrator *o
 	d->intents = json_array();
 	if (d->intents == NULL)
 		return no_memory(err);
-	st = arena_own(&d->arena, decref, d->intents, err);
+	st = json_own(&d->arena, d->intents, err);
 	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
 		json_t *map = json_at(item->doc, "spec.intent");
 		if (json_is_object(map) && json_array_append(d->intents, map) != 0)
@@ -239,7 +224,7 @@ static enum status take_file(void *data, const struct resource_file_row *file, s
 {
 	const struct taking *taking = data;
 
-	return view_is(file->field, "file") ? keep(taking->d, file->content, taking->content, err) : ST_OK;
+	return view_is(file->field, "file") ? arena_keep(&taking->d->arena, file->content, taking->content, err) : ST_OK;
 }
 
 static enum status read_file(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
@@ -264,7 +249,7 @@ static enum status read_dependencies(struct deployment *d, struct orchestrator *
 		if (json_array_append(specs, json_object_get(item->doc, "spec")) != 0)
 			return no_memory(err);
 	st = json_write(&text, specs, err);
-	return st == ST_OK ? keep(d, buf_view(&text), &app->dependencies, err) : st;
+	return st == ST_OK ? arena_keep(&d->arena, buf_view(&text), &app->dependencies, err) : st;
 }
 
 static enum status load_apps(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)

@@ -186,7 +186,7 @@ make_values(const struct render *render, struct view profile_values, struct buf 
 
 	json_object_foreach(overrides, key, value) {
 		if (!json_is_string(value))
-			return fail(err, ST_INVALID, "override value \"%s\" must be a text", key);
+			return fail(err, ST_INVALID, "override value \"%.60s\" must be a text", key);
 		has_index = has_index || strchr(key, '[') != NULL || strchr(json_string_value(value), '[') != NULL;
 	}
 	if (has_index && profile_values.len > 0) {
@@ -202,7 +202,7 @@ make_values(const struct render *render, struct view profile_values, struct buf 
 		const struct view text = { json_string_value(value), json_string_length(value) };
 		st = strvals_set(values, view_of(key), text, &padding, err);
 		if (st != ST_OK)
-			return fail_within(err, "override value \"%s\"", key);
+			return fail_within(err, "override value \"%.60s\"", key);
 	}
 	return json_write(out, values, err);
 }

@@ -39,13 +39,6 @@ struct splitting {
 	struct view   source;
 };
 
-static int view_compare(struct view a, struct view b)
-{
-	const int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
 static int rank_of(struct view kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(install_order); i++)
@@ -66,16 +59,6 @@ static struct view source_of(struct view text)
 	const size_t left = (size_t) (text.ptr + text.len - at);
 	const char  *end = memchr(at, '\n', left);
 	return (struct view) { at, end != NULL ? (size_t) (end - at) : left };
-}
-
-static enum status keep(struct arena *arena, struct view text, struct view *ret_view, struct error *err)
-{
-	const char *copy = arena_copy(arena, text.ptr, text.len);
-
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	*ret_view = (struct view) { copy, text.len };
-	return ST_OK;
 }
 
 /* -- hooks -- */
@@ -157,7 +140,7 @@ classify(const json_t *document, struct arena *arena, struct found *found, bool 
 	object->phase = EMCO_PHASE_HOOK;
 	found->weight = weight_of(annotations);
 	*ret_is_dropped = is_test;
-	return keep(arena, buf_view(&events), &object->events, err);
+	return arena_keep(arena, buf_view(&events), &object->events, err);
 }
 
 /* -- documents -- */
@@ -179,7 +162,7 @@ static enum status write_body(const json_t *document, struct arena *arena, struc
 	auto_buf body = BUF(BODY_MAX);
 
 	const enum status st = json_write(&body, document, err);
-	return st == ST_OK ? keep(arena, buf_view(&body), ret_body, err) : st;
+	return st == ST_OK ? arena_keep(arena, buf_view(&body), ret_body, err) : st;
 }
 
 static enum status
@@ -195,10 +178,10 @@ read_object(const json_t *document, struct arena *arena, struct found *found, bo
 	    (st = need_text(document, "kind", &kind, err)) != ST_OK ||
 	    (st = need_text(document, "metadata.name", &name, err)) != ST_OK)
 		return st;
-	if ((st = keep(arena, api_version, &object->api_version, err)) != ST_OK ||
-	    (st = keep(arena, kind, &object->kind, err)) != ST_OK ||
-	    (st = keep(arena, name, &found->plain, err)) != ST_OK ||
-	    (st = keep(arena, json_text_at(document, "metadata.namespace"), &object->namespace_, err)) != ST_OK ||
+	if ((st = arena_keep(arena, api_version, &object->api_version, err)) != ST_OK ||
+	    (st = arena_keep(arena, kind, &object->kind, err)) != ST_OK ||
+	    (st = arena_keep(arena, name, &found->plain, err)) != ST_OK ||
+	    (st = arena_keep(arena, json_text_at(document, "metadata.namespace"), &object->namespace_, err)) != ST_OK ||
 	    (st = classify(document, arena, found, ret_is_dropped, err)) != ST_OK)
 		return st;
 	object->is_secret = view_is(kind, "Secret") && view_is(api_version, "v1");
@@ -298,7 +281,7 @@ static enum status each_document(void *data, size_t index, json_t *document, str
 
 	if (document == NULL || json_is_null(document))
 		return ST_OK;
-	st = keep(s->arena, source_of(text), &s->source, err);
+	st = arena_keep(s->arena, source_of(text), &s->source, err);
 	if (st != ST_OK)
 		return st;
 	st = add_document(s, document, 0, err);

@@ -22,15 +22,6 @@ struct resolving {
 	struct error     *err;
 };
 
-int view_order(const void *a, const void *b)
-{
-	const struct view *left = a, *right = b;
-	const size_t       len = left->len < right->len ? left->len : right->len;
-	const int          order = len > 0 ? memcmp(left->ptr, right->ptr, len) : 0;
-
-	return order != 0 ? order : left->len < right->len ? -1 : left->len > right->len;
-}
-
 static enum status no_memory(struct resolving *r)
 {
 	return fail(r->err, ST_NO_MEMORY, "out of memory");

@@ -45,7 +45,4 @@ struct placement_ask {
 enum status MUST_CHECK placement_resolve(const struct placement_ask *ask, struct arena *arena,
                                          struct placement *ret_placement, struct error *err);
 
-/* For qsort and bsearch over struct view: byte order. */
-int view_order(const void *a, const void *b);
-
 #endif

@@ -149,11 +149,7 @@ static enum status read_head(struct report *report, struct error *err)
 	if (st != ST_OK)
 		return st;
 	const struct view profile = json_text_at(value, "spec.compositeProfile");
-	const char       *copy = arena_copy(&report->arena, profile.ptr, profile.len);
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	report->profile = (struct view) { copy, profile.len };
-	return ST_OK;
+	return arena_keep(&report->arena, profile, &report->profile, err);
 }
 
 static enum status read_and_write(struct report *report, int64_t deadline_ns, struct buf *reply, struct error *err)

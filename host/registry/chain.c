@@ -18,11 +18,6 @@ struct record {
 	int64_t     port, priority;
 };
 
-static void release_json(void *value)
-{
-	json_decref(value);
-}
-
 static enum status read_record(struct store *store, struct db *db, struct view name, struct arena *arena,
                                struct record *record, struct error *err)
 {
@@ -43,7 +38,7 @@ static enum status read_record(struct store *store, struct db *db, struct view n
 	}
 	st = json_read(buf_view(&doc), &value, err);
 	if (st == ST_OK)
-		st = arena_own(arena, release_json, value, err);
+		st = json_own(arena, value, err);
 	if (st != ST_OK)
 		return st;
 	*record = (struct record) {
@@ -96,39 +91,22 @@ static enum status bind_link(const struct plugins *plugins, struct store *store,
 	return choose_roles(link, record.type, err);
 }
 
-static int compare_views(struct view a, struct view b)
-{
-	const int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_priority(const void *a, const void *b)
 {
 	const struct link *one = a, *other = b;
 	int order = (one->priority > other->priority) - (one->priority < other->priority);
 
 	if (order == 0)
-		order = compare_views(one->controller, other->controller);
-	return order != 0 ? order : compare_views(one->intent, other->intent);
+		order = view_compare(one->controller, other->controller);
+	return order != 0 ? order : view_compare(one->intent, other->intent);
 }
 
 static bool has_link(const struct chain *chain, struct view controller, struct view intent)
 {
 	for (size_t i = 0; i < chain->count; i++)
-		if (compare_views(chain->links[i].controller, controller) == 0 && compare_views(chain->links[i].intent, intent) == 0)
+		if (view_compare(chain->links[i].controller, controller) == 0 && view_compare(chain->links[i].intent, intent) == 0)
 			return true;
 	return false;
-}
-
-static enum status copy_view(struct arena *arena, struct view view, struct view *ret_view, struct error *err)
-{
-	const char *copy = arena_copy(arena, view.ptr, view.len);
-
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "no memory for the chain of controllers");
-	*ret_view = (struct view) { copy, view.len };
-	return ST_OK;
 }
 
 /* One pair of the intents; the same pair in two group intents is one link. */
@@ -143,9 +121,9 @@ static enum status add_link(struct chain *chain, struct arena *arena, const char
 		return fail(err, ST_INVALID, "the intent of controller \"%s\" must be a name", key);
 	if (has_link(chain, controller, intent))
 		return ST_OK;
-	enum status st = copy_view(arena, controller, &link.controller, err);
+	enum status st = arena_keep(arena, controller, &link.controller, err);
 	if (st == ST_OK)
-		st = copy_view(arena, intent, &link.intent, err);
+		st = arena_keep(arena, intent, &link.intent, err);
 	if (st == ST_OK)
 		chain->links[chain->count++] = link;
 	return st;
@@ -257,7 +235,7 @@ static const struct step steps[] = {
 static bool has_part(const struct chain *chain, size_t index, enum chain_step step)
 {
 	const struct link *link = &chain->links[index];
-	const bool is_again = index > 0 && compare_views(chain->links[index - 1].controller, link->controller) == 0;
+	const bool is_again = index > 0 && view_compare(chain->links[index - 1].controller, link->controller) == 0;
 
 	if (is_again && !steps[step].is_per_intent)
 		return false;

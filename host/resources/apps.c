@@ -17,11 +17,7 @@ static enum status look_at_profile(void *data, struct view path, const json_t *d
 
 	if (search->path.len > 0 || !view_is(search->app, json_string_at(document, "spec.app")))
 		return ST_OK;
-	const char *copy = arena_copy(search->arena, path.ptr, path.len);
-	if (copy == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	search->path = (struct view) { copy, path.len };
-	return ST_OK;
+	return arena_keep(search->arena, path, &search->path, err);
 }
 
 static enum status profile_of_app(struct ask *ask, struct error *err)

@@ -17,14 +17,6 @@ static const struct query remove_query = { "context_remove",
 	"DELETE FROM app_context c WHERE c.owner = $1 AND c.id <> $2"
 	" AND NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.context = c.id)" };
 
-static bool copy_view(struct arena *arena, struct view view, struct view *ret_view)
-{
-	const char *copy = arena_copy(arena, view.ptr, view.len);
-
-	*ret_view = (struct view) { copy, view.len };
-	return copy != NULL;
-}
-
 enum status context_read(struct db *db, int64_t id, struct arena *arena, struct context_row *ret_context, struct error *err)
 {
 	auto_rows *rows = NULL;
@@ -36,10 +28,12 @@ enum status context_read(struct db *db, int64_t id, struct arena *arena, struct 
 		return fail(err, ST_NOT_FOUND, "there is no context %lld", (long long) id);
 
 	struct context_row context = { .id = id, .owner = rows_int(rows, 0, 0), .status_context = rows_int(rows, 0, 3) };
-	if (!copy_view(arena, rows_view(rows, 0, 1), &context.meta) || !copy_view(arena, rows_view(rows, 0, 2), &context.plan))
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	*ret_context = context;
-	return ST_OK;
+	st = arena_keep(arena, rows_view(rows, 0, 1), &context.meta, err);
+	if (st == ST_OK)
+		st = arena_keep(arena, rows_view(rows, 0, 2), &context.plan, err);
+	if (st == ST_OK)
+		*ret_context = context;
+	return st;
 }
 
 enum status context_placements(struct db *db, int64_t id, struct arena *arena, struct placement_row **ret_rows,

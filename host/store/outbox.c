@@ -40,14 +40,6 @@ enum status outbox_add(struct db *db, struct view kind, struct view subject, str
 	return db_query(db, &add_query, PARAMS(P_TEXT(kind), P_TEXT(subject)), EXPECT_NONE, NULL, err);
 }
 
-static bool copy_view(struct arena *arena, struct view view, struct view *ret_view)
-{
-	const char *copy = arena_copy(arena, view.ptr, view.len);
-
-	*ret_view = (struct view) { copy, view.len };
-	return copy != NULL;
-}
-
 enum status outbox_claim(struct store *store, struct db *db, uint64_t limit, int64_t lease_ns, struct arena *arena,
                          struct event **ret_events, size_t *ret_count, struct error *err)
 {
@@ -60,15 +52,17 @@ enum status outbox_claim(struct store *store, struct db *db, uint64_t limit, int
 
 	const size_t  count = rows_count(rows);
 	struct event *events = arena_alloc(arena, count, sizeof *events);
-	for (size_t i = 0; i < count && events != NULL; i++) {
-		events[i].id = rows_int(rows, i, 0);
-		events[i].attempts = rows_int(rows, i, 3);
-		if (!copy_view(arena, rows_view(rows, i, 1), &events[i].kind) ||
-		    !copy_view(arena, rows_view(rows, i, 2), &events[i].subject))
-			events = NULL;
-	}
 	if (events == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		events[i].id = rows_int(rows, i, 0);
+		events[i].attempts = rows_int(rows, i, 3);
+		st = arena_keep(arena, rows_view(rows, i, 1), &events[i].kind, err);
+		if (st == ST_OK)
+			st = arena_keep(arena, rows_view(rows, i, 2), &events[i].subject, err);
+		if (st != ST_OK)
+			return st;
+	}
 	*ret_events = events;
 	*ret_count = count;
 	return ST_OK;

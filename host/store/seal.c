@@ -1,4 +1,6 @@
 #include "host/store/seal.h"
+
+#include "lib/base/hex.h"
 #include "lib/base/random.h"
 
 #include <errno.h>
@@ -31,15 +33,6 @@ struct sealer {
 };
 
 /* -- key file -- */
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static bool read_key(const char *hex, unsigned char key[KEY_BYTES])
 {

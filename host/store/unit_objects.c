@@ -16,13 +16,6 @@ struct known {
 	bool              *is_named;
 };
 
-static int compare_views(struct view a, struct view b)
-{
-	const int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static struct object_row object_of(const struct rows *rows, size_t row)
 {
 	return (struct object_row) { .name = rows_view(rows, row, 0), .state = (enum object_state) rows_int(rows, row, 1),
@@ -36,7 +29,7 @@ static struct object_row find(struct known *known, struct view name, bool is_don
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
-		const int    order = compare_views(name, rows_view(known->rows, middle, 0));
+		const int    order = view_compare(name, rows_view(known->rows, middle, 0));
 		if (order == 0) {
 			known->is_named[middle] = true;
 			return object_of(known->rows, middle);

@@ -74,6 +74,16 @@ char *arena_copy(struct arena *arena, const void *bytes, size_t len)
 	return copy;
 }
 
+enum status arena_keep(struct arena *arena, struct view view, struct view *ret_copy, struct error *err)
+{
+	const char *copy = arena_copy(arena, view.ptr, view.len);
+
+	if (copy == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	*ret_copy = (struct view) { copy, view.len };
+	return ST_OK;
+}
+
 char *arena_text(struct arena *arena, const char *text)
 {
 	return arena_copy(arena, text, strlen(text));

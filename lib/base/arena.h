@@ -29,6 +29,7 @@ void arena_done(struct arena *arena);                   /* accepts a zeroed aren
 void *arena_alloc(struct arena *arena, size_t count, size_t size) MUST_CHECK;
 char *arena_copy(struct arena *arena, const void *bytes, size_t len) MUST_CHECK;    /* adds a NUL */
 char *arena_text(struct arena *arena, const char *text) MUST_CHECK;
+enum status arena_keep(struct arena *arena, struct view view, struct view *ret_copy, struct error *err) MUST_CHECK;
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
 
 /* Run fn(object) at arena_done: how foreign objects (PGresult, json_t) are tied to a request.  Takes object, even

@@ -14,6 +14,19 @@ bool view_is(struct view view, const char *text)
 	return strlen(text) == view.len && memcmp(view.ptr, text, view.len) == 0;
 }
 
+int view_compare(struct view a, struct view b)
+{
+	const size_t len = a.len < b.len ? a.len : b.len;
+	const int    order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int view_order(const void *a, const void *b)
+{
+	return view_compare(*(const struct view *) a, *(const struct view *) b);
+}
+
 void buf_init(struct buf *buf, size_t max)
 {
 	*buf = BUF(max);

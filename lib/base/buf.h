@@ -26,6 +26,8 @@ struct view {
 
 struct view view_of(const char *text);                  /* of a C string; NULL gives an empty view */
 bool        view_is(struct view view, const char *text);
+int         view_compare(struct view a, struct view b);        /* byte order, as the store sorts  */
+int         view_order(const void *a, const void *b);          /* the same, for qsort and bsearch */
 
 /* In place, owns nothing yet.  Cannot fail. */
 void buf_init(struct buf *buf, size_t max);

@@ -251,6 +251,16 @@ static enum status write_whole(struct buf *buf, const json_t *value, bool is_sor
 	return st;
 }
 
+static void release(void *value)
+{
+	json_decref(value);
+}
+
+enum status json_own(struct arena *arena, json_t *value, struct error *err)
+{
+	return arena_own(arena, release, value, err);
+}
+
 enum status json_write(struct buf *buf, const json_t *value, struct error *err)
 {
 	return write_whole(buf, value, false, err);

@@ -30,6 +30,9 @@ static inline json_t *json_for_reading(const json_t *value)
  */
 enum status MUST_CHECK json_read(struct view bytes, json_t **ret_value, struct error *err);
 
+/* Tie value to the arena.  Takes value, even when it fails: ST_NO_MEMORY. */
+enum status MUST_CHECK json_own(struct arena *arena, json_t *value, struct error *err);
+
 /*
  * Append as compact JSON; the buffer is unchanged on failure: ST_TOO_LARGE, ST_NO_MEMORY.  Members keep their order;
  * json_write_sorted puts them in byte order, for digests.  Reals are as short as they can be and stay reals.
