@@ -50,6 +50,19 @@ def test_a_profile_that_cannot_be_used_is_refused_with_the_reason(api, unique, r
     assert answer.status_code >= 400 and word in answer.text, answer.text
 
 
+@pytest.mark.parametrize("values,words", [
+    ({"a[0]." * 40000 + "a": "1"}, "at most 60"),
+    ({"a": "1,b"}, 'key "b" has no value'),
+    ({"a[65537]": "1"}, "0 to 65536"),
+    ({"a[9][65536][65536]": "1", **{f"b{i}[65536]": "1" for i in range(20)}}, "1000000"),
+])
+def test_override_values_that_cannot_be_set_are_refused(daemon, api, unique, remote, values, words):
+    scene = bad_deployment(api, unique, remote, simple_chart("web"), overrides=[{"app": "web", "values": values}])
+    answer = api.post(f"{scene.dig}/instantiate")
+    assert answer.status_code in (400, 413) and words in answer.text, answer.text
+    assert daemon.process.poll() is None and daemon.count("operation") == 0
+
+
 def test_a_profile_replaces_chart_files(api, unique, remote):
     extra = {"manifest.yaml": "version: v1\ntype:\n  values: override.yaml\n  configresource:\n"
                               "  - filepath: map.yaml\n    chartpath: web/templates/map.yaml\n",

@@ -137,9 +137,11 @@ def test_a_kubeconfig_is_kept_sealed_and_a_dangerous_one_is_refused(daemon, api,
     assert api.get(f"{clusters}/good", headers={"Accept": "application/octet-stream"}).text == good
     assert b"verysecret" not in b"".join(bytes(row[0]) for row in daemon.sql("SELECT bytes FROM resource_file"))
     for bad, word in ((KUBECONFIG % "{exec: {command: aws}}", "exec"), ("no kubeconfig", "kubeconfig"),
-                      (KUBECONFIG.replace("kind: Config", "kind: Pod") % "{}", "Config"), ("{", "line")):
+                      (KUBECONFIG.replace("kind: Config", "kind: Pod") % "{}", "Config"), ("{", "line"),
+                      ("a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+                          f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)), "alias")):
         answer = api.upload(clusters, named("bad"), bad)
-        assert answer.status_code in (400, 422), answer.text
+        assert answer.status_code in (400, 413, 422), answer.text
         assert word in answer.text
     assert api.get(f"{clusters}/bad").status_code == 404
     answer = api.upload(clusters, named("none"))

@@ -46,6 +46,30 @@ def test_a_body_over_the_limit_is_refused(make_daemon, unique):
     assert answer.status_code == 413 and "65536" in answer.text
 
 
+def test_a_file_over_its_own_limit_is_refused_and_named(make_daemon, unique):
+    daemon = make_daemon(options={"file_limit_bytes": 65536}).start()
+    api = daemon.client()
+    api.make("cluster-providers", named(unique))
+    before = daemon.count("resource")
+    answer = api.upload(f"cluster-providers/{unique}/clusters", named("c"), b"#" * 65537)
+    assert answer.status_code == 413 and '"file"' in answer.text and "65536" in answer.text
+    assert daemon.count("resource") == before and daemon.count("resource_file") == 0
+    assert daemon.process.poll() is None
+
+
+def test_a_form_that_is_cut_short_or_names_no_text_stores_nothing(daemon, api, unique):
+    api.make("cluster-providers", named(unique))
+    before = daemon.count("resource")
+    path = b"/v2/cluster-providers/%s/clusters" % unique.encode()
+    part = b'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{"metadata":{"name":"c"}}\r\n'
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xff"\r\n\r\nx\r\n'
+    for body, words in ((part, b"closing boundary"), (part + file + b"--b--", b"part 2 is not UTF-8")):
+        answer = raw(daemon.port, b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (path, len(body), body))
+        assert b" 422 " in answer.split(b"\r\n")[0] and words in answer, answer
+    assert daemon.count("resource") == before
+
+
 def test_slow_bodies_do_not_starve_health(daemon):
     head = b"POST /v2/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
     links = []
