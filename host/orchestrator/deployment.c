@@ -1,4 +1,4 @@
-#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/deployment_priv.h"
 
 #include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/placement.h"
@@ -61,14 +61,10 @@ static enum status read_doc(struct deployment *d, struct orchestrator *o, struct
 
 /* -- lists ------------------------------------------------------------------------------------------------------- */
 
-struct item { struct view path, name; json_t *doc; struct item *next; };
-
-struct list { struct deployment *d; struct item *first, **last; size_t count; };
-
 static enum status list_add(void *data, const struct resource_item *from, struct error *err)
 {
-	struct list *list = data;
-	struct item *item = arena_alloc(&list->d->arena, 1, sizeof *item);
+	struct deployment_list *list = data;
+	struct deployment_item *item = arena_alloc(&list->d->arena, 1, sizeof *item);
 	size_t       at;
 	enum status  st;
 
@@ -88,10 +84,10 @@ static enum status list_add(void *data, const struct resource_item *from, struct
 	return ST_OK;
 }
 
-static enum status list_read(struct list *list, struct deployment *d, struct orchestrator *o, struct db *db,
-                             const char *type, struct view parent, struct error *err)
+enum status deployment_list(struct deployment_list *list, struct deployment *d, struct orchestrator *o, struct db *db,
+                            const char *type, struct view parent, struct error *err)
 {
-	*list = (struct list) { .d = d, .last = &list->first };
+	*list = (struct deployment_list) { .d = d, .last = &list->first };
 	return resource_list(o->store, db, view_of(type), parent, VIEW(""), 0, list_add, list, err);
 }
 
@@ -125,8 +121,8 @@ enum status deployment_load_head(struct deployment *d, struct orchestrator *o, s
 
 enum status deployment_load_intents(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
 {
-	struct list list;
-	enum status st = list_read(&list, d, o, db, "groupIntent", d->path, err);
+	struct deployment_list list;
+	enum status st = deployment_list(&list, d, o, db, "groupIntent", d->path, err);
 
 	if (st != ST_OK)
 		return st;
@@ -134,7 +130,7 @@ enum status deployment_load_intents(struct deployment *d, struct orchestrator *o
 	if (d->intents == NULL)
 		return no_memory(err);
 	st = json_own(&d->arena, d->intents, err);
-	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+	for (const struct deployment_item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
 		json_t *map = json_at(item->doc, "spec.intent");
 		if (json_is_object(map) && json_array_append(d->intents, map) != 0)
 			st = no_memory(err);
@@ -188,15 +184,15 @@ static enum status load_cloud(struct deployment *d, struct orchestrator *o, stru
 
 static enum status load_clusters(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
 {
-	struct list list;
-	enum status st = list_read(&list, d, o, db, "clusterReference", d->cloud_path, err);
+	struct deployment_list list;
+	enum status st = deployment_list(&list, d, o, db, "clusterReference", d->cloud_path, err);
 
 	if (st != ST_OK)
 		return st;
 	d->clusters = arena_alloc(&d->arena, list.count + 1, sizeof *d->clusters);
 	if (d->clusters == NULL)
 		return no_memory(err);
-	for (const struct item *item = list.first; item != NULL; item = item->next) {
+	for (const struct deployment_item *item = list.first; item != NULL; item = item->next) {
 		const struct view provider = json_text_at(item->doc, "spec.clusterProvider");
 		const struct view cluster = json_text_at(item->doc, "spec.cluster");
 		const char *name = arena_printf(&d->arena, "%.*s+%.*s", V(provider), V(cluster));
@@ -206,152 +202,6 @@ static enum status load_clusters(struct deployment *d, struct orchestrator *o, s
 	}
 	qsort(d->clusters, d->cluster_count, sizeof *d->clusters, view_order);
 	return ST_OK;
-}
-
-/* -- the apps ---------------------------------------------------------------------------------------------------- */
-
-static struct deployment_app *find_app(struct deployment *d, struct view name)
-{
-	for (size_t i = 0; i < d->app_count; i++)
-		if (view_order(&d->apps[i].name, &name) == 0)
-			return &d->apps[i];
-	return NULL;
-}
-
-struct taking { struct deployment *d; struct view *content; };
-
-static enum status take_file(void *data, const struct resource_file_row *file, struct error *err)
-{
-	const struct taking *taking = data;
-
-	return view_is(file->field, "file") ? arena_keep(&taking->d->arena, file->content, taking->content, err) : ST_OK;
-}
-
-static enum status read_file(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
-                             struct view *ret_content, struct error *err)
-{
-	struct taking taking = { d, ret_content };
-
-	return resource_files(o->store, db, path, take_file, &taking, err);
-}
-
-static enum status read_dependencies(struct deployment *d, struct orchestrator *o, struct db *db,
-                                     struct deployment_app *app, struct error *err)
-{
-	struct list list;
-	auto_json  *specs = json_array();
-	auto_buf    text = BUF(DOC_MAX);
-	enum status st = list_read(&list, d, o, db, "appDependency", app->path, err);
-
-	if (st != ST_OK || list.count == 0)
-		return st;
-	for (const struct item *item = list.first; item != NULL; item = item->next)
-		if (json_array_append(specs, json_object_get(item->doc, "spec")) != 0)
-			return no_memory(err);
-	st = json_write(&text, specs, err);
-	return st == ST_OK ? arena_keep(&d->arena, buf_view(&text), &app->dependencies, err) : st;
-}
-
-static enum status load_apps(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
-{
-	struct list list;
-	enum status st = list_read(&list, d, o, db, "app", d->composite_app_path, err);
-
-	if (st != ST_OK)
-		return st;
-	d->apps = arena_alloc(&d->arena, list.count + 1, sizeof *d->apps);
-	if (d->apps == NULL)
-		return no_memory(err);
-	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
-		struct deployment_app *app = &d->apps[d->app_count++];
-		app->name = item->name;
-		app->path = item->path;
-		st = read_file(d, o, db, item->path, &app->chart, err);
-		if (st == ST_OK)
-			st = read_dependencies(d, o, db, app, err);
-	}
-	return st;
-}
-
-static enum status load_profiles(struct deployment *d, struct orchestrator *o, struct db *db, struct view profile_path,
-                                 struct error *err)
-{
-	struct list list;
-	enum status st = list_read(&list, d, o, db, "appProfile", profile_path, err);
-
-	for (const struct item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
-		struct deployment_app *app = find_app(d, json_text_at(item->doc, "spec.app"));
-		if (app != NULL && app->profile.len == 0)
-			st = read_file(d, o, db, item->path, &app->profile, err);
-	}
-	return st;
-}
-
-/* The first entry of an app counts. */
-static void read_overrides(struct deployment *d)
-{
-	size_t  i;
-	json_t *entry;
-
-	json_array_foreach(json_at(d->doc, "spec.overrideValues"), i, entry) {
-		struct deployment_app *app = find_app(d, json_text_at(entry, "app"));
-		if (app != NULL && app->overrides == NULL)
-			app->overrides = json_object_get(entry, "values");
-	}
-}
-
-static enum status check_apps(struct deployment *d, struct error *err)
-{
-	for (size_t i = 0; i < d->app_count; i++) {
-		const struct deployment_app *app = &d->apps[i];
-		if (app->chart.len == 0)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no chart", V(app->name));
-		if (app->profile.len == 0)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
-			            V(d->profile_name));
-		if (app->intent == NULL)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
-			            V(d->placement_path));
-	}
-	return ST_OK;
-}
-
-/* Depth first; state: 0 not seen, 1 on the way, 2 done. */
-static enum status walk(struct deployment *d, size_t at, char *state, struct error *err)
-{
-	auto_json  *specs = NULL;
-	size_t      i;
-	json_t     *spec;
-	enum status st = ST_OK;
-
-	if (state[at] == 2 || d->apps[at].dependencies.len == 0)
-		return ST_OK;
-	if (state[at] == 1)
-		return fail(err, ST_CONFLICT, "apps wait for each other in a circle, among them \"%.*s\"", V(d->apps[at].name));
-	state[at] = 1;
-	st = json_read(d->apps[at].dependencies, &specs, err);
-	json_array_foreach(specs, i, spec) {
-		const struct view            name = json_text_at(spec, "app");
-		const struct deployment_app *other = find_app(d, name);
-		if (other == NULL)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"",
-			            V(d->apps[at].name), V(name), V(d->composite_app_path));
-		st = walk(d, (size_t) (other - d->apps), state, err);
-		if (st != ST_OK)
-			return st;
-	}
-	state[at] = 2;
-	return st;
-}
-
-static enum status check_dependencies(struct deployment *d, struct error *err)
-{
-	char       *state = arena_alloc(&d->arena, d->app_count + 1, 1);
-	enum status st = state != NULL ? ST_OK : no_memory(err);
-
-	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
-		st = walk(d, i, state, err);
-	return st;
 }
 
 /* -- placement intents ------------------------------------------------------------------------------------------- */
@@ -370,13 +220,13 @@ static struct view placement_name(const struct deployment *d)
 }
 
 /* The app intents of the generic placement intent; a missing one is named with all else that is missing. */
-static enum status load_placement(struct deployment *d, struct orchestrator *o, struct db *db, struct list *ret_list,
-                                  struct wanted *wanted, struct error *err)
+static enum status load_placement(struct deployment *d, struct orchestrator *o, struct db *db,
+                                  struct deployment_list *ret_list, struct wanted *wanted, struct error *err)
 {
 	const struct view name = placement_name(d);
 	enum status       st;
 
-	*ret_list = (struct list) { .d = d };
+	*ret_list = (struct deployment_list) { .d = d };
 	if (name.len == 0)
 		return ST_OK;
 	const char *path = arena_printf(&d->arena, "%.*s/generic-placement-intents/%.*s", V(d->path), V(name));
@@ -386,18 +236,18 @@ static enum status load_placement(struct deployment *d, struct orchestrator *o, 
 	st = wanted_add(wanted, d->placement_path, err);
 	if (st != ST_OK)
 		return st;
-	st = list_read(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
+	st = deployment_list(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
-	for (const struct item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)
+	for (const struct deployment_item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)
 		st = wanted_add_references(wanted, o->types, "genericAppPlacementIntent", item->path, item->doc, err);
 	return st;
 }
 
-static void give_intents(struct deployment *d, const struct list *list)
+static void give_intents(struct deployment *d, const struct deployment_list *list)
 {
-	for (const struct item *item = list->first; item != NULL; item = item->next) {
-		struct deployment_app *app = find_app(d, json_text_at(item->doc, "spec.app"));
+	for (const struct deployment_item *item = list->first; item != NULL; item = item->next) {
+		struct deployment_app *app = deployment_find_app(d, json_text_at(item->doc, "spec.app"));
 		if (app != NULL && app->intent == NULL) {
 			app->intent_name = item->name;
 			app->intent = json_at(item->doc, "spec.intent");
@@ -421,7 +271,7 @@ enum status deployment_load(struct deployment *d, struct orchestrator *o, struct
 {
 	enum status   st = deployment_load_head(d, o, db, path, err);
 	struct wanted wanted = { .arena = &d->arena };
-	struct list   intents;
+	struct deployment_list   intents;
 
 	if (st == ST_OK)
 		st = check_head(d, err);
@@ -440,11 +290,9 @@ enum status deployment_load(struct deployment *d, struct orchestrator *o, struct
 		return st;
 	if (d->placement_path.len == 0)
 		return fail(err, ST_NOT_FOUND, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->path));
-	if ((st = load_clusters(d, o, db, err)) != ST_OK || (st = load_apps(d, o, db, err)) != ST_OK ||
-	    (st = load_profiles(d, o, db, view_of(profile), err)) != ST_OK)
+	if ((st = load_clusters(d, o, db, err)) != ST_OK ||
+	    (st = deployment_load_apps(d, o, db, view_of(profile), err)) != ST_OK)
 		return st;
-	read_overrides(d);
 	give_intents(d, &intents);
-	st = check_apps(d, err);
-	return st == ST_OK ? check_dependencies(d, err) : st;
+	return deployment_check_apps(d, err);
 }

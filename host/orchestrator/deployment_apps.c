@@ -1,0 +1,173 @@
+/* The apps of a deployment: charts, profiles, overrides, and what each waits for. */
+#include "host/orchestrator/deployment_priv.h"
+
+#include "host/store/resource.h"
+
+enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000 };
+
+#define V(view_) (int) (view_).len, (view_).ptr
+
+struct deployment_app *deployment_find_app(struct deployment *d, struct view name)
+{
+	for (size_t i = 0; i < d->app_count; i++)
+		if (view_compare(d->apps[i].name, name) == 0)
+			return &d->apps[i];
+	return NULL;
+}
+
+struct taking { struct deployment *d; struct view *content; };
+
+static enum status take_file(void *data, const struct resource_file_row *file, struct error *err)
+{
+	const struct taking *taking = data;
+
+	return view_is(file->field, "file") ? arena_keep(&taking->d->arena, file->content, taking->content, err) : ST_OK;
+}
+
+static enum status read_file(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
+                             struct view *ret_content, struct error *err)
+{
+	struct taking taking = { d, ret_content };
+
+	return resource_files(o->store, db, path, take_file, &taking, err);
+}
+
+static enum status read_dependencies(struct deployment *d, struct orchestrator *o, struct db *db,
+                                     struct deployment_app *app, struct error *err)
+{
+	struct deployment_list list;
+	auto_json             *specs = json_array();
+	auto_buf               text = BUF(DEPENDENCIES_MAX);
+	enum status            st = deployment_list(&list, d, o, db, "appDependency", app->path, err);
+
+	if (st != ST_OK || list.count == 0)
+		return st;
+	for (const struct deployment_item *item = list.first; item != NULL; item = item->next)
+		if (json_array_append(specs, json_object_get(item->doc, "spec")) != 0)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+	st = json_write(&text, specs, err);
+	return st == ST_OK ? arena_keep(&d->arena, buf_view(&text), &app->dependencies, err) : st;
+}
+
+static enum status load_charts(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+{
+	struct deployment_list list;
+	enum status st = deployment_list(&list, d, o, db, "app", d->composite_app_path, err);
+
+	if (st != ST_OK)
+		return st;
+	d->apps = arena_alloc(&d->arena, list.count + 1, sizeof *d->apps);
+	if (d->apps == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (const struct deployment_item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+		struct deployment_app *app = &d->apps[d->app_count++];
+		app->name = item->name;
+		app->path = item->path;
+		st = read_file(d, o, db, item->path, &app->chart, err);
+		if (st == ST_OK)
+			st = read_dependencies(d, o, db, app, err);
+	}
+	return st;
+}
+
+static enum status load_profiles(struct deployment *d, struct orchestrator *o, struct db *db, struct view profile_path,
+                                 struct error *err)
+{
+	struct deployment_list list;
+	enum status st = deployment_list(&list, d, o, db, "appProfile", profile_path, err);
+
+	for (const struct deployment_item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
+		struct deployment_app *app = deployment_find_app(d, json_text_at(item->doc, "spec.app"));
+		if (app != NULL && app->profile.len == 0)
+			st = read_file(d, o, db, item->path, &app->profile, err);
+	}
+	return st;
+}
+
+/* The first entry of an app counts. */
+static void read_overrides(struct deployment *d)
+{
+	size_t  i;
+	json_t *entry;
+
+	json_array_foreach(json_at(d->doc, "spec.overrideValues"), i, entry) {
+		struct deployment_app *app = deployment_find_app(d, json_text_at(entry, "app"));
+		if (app != NULL && app->overrides == NULL)
+			app->overrides = json_object_get(entry, "values");
+	}
+}
+
+static enum status check_parts(struct deployment *d, struct error *err)
+{
+	for (size_t i = 0; i < d->app_count; i++) {
+		const struct deployment_app *app = &d->apps[i];
+		if (app->chart.len == 0)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no chart", V(app->name));
+		if (app->profile.len == 0)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
+			            V(d->profile_name));
+		if (app->intent == NULL)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
+			            V(d->placement_path));
+	}
+	return ST_OK;
+}
+
+/* Depth first; state: 0 not seen, 1 on the way, 2 done. */
+static enum status walk(struct deployment *d, size_t at, char *state, unsigned depth, struct error *err)
+{
+	auto_json  *specs = NULL;
+	size_t      i;
+	json_t     *spec;
+	enum status st = ST_OK;
+
+	if (state[at] == 2 || d->apps[at].dependencies.len == 0)
+		return ST_OK;
+	if (state[at] == 1)
+		return fail(err, ST_CONFLICT, "apps wait for each other in a circle, among them \"%.*s\"", V(d->apps[at].name));
+	if (depth > WAITS_MAX)
+		return fail(err, ST_TOO_LARGE, "more than %d apps wait for one another in a row", WAITS_MAX);
+	state[at] = 1;
+	st = json_read(d->apps[at].dependencies, &specs, err);
+	json_array_foreach(specs, i, spec) {
+		const struct view            name = json_text_at(spec, "app");
+		const struct deployment_app *other = deployment_find_app(d, name);
+		if (other == NULL)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"",
+			            V(d->apps[at].name), V(name), V(d->composite_app_path));
+		st = walk(d, (size_t) (other - d->apps), state, depth + 1, err);
+		if (st != ST_OK)
+			return st;
+	}
+	state[at] = 2;
+	return st;
+}
+
+static enum status check_dependencies(struct deployment *d, struct error *err)
+{
+	char       *state = arena_alloc(&d->arena, d->app_count + 1, 1);
+	enum status st = state != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
+
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
+		st = walk(d, i, state, 1, err);
+	return st;
+}
+
+enum status deployment_load_apps(struct deployment *d, struct orchestrator *o, struct db *db, struct view profile_path,
+                                 struct error *err)
+{
+	enum status st = load_charts(d, o, db, err);
+
+	if (st == ST_OK)
+		st = load_profiles(d, o, db, profile_path, err);
+	if (st == ST_OK)
+		read_overrides(d);
+	return st;
+}
+
+enum status deployment_check_apps(struct deployment *d, struct error *err)
+{
+	const enum status st = check_parts(d, err);
+
+	return st == ST_OK ? check_dependencies(d, err) : st;
+}

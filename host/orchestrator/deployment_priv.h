@@ -1,0 +1,35 @@
+/*
+ * deployment_priv.h - what deployment.c (the group, its cloud and its intents) and deployment_apps.c share.
+ */
+#ifndef HOST_ORCHESTRATOR_DEPLOYMENT_PRIV_H
+#define HOST_ORCHESTRATOR_DEPLOYMENT_PRIV_H
+
+#include "host/orchestrator/deployment.h"
+
+/* The documents of one type below one parent, in byte order of their paths; all in the deployment's arena. */
+struct deployment_item {
+	struct view             path, name;
+	json_t                 *doc;
+	struct deployment_item *next;
+};
+
+struct deployment_list {
+	struct deployment       *d;
+	struct deployment_item  *first, **last;
+	size_t                   count;
+};
+
+/* In place; list must not move afterwards. */
+enum status MUST_CHECK deployment_list(struct deployment_list *list, struct deployment *d, struct orchestrator *o,
+                                       struct db *db, const char *type, struct view parent, struct error *err);
+
+/* Charts, profiles, overrides and dependencies; without placement intents. */
+enum status MUST_CHECK deployment_load_apps(struct deployment *d, struct orchestrator *o, struct db *db,
+                                            struct view profile_path, struct error *err);
+
+/* ST_CONFLICT: an app lacks a part, or apps wait for each other in a circle. */
+enum status MUST_CHECK deployment_check_apps(struct deployment *d, struct error *err);
+
+struct deployment_app *deployment_find_app(struct deployment *d, struct view name);      /* NULL: none */
+
+#endif
