@@ -21,6 +21,7 @@ struct pool_options {
 	int64_t     statement_ns;      /* deadline of one statement when the caller has a later one */
 };
 
+/* Connects to nothing yet.  ST_INVALID: conninfo is none; its text is not told, because a password may be in it. */
 enum status MUST_CHECK pool_open(const struct pool_options *options, struct pool **ret_pool, struct error *err);
 void pool_close(struct pool *pool);                     /* after every db has been returned */
 

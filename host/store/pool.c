@@ -46,10 +46,30 @@ const char *pool_conninfo(const struct pool *pool)
 	return pool->conninfo;
 }
 
+/* What libpq says of a bad one quotes it, and a password may be in the quoted part. */
+static enum status check_conninfo(const char *conninfo, struct error *err)
+{
+	char             *fault = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &fault);
+	const bool        is_valid = parsed != NULL, is_told = fault != NULL;
+
+	PQfreemem(fault);
+	PQconninfoFree(parsed);
+	if (is_valid)
+		return ST_OK;
+	if (!is_told)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	fail(err, ST_INVALID, "\"database\" must be a connection string of libpq, and does not parse");
+	return fail_hint(err, "Write \"host=/run/postgresql dbname=emco\" or \"postgresql://host/emco\".");
+}
+
 enum status pool_open(const struct pool_options *options, struct pool **ret_pool, struct error *err)
 {
 	if (options->conninfo == NULL || options->size == 0 || options->statement_ns <= 0)
 		return fail(err, ST_INVALID, "a pool needs a connection string, a size and a statement deadline");
+	enum status st = check_conninfo(options->conninfo, err);
+	if (st != ST_OK)
+		return st;
 
 	struct pool *pool = calloc(1, sizeof *pool);
 	if (pool == NULL || (pool->conninfo = strdup(options->conninfo)) == NULL) {

@@ -159,6 +159,14 @@ def test_a_listener_for_everybody_needs_the_word_insecure(make_daemon):
     refused(make_daemon(options={"listen": "0.0.0.0:0"}), "insecure")
 
 
+def test_a_database_option_that_does_not_parse_is_refused_without_quoting_it(make_daemon):
+    refused(make_daemon(options={"database": "host=/nowhere verysecret"}), "database", "does not parse")
+    daemon = make_daemon(options={"database": "host=/nowhere pasword=verysecret"})
+    done = subprocess.run([daemon.binary, "-c", daemon.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60, check=False)
+    assert done.returncode != 0 and "verysecret" not in done.stdout, done.stdout
+
+
 def test_a_key_file_that_others_can_read_is_refused(make_daemon):
     daemon = make_daemon()
     daemon.key.chmod(0o644)
