@@ -28,6 +28,12 @@ void cluster_free(struct kube_cluster *cluster)
 	free(cluster);
 }
 
+static void break_connections(struct kube_cluster *cluster)
+{
+	cluster->is_connected = false;
+	sockets_break(cluster->sockets);
+}
+
 static void refuse(struct call *call)
 {
 	const int    wait_ms = deadline_left_ms(call->cluster->probe_ns);
@@ -104,6 +110,7 @@ void cluster_answered(struct kube_cluster *cluster)
 	const int64_t now = clock_ns();
 
 	cluster->answered_ns = now;
+	cluster->is_connected = true;
 	cluster->failed_in_a_row = 0;
 	if (cluster->is_reachable)
 		return;
@@ -168,7 +175,7 @@ void cluster_failed(const struct call *call, CURLcode code, const struct error *
 	cluster->is_open = true;
 	snprintf(cluster->error, sizeof cluster->error, "%s", err->text);
 	pthread_mutex_unlock(&cluster->lock);
-	sockets_break(cluster->sockets);         /* a silent connection must not be used again */
+	break_connections(cluster);              /* a silent one must not be used again */
 	while ((waiting = take_waiting(cluster)) != NULL)
 		refuse(waiting);
 }
@@ -177,7 +184,7 @@ static void reconnect(void *data)
 {
 	struct kube_cluster *cluster = data;
 
-	sockets_break(cluster->sockets);
+	break_connections(cluster);
 	cluster->probe_ns = cluster->pause_ns = 0;
 	watch_hurry(cluster);
 }

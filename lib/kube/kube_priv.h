@@ -39,6 +39,7 @@ struct loop {
 	struct timer     *timers;             /* root                                          */
 	struct timer      curl_timer, sweep_timer;
 	struct call_queue calls;              /* all that wait or run, for the end             */
+	unsigned          connecting;         /* calls of clusters that have no connection yet */
 	CURL             *easy[EASY_IDLE_MAX];
 	size_t            easy_count;
 
@@ -100,7 +101,7 @@ struct kube_cluster {
 	struct sockets  *sockets;
 	int64_t          answered_ns, probe_ns, pause_ns;
 	unsigned         failed_in_a_row;
-	bool             is_probing;
+	bool             is_probing, is_connected;
 };
 
 void cluster_offer(struct call *call);                           /* start, queue or refuse it                        */
@@ -135,7 +136,7 @@ struct call {
 	CURL                *easy;
 	struct buf           answer;
 	int64_t              deadline_ns, started_ns;
-	bool                 is_answered, is_probe, is_counted;
+	bool                 is_answered, is_probe, is_counted, is_connecting;
 	char                 error[CURL_ERROR_SIZE];
 	char                 method[12], content_type[64];
 	char                *path;

@@ -10,6 +10,12 @@
 /* A server that says "Retry-After: 0" does not mean at once. */
 static const int64_t retry_min_ns = 100000000;
 
+/*
+ * How much longer a connection may take for each other that is made at the same time: a thousand TLS handshakes keep the
+ * processors busy for seconds, and that is no fault of the clusters.
+ */
+static const int64_t patience_ns = 20000000;
+
 enum { URL_MAX = 16 << 10, DOWNLOAD_BUFFER = 16 << 10 };
 
 static void *copy_in(char **to, const void *bytes, size_t len)
@@ -74,10 +80,18 @@ void kube_send(struct kube_cluster *cluster, const struct kube_request *request,
 
 /* -- libcurl's handle -- */
 
+static void set_connecting(struct call *call, bool is_connecting)
+{
+	if (is_connecting != call->is_connecting)
+		call->cluster->loop->connecting += is_connecting ? 1U : -1U;
+	call->is_connecting = is_connecting;
+}
+
 static void put_easy(struct call *call)
 {
 	struct loop *loop = call->cluster->loop;
 
+	set_connecting(call, false);
 	if (call->easy == NULL)
 		return;
 	curl_multi_remove_handle(loop->multi, call->easy);
@@ -110,6 +124,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *data)
 	(void) line;
 	if (!call->is_answered) {
 		call->is_answered = true;
+		set_connecting(call, false);
 		cluster_answered(call->cluster);
 	}
 	return one * len;
@@ -172,7 +187,8 @@ static void set_common(struct call *call)
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);      /* else a slow name server would hold up the loop */
 #endif
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) DOWNLOAD_BUFFER);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) (options->connect_ns / 1000000));
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+	                 (long) ((options->connect_ns + call->cluster->loop->connecting * patience_ns) / 1000000));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms > 0 ? left_ms : 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
@@ -235,6 +251,7 @@ void call_start(struct call *call)
 		fail_to_start(call);
 		return;
 	}
+	set_connecting(call, !cluster->is_connected);
 	set_common(call);
 	if (!set_request(call) || curl_multi_add_handle(loop->multi, call->easy) != CURLM_OK)
 		fail_to_start(call);
