@@ -65,6 +65,21 @@ static void test_text_is_copied_and_ends_in_nul(void **state)
 	assert_string_equal(arena_copy(&arena, NULL, 0), "");
 }
 
+static void test_a_view_is_kept_or_left_alone(void **state)
+{
+	auto_arena   arena = ARENA(64);
+	struct view  copy = VIEW("before");
+	struct error err = { .code = ST_OK };
+
+	(void) state;
+	assert_int_equal(arena_keep(&arena, VIEW("a\0b"), &copy, &err), ST_OK);
+	assert_int_equal(copy.len, 3);
+	assert_memory_equal(copy.ptr, "a\0b", 4);
+	assert_int_equal(arena_keep(&arena, (struct view) { copy.ptr, 100 }, &copy, &err), ST_NO_MEMORY);
+	assert_int_equal(copy.len, 3);
+	assert_int_equal(err.code, ST_NO_MEMORY);
+}
+
 static void test_owned_objects_are_freed_with_the_arena(void **state)
 {
 	struct arena arena = ARENA(1024);
@@ -115,6 +130,7 @@ int main(void)
 		cmocka_unit_test(test_rounding_up_never_passes_the_maximum),
 		cmocka_unit_test(test_a_product_that_overflows_is_refused),
 		cmocka_unit_test(test_text_is_copied_and_ends_in_nul),
+		cmocka_unit_test(test_a_view_is_kept_or_left_alone),
 		cmocka_unit_test(test_owned_objects_are_freed_with_the_arena),
 		cmocka_unit_test(test_an_object_is_taken_even_when_there_is_no_room),
 		cmocka_unit_test(test_the_nth_failing_allocation_gives_null_and_nothing_leaks),

@@ -100,6 +100,22 @@ static void test_take_hands_the_bytes_over(void **state)
 	free(text);
 }
 
+static void test_views_sort_as_the_store_does(void **state)
+{
+	static const char *const sorted[] = { "", "A", "B", "Ba", "a", "aa", "a\x7f", "b", "\xc3\xa9" };
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LEN(sorted); i++)
+		for (size_t k = 0; k < ARRAY_LEN(sorted); k++) {
+			const struct view a = view_of(sorted[i]), b = view_of(sorted[k]);
+			const int         want = (i > k) - (i < k);
+			const int         got = view_compare(a, b), ordered = view_order(&a, &b);
+			assert_int_equal((got > 0) - (got < 0), want);
+			assert_int_equal((ordered > 0) - (ordered < 0), want);
+		}
+	assert_int_equal(view_compare((struct view) { NULL, 0 }, VIEW("")), 0);
+}
+
 static void test_the_nth_failing_allocation_is_reported_and_nothing_leaks(void **state)
 {
 	enum status st = ST_NO_MEMORY;
@@ -131,6 +147,7 @@ int main(void)
 		cmocka_unit_test(test_json_text_is_escaped_as_clients_expect),
 		cmocka_unit_test(test_json_text_that_does_not_fit_leaves_the_buffer_as_it_was),
 		cmocka_unit_test(test_views_compare_by_bytes),
+		cmocka_unit_test(test_views_sort_as_the_store_does),
 		cmocka_unit_test(test_take_hands_the_bytes_over),
 		cmocka_unit_test(test_the_nth_failing_allocation_is_reported_and_nothing_leaks),
 	};
