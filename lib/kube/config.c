@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 
-enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 64 << 10, URL_LEN_MAX = 2048 };
+enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 64 << 10, URL_LEN_MAX = 2048, HOST_LEN_MAX = 250 };
 
 struct kube_config {
 	struct kube_access access;
@@ -132,6 +132,14 @@ static bool is_plain(const char *text)
 	return true;
 }
 
+/* Or nothing at all. */
+static bool is_host_name(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+
+	return strspn(text, letters) == strlen(text) && strlen(text) <= HOST_LEN_MAX;
+}
+
 static bool is_loopback(const char *host)
 {
 	struct in_addr address;
@@ -198,7 +206,7 @@ static enum status read_cluster(struct kube_config *config, const char *name, st
 		st = server_of(cluster, name, &config->server, err);
 	if (st == ST_OK)
 		st = text_of(cluster, "cluster", name, "tls-server-name", &config->access.server_name, err);
-	if (st == ST_OK && !is_plain(config->access.server_name))
+	if (st == ST_OK && !is_host_name(config->access.server_name))
 		st = fail(err, ST_INVALID, "\"tls-server-name\" of cluster \"%s\" is no host name", name);
 	if (st == ST_OK)
 		st = pem_of(cluster, "cluster", name, "certificate-authority-data", &config->ca, &config->access.ca, err);

@@ -62,6 +62,8 @@ struct settings {
 	size_t              header_lists;
 	struct buf          authorization;    /* "Authorization: Bearer ...", or empty         */
 	char                host[272];        /* for messages: "https://192.0.2.1:6443"        */
+	char               *base;             /* before every path                             */
+	struct curl_slist  *connect_to;       /* where base really is, when it has another name for TLS; or NULL */
 };
 struct settings *settings_new(struct kube_config *config);       /* takes config, even when it fails; NULL: no memory */
 const struct curl_slist *settings_headers(struct settings *settings, const char *content_type);     /* NULL: no memory */

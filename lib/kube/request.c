@@ -206,12 +206,13 @@ static void set_common(struct call *call)
 
 static bool set_request(struct call *call)
 {
-	const struct curl_slist  *headers = settings_headers(call->settings, call->content_type);
-	const struct kube_access *access = kube_config_access(call->settings->config);
-	auto_buf                  url = BUF(URL_MAX);
+	const struct curl_slist *headers = settings_headers(call->settings, call->content_type);
+	auto_buf                 url = BUF(URL_MAX);
 
-	if (headers == NULL || buf_printf(&url, NULL, "%s%s", access->server, call->path) != ST_OK)
+	if (headers == NULL || buf_printf(&url, NULL, "%s%s", call->settings->base, call->path) != ST_OK)
 		return false;
+	if (call->settings->connect_to != NULL)
+		curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->settings->connect_to);
 	if (call->body.len > 0) {
 		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->body.len);
 		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body.ptr);

@@ -35,6 +35,37 @@ static enum status write_authorization(struct buf *to, const struct kube_access 
 	return st;
 }
 
+static void curl_textp(char **text) { curl_free(*text); }
+static void curl_urlp(CURLU **url) { curl_url_cleanup(*url); }
+
+/*
+ * tls-server-name: libcurl has no option for it.  So the URL bears that name, which is then sent and verified, and
+ * connections are led to the server itself.
+ */
+static bool set_server(struct settings *settings, const struct kube_access *access)
+{
+	CLEANUP(curl_textp) char *host = NULL, *port = NULL, *base = NULL;
+	CLEANUP(curl_urlp) CURLU *url = curl_url();
+	char                      lead[1024];
+
+	if (access->server_name[0] == '\0') {
+		settings->base = strdup(access->server);
+		return settings->base != NULL;
+	}
+	if (url == NULL || curl_url_set(url, CURLUPART_URL, access->server, 0) != CURLUE_OK ||
+	    curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+	    curl_url_set(url, CURLUPART_HOST, access->server_name, 0) != CURLUE_OK ||
+	    curl_url_get(url, CURLUPART_URL, &base, 0) != CURLUE_OK)
+		return false;
+	snprintf(lead, sizeof lead, "%.250s:%s:%.250s:%s", access->server_name, port, host, port);
+	settings->connect_to = curl_slist_append(NULL, lead);
+	settings->base = strdup(base);
+	for (size_t len = settings->base != NULL ? strlen(settings->base) : 0; len > 0 && settings->base[len - 1] == '/'; len--)
+		settings->base[len - 1] = '\0';
+	return settings->base != NULL && settings->connect_to != NULL;
+}
+
 struct settings *settings_new(struct kube_config *config)
 {
 	struct settings *settings = calloc(1, sizeof *settings);
@@ -48,7 +79,8 @@ struct settings *settings_new(struct kube_config *config)
 	settings->config = config;
 	buf_init(&settings->authorization, AUTHORIZATION_MAX);
 	snprintf(settings->host, sizeof settings->host, "%s", kube_config_access(config)->server);
-	if (write_authorization(&settings->authorization, kube_config_access(config), &err) != ST_OK) {
+	if (!set_server(settings, kube_config_access(config)) ||
+	    write_authorization(&settings->authorization, kube_config_access(config), &err) != ST_OK) {
 		settings_unref(settings);
 		return NULL;
 	}
@@ -71,6 +103,8 @@ void settings_unref(struct settings *settings)
 	if (settings->authorization.cap > 0)
 		explicit_bzero(settings->authorization.data, settings->authorization.cap);
 	buf_done(&settings->authorization);
+	curl_slist_free_all(settings->connect_to);
+	free(settings->base);
 	kube_config_free(settings->config);
 	free(settings);
 }

@@ -252,6 +252,29 @@ static void test_a_client_certificate_is_shown(void **state)
 	kube_cluster_unref(cluster);
 }
 
+static void test_another_name_for_tls_is_what_is_verified(void **state)
+{
+	static const struct row { const char *name; enum status want; } rows[] = {
+		{ "localhost", ST_OK }, { "api.example", ST_UNAVAILABLE },
+	};
+
+	(void) state;
+	server_rule("GET", "/", "[{'body': '{}'}]");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct kube_cluster *cluster;
+		struct waited        waited;
+		auto_buf             text = BUF(20000), more = BUF(20000);
+		waited_init(&waited);
+		kubeconfig_of("https", "ca", NULL, &text);
+		char *at = strstr(text.data, "certificate-authority-data");
+		assert_ok(buf_printf(&more, NO_ERR, "%.*stls-server-name: %s, %s", (int) (at - text.data), text.data, rows[i].name, at));
+		assert_ok(kube_cluster_ref(kube, view_of(rows[i].name), buf_view(&more), &cluster, NO_ERR));
+		ask(cluster, "GET", "/x", 3000, &waited);
+		assert_int_equal(waited.st, rows[i].want);
+		kube_cluster_unref(cluster);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +288,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_closing_ends_every_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_client_certificate_is_shown, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_another_name_for_tls_is_what_is_verified, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);

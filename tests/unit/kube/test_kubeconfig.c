@@ -60,6 +60,7 @@ static void test_what_is_wrong_is_named(void **state)
 		  "cluster \"c\" asks to skip verification (\"insecure-skip-tls-verify\"), which is refused" },
 		{ HEAD CLUSTER("server: 'https://x', certificate-authority: /etc/ca.crt"), ST_INVALID,
 		  "cluster \"c\" names a file (\"certificate-authority\"), which is refused" },
+		{ HEAD CLUSTER("server: 'https://x', tls-server-name: 'a b:1'"), ST_INVALID, "\"tls-server-name\" of cluster \"c\" is no host name" },
 		{ HEAD CLUSTER("server: 'https://x', proxy-url: 'http://y'"), ST_INVALID,
 		  "cluster \"c\" asks for a proxy (\"proxy-url\"), which is refused" },
 		{ HEAD CLUSTER("server: 'https://x', certificate-authority-data: '!!'"), ST_INVALID,
