@@ -7,6 +7,7 @@
  */
 #include "host/orchestrator/extensions.h"
 
+#include "host/orchestrator/status_priv.h"
 #include "host/registry/call.h"
 #include "host/store/unit.h"
 #include "lib/base/clock.h"
@@ -403,7 +404,134 @@ static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
 	return EMCO_OK;
 }
 
+/* -- what is seen -- */
+
+static emco_status each_live(emco_call *abi, uint64_t since, uint64_t *ret_now, emco_units_each *each, void *data)
+{
+	struct call     *call = call_of(abi);
+	struct unit_row *rows = NULL;
+	struct error     err = { 0 };
+	struct db       *db = NULL;
+	size_t           count = 0;
+	int64_t          now_us = 0;
+	enum status      st = enter(call, &db, &err);
+
+	if (st == ST_OK)
+		st = unit_live(db, since > INT64_MAX ? INT64_MAX : (int64_t) since, &call->arena, &rows, &count, &now_us, &err);
+	give_back(call);
+	for (size_t i = 0; st == ST_OK && i < count; i++) {
+		struct claimed *claimed = NULL;
+
+		st = unit_to_abi(&call->arena, &rows[i], &claimed, &err);
+		if (st != ST_OK)
+			break;
+		const emco_status status = each(data, &claimed->abi);
+		if (status != EMCO_OK)
+			return status;
+	}
+	if (st != ST_OK)
+		return call_failed(call, &err);
+	*ret_now = now_us > 0 ? (uint64_t) now_us : 0;
+	return EMCO_OK;
+}
+
+static emco_status watch(emco_call *abi, const emco_str *names, uint64_t count, int64_t lease_ns, emco_cluster_each *each,
+                         void *data)
+{
+	struct call *call = call_of(abi);
+	struct view *clusters = arena_alloc(&call->arena, (size_t) count + 1, sizeof *clusters), *mine = NULL;
+	struct error err = { 0 };
+	struct db   *db = NULL;
+	size_t       mine_count = 0;
+	enum status  st = clusters != NULL ? enter(call, &db, &err) : fail(&err, ST_NO_MEMORY, "out of memory");
+
+	for (uint64_t i = 0; st == ST_OK && i < count; i++)
+		clusters[i] = view_from_abi(names[i]);
+	if (st == ST_OK)
+		st = unit_watch(call->store, db, clusters, (size_t) count, lease_ns, &call->arena, &mine, &mine_count, &err);
+	give_back(call);
+	if (st != ST_OK)
+		return call_failed(call, &err);
+	for (size_t i = 0; i < mine_count; i++) {
+		const emco_status status = each(data, view_to_abi(mine[i]));
+
+		if (status != EMCO_OK)
+			return status;
+	}
+	return EMCO_OK;
+}
+
+/* "4711-web" and "web+Deployment"; false: no unit's. */
+static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
+{
+	const struct view label = view_from_abi(seen->label), name = view_from_abi(seen->name);
+	const char       *plus = name.len > 0 ? memrchr(name.ptr, '+', name.len) : NULL;
+	uint64_t          context = 0;
+	size_t            i = 0;
+
+	for (; i < label.len && label.ptr[i] >= '0' && label.ptr[i] <= '9' && context < INT64_MAX / 10; i++)
+		context = context * 10 + (uint64_t) (label.ptr[i] - '0');
+	if (i == 0 || i + 1 >= label.len || label.ptr[i] != '-' || plus == NULL || context > INT64_MAX)
+		return false;
+	*row = (struct seen_row) {
+		.status_context = (int64_t) context, .app = { label.ptr + i + 1, label.len - i - 1 }, .name = name,
+		.api_version = view_from_abi(seen->api_version), .reason = view_from_abi(seen->reason),
+		.state = seen->state == EMCO_SEEN_READY ? SEEN_READY : seen->state == EMCO_SEEN_GONE ? SEEN_GONE : SEEN_NOT_READY,
+		.flags = ((seen->flags & EMCO_SEEN_MEMBER) != 0 ? SEEN_MEMBER : 0u) |
+		         ((seen->flags & EMCO_SEEN_DRIFTED) != 0 ? SEEN_DRIFTED : 0u) |
+		         ((seen->flags & EMCO_SEEN_HEAL) != 0 ? SEEN_HEAL : 0u),
+	};
+	if (status_tracks(row->api_version, (struct view) { plus + 1, name.len - (size_t) (plus + 1 - name.ptr) }))
+		row->flags |= SEEN_TRACKED;
+	return true;
+}
+
+static enum status observe_rows(struct call *call, struct db *db, const emco_sight *sight, bool *ret_heals, struct error *err)
+{
+	struct seen_row *rows = arena_alloc(&call->arena, (size_t) sight->seen_count + 1, sizeof *rows);
+	const char      *first = (const char *) sight->seen;
+	size_t           count = 0;
+
+	if (rows == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (uint64_t i = 0; i < sight->seen_count; i++) {
+		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
+
+		count += seen_from_abi(seen, &rows[count]);
+		*ret_heals = *ret_heals || (seen->flags & EMCO_SEEN_HEAL) != 0;
+	}
+	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, err);
+}
+
+static emco_status observe(emco_call *abi, const emco_sight *sight)
+{
+	struct call      *call = call_of(abi);
+	const struct view cluster = view_from_abi(sight->cluster);
+	struct error      err = { 0 };
+	struct db        *db = NULL;
+	bool              wakes = sight->event == EMCO_SIGHT_WHOLE;
+	enum status       st = enter(call, &db, &err);
+
+	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < sizeof(emco_seen))
+		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", sizeof(emco_seen),
+		          (unsigned) sight->seen[0].size);
+	if (st == ST_OK)
+		st = observe_rows(call, db, sight, &wakes, &err);
+	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
+		st = unit_observe_whole(db, cluster, (int64_t) (sight->session & INT64_MAX), &err);
+	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
+		st = unit_observe_lost(db, cluster, view_from_abi(sight->error), &err);
+	give_back(call);
+	if (st != ST_OK)
+		return call_failed(call, &err);
+	store_notify(call->store, CHANNEL_STATUS);
+	if (wakes)
+		store_notify(call->store, CHANNEL_UNITS);
+	return EMCO_OK;
+}
+
 const emco_units_1 extension_units = {
 	.size = sizeof extension_units,
 	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
+	.each_live = each_live, .watch = watch, .observe = observe,
 };

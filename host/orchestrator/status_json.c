@@ -34,6 +34,14 @@ static const struct { const char *status, *counts, *resource, *connectivity; } m
 	[STATUS_READY]    = { "deployedStatus", "readyCounts",    "readyStatus",    "connectivity" },
 };
 
+static const char *ready_word(enum ready state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ready_words); i++)
+		if (ready_words[i].state == state)
+			return ready_words[i].name;
+	return "NotPresent";
+}
+
 static const char *deployed_word(enum object_state state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(deployed_words); i++)
@@ -42,13 +50,12 @@ static const char *deployed_word(enum object_state state)
 	return "Pending";
 }
 
-static bool is_tracked(const struct set_entry *entry)
+bool status_tracks(struct view api_version, struct view kind)
 {
-	const struct view group = object_group(entry->api_version), version = object_version(entry->api_version);
+	const struct view group = object_group(api_version), version = object_version(api_version);
 
 	for (size_t i = 0; i < ARRAY_LEN(tracked); i++)
-		if (view_is(group, tracked[i].group) && view_is(version, tracked[i].version) &&
-		    view_is(entry->kind, tracked[i].kind))
+		if (view_is(group, tracked[i].group) && view_is(version, tracked[i].version) && view_is(kind, tracked[i].kind))
 			return true;
 	return false;
 }
@@ -99,6 +106,9 @@ struct here {
 	size_t                    count;
 	struct object_row        *objects;           /* what is known of them               */
 	size_t                    object_count;
+	struct seen_row          *seen;              /* what is seen of them, by name       */
+	size_t                    seen_count;
+	bool                     *is_entry;          /* for each                            */
 };
 
 /* States of objects, when the mode shows them. */
@@ -108,9 +118,16 @@ look_at(struct report *report, struct here *here, struct arena *arena, bool with
 	enum status st = plan_entries(report->plan, here->slot, &here->entries, &here->count, err);
 
 	here->objects = NULL;
-	here->object_count = 0;
+	here->seen = NULL;
+	here->object_count = here->seen_count = 0;
 	if (st != ST_OK || !with_states || here->unit == NULL)
 		return st;
+	if (report_is_about_ready(report)) {
+		st = unit_seen_list(report->db, report->owner, here->app, here->cluster, arena, &here->seen, &here->seen_count,
+		                    err);
+		here->is_entry = st == ST_OK ? arena_alloc(arena, here->seen_count + 1, sizeof(bool)) : NULL;
+		return st == ST_OK && here->is_entry == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : st;
+	}
 	return unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count,
 	                    err);
 }
@@ -151,6 +168,39 @@ static void put_detail(struct out *out, struct report *report, const struct here
 		out_bytes(out, body);
 }
 
+/* What is seen of an object; NULL: it is not there. */
+static const struct seen_row *seen_of(const struct here *here, struct view name)
+{
+	size_t low = 0, high = here->seen_count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int    order = view_order(&name, &here->seen[middle].name);
+		if (order == 0) {
+			here->is_entry[middle] = true;
+			return &here->seen[middle];
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* NOTE: what cannot be seen is never ready, however it was when it was seen last. */
+static enum ready ready_of(const struct here *here, const struct seen_row *seen)
+{
+	if (seen == NULL)
+		return READY_NOT_PRESENT;
+	return seen->state == SEEN_READY && !here->unit->is_lost ? READY_READY : READY_NOT_READY;
+}
+
+static struct view reason_of(const struct here *here, const struct seen_row *seen)
+{
+	return here->unit != NULL && here->unit->is_lost ? here->unit->lost_why : seen != NULL ? seen->reason : VIEW("");
+}
+
 /* Count the object, and write it when there is somewhere to. */
 static void put_object(struct out *out, struct report *report, const struct here *here, size_t at)
 {
@@ -165,10 +215,15 @@ static void put_object(struct out *out, struct report *report, const struct here
 		word = deployed_word(state);
 		if (object != NULL)
 			message = object->message;
-	} else if (is_tracked(entry)) {
-		/* No monitor speaks for a cluster behind Git: what it tracks is not known to be there. */
-		report->ready[READY_NOT_PRESENT]++;
-		word = ready_words[READY_NOT_PRESENT].name;
+	} else {
+		/* Nobody watches a cluster behind Git: its objects are not known to be there. */
+		const struct seen_row *seen = seen_of(here, entry->name);
+		if (status_tracks(entry->api_version, entry->kind)) {
+			const enum ready ready = ready_of(here, seen);
+			report->ready[ready]++;
+			word = ready_word(ready);
+		}
+		message = reason_of(here, seen);
 	}
 	if (report->query->output == STATUS_SUMMARY)
 		return;
@@ -187,11 +242,20 @@ static void put_object(struct out *out, struct report *report, const struct here
 static void put_unit(struct out *out, const struct report *report, const struct here *here)
 {
 	const struct unit_status *unit = here->unit;
-	const int                 reachable = unit != NULL ? unit->reachable : -1;
+	const int                 reachable = unit == NULL ? -1 : unit->is_lost ? 0 : unit->reachable;
+	char                      time[WALL_TEXT_SIZE];
 
 	put_cluster(out, here->cluster);
 	out_member(out, mode_words[report->query->mode].connectivity,
 	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
+	if (unit != NULL && unit->observed_ms != 0 && report_is_about_ready(report)) {
+		wall_text(unit->observed_ms, time);
+		out_member(out, "observedAt", view_of(time));
+	}
+	if (unit != NULL && unit->drifts > 0) {
+		out_key(out, "drifts");
+		out_number(out, (int64_t) unit->drifts);
+	}
 	if (unit == NULL || unit->is_done)
 		return;
 	out_member(out, "error", unit->error);
@@ -199,6 +263,32 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 		out_key(out, "attempts");
 		out_number(out, unit->attempts);
 	}
+}
+
+/* What controllers have made of the app's objects: pods above all. */
+static void put_made_there(struct out *out, struct report *report, const struct here *here, const struct seen_row *seen)
+{
+	struct set_entry entry = { .name = seen->name, .api_version = seen->api_version };
+	const char      *plus = memrchr(seen->name.ptr, '+', seen->name.len);
+
+	if (plus == NULL)
+		return;
+	entry.kind = (struct view) { plus + 1, seen->name.len - (size_t) (plus + 1 - seen->name.ptr) };
+	const bool       is_counted = status_tracks(entry.api_version, entry.kind);
+	const enum ready ready = ready_of(here, seen);
+	if (is_counted)
+		report->ready[ready]++;
+	if (report->query->output == STATUS_SUMMARY)
+		return;
+	out_comma(out);
+	out_raw(out, "{");
+	put_gvk(out, &entry);
+	out_key(out, "name");
+	out_text(out, object_plain_name(seen->name));
+	if (is_counted)
+		out_member(out, mode_words[report->query->mode].resource, view_of(ready_word(ready)));
+	out_member(out, "message", reason_of(here, seen));
+	out_raw(out, "}");
 }
 
 /* Nothing is written for a cluster without a matching object. */
@@ -209,7 +299,7 @@ static void put_place(struct out *out, struct report *report, struct here *here)
 	size_t       matching = 0;
 
 	if (out->st == ST_OK)
-		out->st = look_at(report, here, &arena, !report_is_about_ready(report), out->err);
+		out->st = look_at(report, here, &arena, true, out->err);
 	out_comma(out);
 	out_raw(out, "{");
 	put_unit(out, report, here);
@@ -219,6 +309,13 @@ static void put_place(struct out *out, struct report *report, struct here *here)
 		if (!is_among(report->query->resources, report->query->resource_count, object_plain_name(here->entries[i].name)))
 			continue;
 		put_object(out, report, here, i);
+		matching++;
+	}
+	for (size_t i = 0; out->st == ST_OK && i < here->seen_count; i++) {
+		if (here->is_entry[i] || !is_among(report->query->resources, report->query->resource_count,
+		                                   object_plain_name(here->seen[i].name)))
+			continue;
+		put_made_there(out, report, here, &here->seen[i]);
 		matching++;
 	}
 	out_raw(out, "]}");
@@ -300,14 +397,45 @@ static bool counts_by_unit(struct report *report, struct here *here)
 {
 	const struct digest set = plan_slot_set(report->plan, here->slot);
 
-	return !report_is_about_ready(report) && here->unit != NULL && digest_equal(&here->unit->set, &set) &&
-	       known_objects(here->unit) > 0;
+	return here->unit != NULL && digest_equal(&here->unit->set, &set) &&
+	       (report_is_about_ready(report) || known_objects(here->unit) > 0);
+}
+
+/* How many objects of the set count for readiness.  Clusters share sets, so the last answer is mostly the next one. */
+static uint64_t tracked_in(struct out *out, struct report *report, struct here *here)
+{
+	const struct digest set = plan_slot_set(report->plan, here->slot);
+
+	if (report->has_counted && digest_equal(&report->counted, &set))
+		return report->counted_tracked;
+	out->st = look_at(report, here, &report->arena, false, out->err);
+	report->counted_tracked = 0;
+	for (size_t i = 0; out->st == ST_OK && i < here->count; i++)
+		report->counted_tracked += status_tracks(here->entries[i].api_version, here->entries[i].kind);
+	report->counted = set;
+	report->has_counted = out->st == ST_OK;
+	return report->counted_tracked;
+}
+
+static void count_ready(struct out *out, struct report *report, struct here *here)
+{
+	const struct unit_status *unit = here->unit;
+	const uint64_t            wanted = tracked_in(out, report, here);
+
+	report->ready[READY_READY] += unit->is_lost ? 0 : unit->ready;
+	report->ready[READY_NOT_READY] += unit->not_ready + (unit->is_lost ? unit->ready : 0);
+	report->ready[READY_NOT_PRESENT] += wanted > unit->members ? wanted - unit->members : 0;
 }
 
 static void count_place(struct out *out, struct report *report, struct here *here)
 {
 	if (!counts_by_unit(report, here)) {
 		put_place(out, report, here);
+		return;
+	}
+	if (report_is_about_ready(report)) {
+		if (out->st == ST_OK)
+			count_ready(out, report, here);
 		return;
 	}
 	for (size_t i = 0; i < OBJECT_STATES; i++)

@@ -25,9 +25,15 @@ struct report {
 	struct unit_status  *units;             /* by app, then cluster, in byte order       */
 	size_t               unit_count;
 	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
+	bool                 has_counted;
+	struct digest        counted;           /* the last set whose objects were counted   */
+	uint64_t             counted_tracked;
 };
 
 bool report_is_about_ready(const struct report *report);      /* cluster, ready: what the monitor says */
+
+/* Does a kind count for readiness?  The contract names eight. */
+bool status_tracks(struct view api_version, struct view kind);
 
 /* The unit of a slot; NULL: none. */
 const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster);

@@ -58,10 +58,13 @@ static const struct query forget_query = { "unit_forget",
 
 static const struct query list_query = { "unit_list",
 	"SELECT u.app, u.cluster, u.error, u.is_wanted, " SQL_IS_DONE ", u.is_failed, u.reachable, u.attempts, u.set,"
-	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count"
-	" FROM unit u WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
+	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count,"
+	" u.ready_count, u.not_ready_count, u.member_count, u.drifts, w.seen_at IS NOT NULL,"
+	" coalesce(w.is_lost OR w.until < statement_timestamp() - " SQL_STALE ", true), coalesce(w.error, ''),"
+	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0)"
+	" FROM unit u LEFT JOIN cluster_watch w ON w.cluster = u.cluster WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
 
-enum { FIRST_COUNT = 9 };
+enum { FIRST_COUNT = 9, FIRST_SEEN = FIRST_COUNT + OBJECT_STATES };
 
 enum status unit_move(struct db *db, int64_t owner, int64_t context, int64_t status_context, const char *event,
                       struct error *err)
@@ -120,6 +123,14 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 		};
 		for (size_t state = 0; state < OBJECT_STATES; state++)
 			units[i].counts[state] = (uint64_t) rows_int(rows, i, FIRST_COUNT + state);
+		units[i].ready = (uint64_t) rows_int(rows, i, FIRST_SEEN);
+		units[i].not_ready = (uint64_t) rows_int(rows, i, FIRST_SEEN + 1);
+		units[i].members = (uint64_t) rows_int(rows, i, FIRST_SEEN + 2);
+		units[i].drifts = (uint64_t) rows_int(rows, i, FIRST_SEEN + 3);
+		units[i].is_watched = rows_bool(rows, i, FIRST_SEEN + 4);
+		units[i].is_lost = units[i].is_watched && rows_bool(rows, i, FIRST_SEEN + 5);
+		units[i].lost_why = rows_view(rows, i, FIRST_SEEN + 6);
+		units[i].observed_ms = rows_int(rows, i, FIRST_SEEN + 7);
 	}
 	*ret_units = units;
 	*ret_count = count;

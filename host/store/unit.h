@@ -58,6 +58,39 @@ struct unit_outcome {
 enum status MUST_CHECK unit_report(struct store *store, struct db *db, const struct unit_row *unit,
                                    const struct unit_outcome *outcome, struct error *err);
 
+/* -- what is seen on clusters: unit_seen.c -- */
+
+/* Begun at or after since_us of the database's clock, 0: all; *ret_now_us: what to ask next time.  lease is 0. */
+enum status MUST_CHECK unit_live(struct db *db, int64_t since_us, struct arena *arena, struct unit_row **ret_units,
+                                 size_t *ret_count, int64_t *ret_now_us, struct error *err);
+
+/* Which of the clusters this process may watch for lease_ns: rows of the answer, in arena. */
+enum status MUST_CHECK unit_watch(struct store *store, struct db *db, const struct view *clusters, size_t count,
+                                  int64_t lease_ns, struct arena *arena, struct view **ret_mine, size_t *ret_count,
+                                  struct error *err);
+
+enum seen_state { SEEN_GONE, SEEN_NOT_READY, SEEN_READY };
+enum { SEEN_TRACKED = 1, SEEN_MEMBER = 2, SEEN_DRIFTED = 4, SEEN_HEAL = 8 };     /* tracked: counts for readiness */
+
+struct seen_row {
+	int64_t         status_context;
+	struct view     app, name, api_version, reason;
+	enum seen_state state;
+	unsigned        flags;
+};
+
+/* One statement: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest. */
+enum status MUST_CHECK unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows,
+                                    size_t count, struct error *err);
+/* Everything is seen: rows of other sessions go, and units that waited for the cluster are due. */
+enum status MUST_CHECK unit_observe_whole(struct db *db, struct view cluster, int64_t session, struct error *err);
+enum status MUST_CHECK unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err);
+
+/* What was seen of one unit, in byte order of names; live as long as the arena. */
+enum status MUST_CHECK unit_seen_list(struct db *db, int64_t owner, struct view app, struct view cluster,
+                                      struct arena *arena, struct seen_row **ret_rows, size_t *ret_count,
+                                      struct error *err);
+
 /* What status shows of an owner: counters and states, without reading one object. */
 struct unit_status {
 	struct view app, cluster, error;
@@ -66,6 +99,12 @@ struct unit_status {
 	int64_t     attempts;
 	uint64_t    counts[OBJECT_STATES];
 	struct digest set;              /* desired, or the last one; zero when none              */
+	uint64_t    ready, not_ready;   /* objects of kinds that count                           */
+	uint64_t    members;            /* of these, those that were applied and not made there  */
+	uint64_t    drifts;
+	bool        is_watched, is_lost;         /* lost: the cluster cannot be seen now         */
+	int64_t     observed_ms;        /* wall time of what is shown; 0: never seen             */
+	struct view lost_why;
 };
 enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
                                  size_t *ret_count, struct error *err);

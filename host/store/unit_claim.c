@@ -40,10 +40,7 @@ static const struct query claim_query = { "unit_claim",
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
 	" FROM mine WHERE u.id = mine.id RETURNING u.*)"
-	" SELECT c.id, c.owner, c.generation, c.status_context, c.context, r.path, c.app, c.cluster, c.event,"
-	" coalesce(x.meta, ''), c.is_wanted, c.set, c.applied, c.attempts, c.label,"
-	" (SELECT string_agg(t, ''::bytea) FROM unnest(c.tried) AS t), c.is_unsure"
-	" FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
+	" SELECT " SQL_UNIT_ROW("c") " FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
 static const struct query sweep_query = { "unit_sweep",
@@ -73,7 +70,7 @@ static enum status sweep(struct store *store, struct db *db, struct error *err)
 	return db_query(db, &sweep_query, PARAMS(P_INT(store->host)), EXPECT_NONE, NULL, err);
 }
 
-static struct unit_row unit_of(const struct rows *rows, size_t i, int64_t lease)
+struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease)
 {
 	const struct view tried = rows_view(rows, i, 15);
 
@@ -113,7 +110,7 @@ static enum status claim_after(struct db *db, const struct claim *claim, int64_t
 	if (units == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++)
-		units[i] = unit_of(rows, i, claim->token);
+		units[i] = unit_row_of(rows, i, claim->token);
 	*ret_units = units;
 	*ret_count = count;
 	return ST_OK;

@@ -13,6 +13,18 @@
 	" AND NOT u.is_unsure" \
 	" ELSE u.applied IS NULL AND u.tried = '{}' END"
 
+/* A watcher prolongs its right every second or two: one that has not for so long is dead, and nobody sees the cluster. */
+#define SQL_STALE  "interval '5 seconds'"
+
 #define SQL_IN_US(parameter)  "statement_timestamp() + " parameter "::bigint * interval '1 microsecond'"
+
+/* The columns of a struct unit_row: of a unit, resource r of its owner, and its context x if there is one. */
+#define SQL_UNIT_ROW(c) \
+	c ".id, " c ".owner, " c ".generation, " c ".status_context, " c ".context, r.path, " c ".app, " c ".cluster, " c ".event," \
+	" coalesce(x.meta, ''), " c ".is_wanted, " c ".set, " c ".applied, " c ".attempts, " c ".label," \
+	" (SELECT string_agg(t, ''::bytea) FROM unnest(" c ".tried) AS t), " c ".is_unsure"
+
+struct rows;
+struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease);
 
 #endif

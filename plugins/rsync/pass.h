@@ -34,7 +34,7 @@ struct config {
 	int32_t  local_remotes;
 	emco_str ssh_key_file, author, email;
 	int64_t  wait_limit_ms, patience_ms;
-	emco_str immutable;
+	emco_str immutable, drift;
 	int32_t  takeover, keep_crds;
 };
 

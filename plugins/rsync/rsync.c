@@ -12,6 +12,7 @@
 #include "plugins/rsync/bell.h"
 #include "plugins/rsync/git_repo.h"
 #include "plugins/rsync/reconcile.h"
+#include "plugins/rsync/watch.h"
 
 #include "lib/kube/client.h"
 
@@ -39,6 +40,7 @@ struct emco_instance {
 	pthread_t             *workers;
 	size_t                 worker_count;     /* running                                     */
 	struct kube           *kube;
+	struct watcher        *watcher;
 	struct bell           *bells;            /* of each worker; the last one of the stragglers' */
 	pthread_t              straggler;
 	bool                   has_straggler;    /* runs                                        */
@@ -81,6 +83,8 @@ static const emco_option options[] = {
 	            .help = "How long a pass may stand still before it is waited for aside."),
 	EMCO_OPTION(struct config, immutable, .dflt = "refuse", .min = 6, .max = 7,
 	            .help = "What cannot be changed on a living object: refuse, or replace it."),
+	EMCO_OPTION(struct config, drift, .dflt = "heal", .min = 4, .max = 6,
+	            .help = "What somebody else has changed or deleted on a cluster: heal, or only report it."),
 	EMCO_OPTION(struct config, takeover, .dflt = "false",
 	            .help = "Take over objects that others have applied."),
 	EMCO_OPTION(struct config, keep_crds, .dflt = "true",
@@ -107,6 +111,8 @@ static emco_status check(const emco_host *host, emco_call *call, const void *dat
 		           "\"retry_max_ms\" must not be less than \"retry_min_ms\"", "");
 	if (!str_is(config->immutable, "refuse") && !str_is(config->immutable, "replace"))
 		return say(call, EMCO_E_INVALID, "immutable", "\"immutable\" is \"refuse\" or \"replace\"", "");
+	if (!str_is(config->drift, "heal") && !str_is(config->drift, "report"))
+		return say(call, EMCO_E_INVALID, "drift", "\"drift\" is \"heal\" or \"report\"", "");
 	return EMCO_OK;
 }
 
@@ -322,6 +328,7 @@ static bool pass_run(emco_instance *self, struct pass *pass)
 	}
 	pass->renewed_ns = now_ns();
 	reconcile(pass);
+	watcher_look(self->watcher);
 	pass_wait(self, pass);
 	return true;
 }
@@ -446,11 +453,28 @@ static void stop(emco_instance *self)
 	if (self->has_straggler)
 		pthread_join(self->straggler, NULL);
 	self->has_straggler = false;
+	watcher_stop(self->watcher);
+	self->watcher = NULL;
 	passes_end(self);
+}
+
+/* An older server stores nothing of what is seen. */
+static bool watcher_begin(emco_instance *self)
+{
+	const struct watcher_options watching = {
+		.host = self->host, .units = self->units, .clusters = self->clusters, .config = self->config, .kube = self->kube,
+	};
+
+	if (!EMCO_HAS(self->units, observe))
+		return true;
+	self->watcher = watcher_start(&watching);
+	return self->watcher != NULL;
 }
 
 static emco_status start(emco_instance *self, emco_call *call)
 {
+	if (!watcher_begin(self))
+		return say(call, EMCO_E_UNAVAILABLE, "", "could not start a thread", "");
 	self->has_straggler = pthread_create(&self->straggler, NULL, straggler_run, self) == 0;
 	for (int64_t i = 0; i < self->config->workers; i++) {
 		struct worker *worker = malloc(sizeof *worker);

@@ -365,6 +365,7 @@ void fake_init(struct fake *fake)
 		            .wait_limit_ms = 2000,
 		            .patience_ms = 100,
 		            .immutable = EMCO_STR("refuse"),
+		            .drift = EMCO_STR("heal"),
 		            .keep_crds = 1 },
 	};
 	pthread_mutex_init(&fake->lock, NULL);

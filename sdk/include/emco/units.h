@@ -12,6 +12,7 @@
 #define EMCO_UNITS_H
 
 #include "emco/app_context.h"
+#include "emco/clusters.h"
 
 #define EMCO_UNITS_1  "emco.units/1"
 
@@ -72,6 +73,40 @@ typedef struct emco_unit_report {
 	emco_str error;                /* one line for people; empty when there is none                      */
 } emco_unit_report;
 
+#define EMCO_SEEN_GONE       0
+#define EMCO_SEEN_NOT_READY  1
+#define EMCO_SEEN_READY      2
+
+#define EMCO_SEEN_MEMBER   1u      /* applied by a synchroniser; without it: made there, as pods are                 */
+#define EMCO_SEEN_DRIFTED  2u      /* somebody else has changed or deleted what was applied                          */
+#define EMCO_SEEN_HEAL     4u      /* with DRIFTED: apply it again                                                   */
+
+/* An object that was seen on a cluster, or is not there any more. */
+typedef struct emco_seen {
+	uint32_t size;
+	int32_t  state;                /* EMCO_SEEN_...                                                      */
+	uint32_t flags;                /* EMCO_SEEN_...                                                      */
+	uint32_t reserved;
+	emco_str label;                /* of emco/deployment-id: "4711-web"                                  */
+	emco_str name;                 /* "web+Deployment"                                                   */
+	emco_str api_version;
+	emco_str reason;               /* one line: "1 of 3 replicas are ready"; may be empty                */
+} emco_seen;
+
+#define EMCO_SIGHT_CHANGES  0      /* these objects are so now                                                       */
+#define EMCO_SIGHT_WHOLE    1      /* the cluster is seen: what no row of this session has named is not there        */
+#define EMCO_SIGHT_LOST     2      /* it is not seen any more; error says why                                        */
+
+/* What one watcher saw on one cluster.  session: any number that is new each time watching begins. */
+typedef struct emco_sight {
+	uint32_t size;
+	int32_t  event;                /* EMCO_SIGHT_...                                                     */
+	uint64_t session;
+	emco_str cluster, error;
+	const emco_seen *seen;         /* an object may be named more than once: the last one counts         */
+	uint64_t seen_count;
+} emco_sight;
+
 typedef struct emco_units_1 {
 	uint32_t size;
 	uint32_t reserved;
@@ -94,6 +129,19 @@ typedef struct emco_units_1 {
 
 	/* The body of an object, as JSON. */
 	emco_status (*body)(emco_call *call, emco_str digest, emco_str *ret_body);
+
+	/*
+	 * Units that have, or may have, objects on their clusters and were begun at or after since (0: all); they carry no
+	 * lease.  *ret_now: the since of the next walk; a unit may be told twice.
+	 */
+	emco_status (*each_live)(emco_call *call, uint64_t since, uint64_t *ret_now, emco_units_each *each, void *data);
+
+	/* Ask for the right to watch clusters, or prolong it.  each: those that are ours; others belong to another process. */
+	emco_status (*watch)(emco_call *call, const emco_str *clusters, uint64_t count, int64_t lease_ns,
+	                     emco_cluster_each *each, void *data);
+
+	/* Store what was seen.  Objects whose label no unit has are left out. */
+	emco_status (*observe)(emco_call *call, const emco_sight *sight);
 } emco_units_1;
 
 #endif

@@ -1,0 +1,243 @@
+/*
+ * unit_seen.c - what watchers see on clusters.
+ *
+ * Rows say what is there; counters in the unit are their sums, kept by the same statement, so that an unfiltered status
+ * reads no row.  Objects are found by the label they carry: cluster, status context, app.
+ */
+#include "host/store/db_priv.h"
+#include "host/store/unit_priv.h"
+
+#include <stdlib.h>
+
+enum { ARRAYS_MAX = 64 << 20, OVERLAP_US = 2000000 };
+
+/* NOTE: a claim that has not committed yet has an older time than what is read meanwhile: every walk looks back a little. */
+static const struct query live_query = { "unit_live",
+	"SELECT " SQL_UNIT_ROW("u") " FROM unit u JOIN resource r ON r.id = u.owner LEFT JOIN app_context x ON x.id = u.context"
+	" WHERE u.live_at >= to_timestamp($1::float8 / 1000000) AND (u.applied IS NOT NULL OR u.tried <> '{}') ORDER BY u.id" };
+
+static const struct query now_query = { "unit_now", "SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint" };
+
+/* $1 host  $2 lease  $3 clusters.  Whoever takes over has seen nothing yet. */
+static const struct query watch_query = { "unit_watch",
+	"INSERT INTO cluster_watch AS w (cluster, host, until) SELECT DISTINCT c, $1, " SQL_IN_US("$2") " FROM unnest($3::text[]) AS c"
+	" ORDER BY c ON CONFLICT (cluster) DO UPDATE SET host = excluded.host, until = excluded.until,"
+	" is_lost = w.is_lost OR w.host <> excluded.host,"
+	" seen_at = CASE WHEN w.is_lost OR w.host <> excluded.host THEN w.seen_at ELSE statement_timestamp() END"
+	" WHERE w.host = excluded.host OR w.until < statement_timestamp()"
+	" OR pg_try_advisory_xact_lock_shared(1, w.host::int) RETURNING cluster" };
+
+#define SQL_COUNTS(sign) \
+	sign "(is_tracked AND ready)::int AS ready, " sign "(is_tracked AND NOT ready)::int AS not_ready, " \
+	sign "(is_tracked AND is_member)::int AS member"
+#define SQL_ADD_DELTA \
+	"ready_count = u.ready_count + d.ready, not_ready_count = u.not_ready_count + d.not_ready," \
+	" member_count = u.member_count + d.member"
+
+/*
+ * $1 cluster  $2 session  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons
+ *
+ * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
+ * the unit is his doing.
+ */
+static const struct query observe_query = { "unit_observe",
+	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
+	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
+	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason"
+	" FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[])"
+	" WITH ORDINALITY AS o (context, app, name, api_version, state, flags, reason, at)"
+	" JOIN unit u ON u.cluster = $1 AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
+	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member FROM unit_seen s"
+	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
+	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason)"
+	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2, reason FROM news WHERE is_there"
+	" ON CONFLICT (unit, name) DO UPDATE SET api_version = excluded.api_version, ready = excluded.ready,"
+	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason),"
+	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
+	"drift AS MATERIALIZED (SELECT n.unit, count(*) AS drifts, bool_or(n.heals) AS heals FROM news n JOIN unit u ON u.id = n.unit"
+	" JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1 WHERE n.has_drifted AND u.is_wanted"
+	" AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure GROUP BY n.unit),"
+	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
+	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
+	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"
+	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false FROM old"
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit)"
+	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals,"
+	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END,"
+	" due_at = CASE WHEN d.heals THEN statement_timestamp() ELSE u.due_at END"
+	" FROM delta d WHERE u.id = d.unit AND (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0)" };
+
+static const struct query whole_query = { "unit_observe_whole",
+	"WITH gone AS (DELETE FROM unit_seen s USING unit u WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2"
+	" RETURNING s.unit, s.ready, s.is_tracked, s.is_member),"
+	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member FROM ("
+	"SELECT unit, " SQL_COUNTS("-") " FROM gone) AS all_of_it GROUP BY unit),"
+	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1)"
+	"UPDATE unit u SET " SQL_ADD_DELTA " FROM delta d WHERE u.id = d.unit" };
+
+static const struct query wake_query = { "unit_wake",
+	"UPDATE unit SET due_at = statement_timestamp() WHERE cluster = $1 AND reachable = 0 AND lease IS NULL"
+	" AND due_at > statement_timestamp() AND NOT is_stopped" };
+
+static const struct query lost_query = { "unit_observe_lost",
+	"UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp()) WHERE cluster = $1" };
+
+static const struct query list_query = { "unit_seen_list",
+	"SELECT s.name, s.api_version, s.reason, s.ready, s.is_tracked, s.is_member, u.status_context FROM unit u"
+	" JOIN unit_seen s ON s.unit = u.id WHERE u.owner = $1 AND u.app = $2 AND u.cluster = $3 ORDER BY s.name" };
+
+enum status unit_live(struct db *db, int64_t since_us, struct arena *arena, struct unit_row **ret_units, size_t *ret_count,
+                      int64_t *ret_now_us, struct error *err)
+{
+	auto_rows   *now = NULL;
+	struct rows *rows = NULL;
+
+	enum status st = db_query(db, &now_query, NULL, 0, EXPECT_ROW, &now, err);
+	if (st == ST_OK)
+		st = db_query(db, &live_query, PARAMS(P_INT(since_us)), EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	const size_t     count = rows_count(rows);
+	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
+	if (units == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		units[i] = unit_row_of(rows, i, 0);
+	*ret_units = units;
+	*ret_count = count;
+	*ret_now_us = rows_int(now, 0, 0) - OVERLAP_US;
+	return ST_OK;
+}
+
+enum status unit_watch(struct store *store, struct db *db, const struct view *clusters, size_t count, int64_t lease_ns,
+                       struct arena *arena, struct view **ret_mine, size_t *ret_count, struct error *err)
+{
+	auto_buf     names = BUF(ARRAYS_MAX);
+	struct rows *rows = NULL;
+	enum status  st = param_texts(&names, clusters, count, err);
+
+	if (st == ST_OK)
+		st = db_query(db, &watch_query, PARAMS(P_INT(store->host), P_INT(lease_ns / 1000), P_BYTES(buf_view(&names))),
+		              EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	struct view *mine = arena_alloc(arena, rows_count(rows), sizeof *mine);
+	if (mine == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < rows_count(rows); i++)
+		mine[i] = rows_view(rows, i, 0);
+	*ret_mine = mine;
+	*ret_count = rows_count(rows);
+	return ST_OK;
+}
+
+/* The columns of rows as arrays. */
+struct columns { struct buf contexts, apps, names, versions, states, flags, reasons; };
+
+static void columns_done(struct columns *columns)
+{
+	buf_done(&columns->contexts);
+	buf_done(&columns->apps);
+	buf_done(&columns->names);
+	buf_done(&columns->versions);
+	buf_done(&columns->states);
+	buf_done(&columns->flags);
+	buf_done(&columns->reasons);
+}
+
+static enum status numbers_bind(const struct seen_row *rows, size_t count, struct columns *columns, struct error *err)
+{
+	int64_t    *numbers = calloc(3 * count + 1, sizeof *numbers);
+	enum status st = numbers == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < count; i++) {
+		numbers[i] = rows[i].status_context;
+		numbers[count + i] = rows[i].state;
+		numbers[2 * count + i] = rows[i].flags;
+	}
+	if (st == ST_OK)
+		st = param_ints(&columns->contexts, numbers, count, err);
+	if (st == ST_OK)
+		st = param_ints(&columns->states, numbers + count, count, err);
+	if (st == ST_OK)
+		st = param_ints(&columns->flags, numbers + 2 * count, count, err);
+	free(numbers);
+	return st;
+}
+
+static enum status columns_bind(const struct seen_row *rows, size_t count, struct columns *columns, struct error *err)
+{
+	enum status st = numbers_bind(rows, count, columns, err);
+
+	if (st == ST_OK)
+		st = param_texts_at(&columns->apps, &rows->app, count, sizeof *rows, err);
+	if (st == ST_OK)
+		st = param_texts_at(&columns->names, &rows->name, count, sizeof *rows, err);
+	if (st == ST_OK)
+		st = param_texts_at(&columns->versions, &rows->api_version, count, sizeof *rows, err);
+	if (st == ST_OK)
+		st = param_texts_at(&columns->reasons, &rows->reason, count, sizeof *rows, err);
+	return st;
+}
+
+enum status unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows, size_t count,
+                         struct error *err)
+{
+	CLEANUP(columns_done) struct columns c = {
+		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
+	};
+
+	if (count == 0)
+		return ST_OK;
+	const enum status st = columns_bind(rows, count, &c, err);
+	if (st != ST_OK)
+		return st;
+	return db_query(db, &observe_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&c.contexts)),
+	                P_BYTES(buf_view(&c.apps)), P_BYTES(buf_view(&c.names)), P_BYTES(buf_view(&c.versions)),
+	                P_BYTES(buf_view(&c.states)), P_BYTES(buf_view(&c.flags)), P_BYTES(buf_view(&c.reasons))),
+	                EXPECT_NONE, NULL, err);
+}
+
+enum status unit_observe_whole(struct db *db, struct view cluster, int64_t session, struct error *err)
+{
+	const enum status st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session)), EXPECT_NONE, NULL, err);
+
+	return st != ST_OK ? st : db_query(db, &wake_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err)
+{
+	return db_query(db, &lost_query, PARAMS(P_TEXT(cluster), P_TEXT(why)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_seen_list(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
+                           struct seen_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	struct rows *rows = NULL;
+	enum status  st = db_query(db, &list_query, PARAMS(P_INT(owner), P_TEXT(app), P_TEXT(cluster)), EXPECT_ROWS, &rows, err);
+
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	struct seen_row *seen = arena_alloc(arena, rows_count(rows), sizeof *seen);
+	if (seen == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < rows_count(rows); i++)
+		seen[i] = (struct seen_row) {
+			.name = rows_view(rows, i, 0), .api_version = rows_view(rows, i, 1), .reason = rows_view(rows, i, 2),
+			.state = rows_bool(rows, i, 3) ? SEEN_READY : SEEN_NOT_READY,
+			.flags = (rows_bool(rows, i, 4) ? SEEN_TRACKED : 0u) | (rows_bool(rows, i, 5) ? SEEN_MEMBER : 0u),
+			.status_context = rows_int(rows, i, 6), .app = app,
+		};
+	*ret_rows = seen;
+	*ret_count = rows_count(rows);
+	return ST_OK;
+}

@@ -1,0 +1,25 @@
+/*
+ * sighting.h - what is kept of an object that a watch told of.
+ */
+#ifndef RSYNC_SIGHTING_H
+#define RSYNC_SIGHTING_H
+
+#include "plugins/rsync/object.h"
+
+/* One event, owned by whoever holds it; all texts in one block behind it. */
+struct sighting {
+	struct sighting *next;
+	void            *from;           /* the watch that told                                    */
+	enum kube_event  event;
+	bool             is_ready, is_member;
+	uint64_t         fields;         /* hash of what our manager owns; 0: nothing              */
+	uint64_t         since;          /* hash of when it last applied                           */
+	const char      *key;            /* "ns1/web"                                              */
+	const char      *label, *name;   /* "4711-web", "web+Deployment"                           */
+	const char      *text;           /* why it is not ready, or cannot be seen                 */
+};
+
+/* NULL: no memory, or an object without a label or name.  object: NULL for KUBE_SYNCED and KUBE_LOST. */
+struct sighting *sighting_new(enum kube_event event, const json_t *object, const char *text);
+
+#endif

@@ -1,0 +1,306 @@
+#include "plugins/rsync/watch.h"
+
+#include "plugins/rsync/bell.h"
+#include "plugins/rsync/watch_spot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	NS_PER_MS = 1000000,
+	LOOK_MS = 500,                  /* for new clusters and kinds                           */
+	RIGHT_MS = 1500,                /* how often the right to watch is prolonged            */
+	LEASE_MS = 5000,
+	CHECK_S = 30,                   /* is the cluster still there?                          */
+	GATHER_MS = 15,                 /* least time between two batches                       */
+	CALL_S = 30,
+};
+
+struct watcher {
+	struct watcher_options o;
+	struct bell            bell;
+	pthread_t              thread;
+	atomic_bool            is_stopping, wants_look;
+	struct spots           spots;
+	json_t                *kinds;            /* digest of a set: array of "apps/v1|Deployment" */
+	uint64_t               since;
+	int64_t                look_ns, right_ns;
+};
+
+/* -- new clusters and kinds -- */
+
+static emco_status kind_take(void *data, const emco_set_entry *entry)
+{
+	json_t *kinds = data, *known;
+	char    name[512];
+	size_t  i;
+
+	snprintf(name, sizeof name, "%.*s|%.*s", STR_ARG(entry->object.api_version), STR_ARG(entry->object.kind));
+	json_array_foreach(kinds, i, known)
+		if (strcmp(json_string_value(known), name) == 0)
+			return EMCO_OK;
+	return json_array_append_new(kinds, json_string(name)) == 0 ? EMCO_OK : EMCO_E_NO_MEMORY;
+}
+
+/* Borrowed; NULL: the set cannot be read now. */
+static const json_t *kinds_of(struct watcher *self, emco_call *call, emco_str digest)
+{
+	char    key[80];
+	json_t *kinds;
+
+	snprintf(key, sizeof key, "%.*s", STR_ARG(digest));
+	kinds = json_object_get(self->kinds, key);
+	if (kinds != NULL)
+		return kinds;
+	kinds = json_array();
+	if (kinds == NULL || self->o.units->each_entry(call, digest, kind_take, kinds) != EMCO_OK) {
+		json_decref(kinds);
+		return NULL;
+	}
+	return json_object_set_new(self->kinds, key, kinds) == 0 ? kinds : NULL;
+}
+
+struct looking { struct watcher *self; emco_call *call; bool is_whole; };
+
+static void set_add(struct looking *looking, struct spot *spot, emco_str digest)
+{
+	const json_t *kinds, *kind;
+	size_t        i;
+
+	if (digest.len == 0 || !spot_is_new_set(spot, digest))
+		return;
+	kinds = kinds_of(looking->self, looking->call, digest);
+	if (kinds == NULL) {
+		looking->is_whole = false;
+		return;
+	}
+	json_array_foreach(kinds, i, kind)
+		spot_add_kind(spot, json_string_value(kind));
+	spot_know_set(spot, digest);
+}
+
+static emco_status unit_take(void *data, const emco_unit *unit)
+{
+	struct looking *looking = data;
+	struct spot    *spot = spots_get(&looking->self->spots, unit->cluster);
+
+	if (spot == NULL)
+		return EMCO_E_NO_MEMORY;
+	set_add(looking, spot, unit->desired);
+	set_add(looking, spot, unit->applied);
+	for (uint64_t i = 0; i < unit->tried_count; i++)
+		set_add(looking, spot, unit->tried[i]);
+	return EMCO_OK;
+}
+
+/* NOTE: the time goes on only when everything of the walk was understood, so nothing is left out for ever. */
+static void look(struct watcher *self, emco_call *call)
+{
+	struct looking    looking = { self, call, true };
+	uint64_t          now = 0;
+	const emco_status status = self->o.units->each_live(call, self->since, &now, unit_take, &looking);
+
+	if (status == EMCO_OK && looking.is_whole)
+		self->since = now;
+}
+
+/* -- the right to watch -- */
+
+/* A cluster without a kubeconfig is nothing to watch. */
+static void spot_check(struct watcher *self, emco_call *call, struct spot *spot)
+{
+	emco_cluster_access access;
+	emco_status         status;
+
+	if (spot->checked_ns != 0 && now_ns() - spot->checked_ns < (int64_t) CHECK_S * 1000 * NS_PER_MS)
+		return;
+	status = self->o.clusters->access(call, str_of(spot->name), EMCO_STR("0"), EMCO_STR("default"), &access);
+	if (status != EMCO_OK && status != EMCO_E_NOT_FOUND)
+		return;
+	spot->checked_ns = now_ns();
+	spot->is_kube = status == EMCO_OK && access.kubeconfig.len > 0;
+	if (spot->is_kube && spot->cluster == NULL && spot->is_mine)
+		spot_open(spot, self->o.kube, (struct view) { access.kubeconfig.ptr, access.kubeconfig.len });
+	if (!spot->is_kube)
+		spot_close(spot);
+}
+
+static emco_status mine_take(void *data, emco_str cluster)
+{
+	struct watcher *self = data;
+	struct spot    *spot = spots_find(&self->spots, cluster);
+
+	if (spot != NULL)
+		spot->is_told_mine = true;
+	return EMCO_OK;
+}
+
+static void rights(struct watcher *self, emco_call *call)
+{
+	emco_str *names = call->alloc(call, self->spots.count + 1, sizeof *names);
+	uint64_t  count = 0;
+
+	if (names == NULL)
+		return;
+	for (size_t i = 0; i < self->spots.count; i++) {
+		struct spot *spot = self->spots.items[i];
+
+		spot_check(self, call, spot);
+		spot->is_told_mine = false;
+		if (spot->is_kube)
+			names[count++] = str_of(spot->name);
+	}
+	if (count == 0 || self->o.units->watch(call, names, count, (int64_t) LEASE_MS * NS_PER_MS, mine_take, self) != EMCO_OK)
+		return;
+	for (size_t i = 0; i < self->spots.count; i++) {
+		struct spot *spot = self->spots.items[i];
+
+		if (spot->is_mine && !spot->is_told_mine)
+			spot_close(spot);
+		spot->is_mine = spot->is_told_mine;
+		if (spot->is_mine && spot->cluster == NULL) {
+			spot->checked_ns = 0;
+			spot_check(self, call, spot);
+		}
+	}
+}
+
+/* -- storing -- */
+
+/* false: it was not stored, and is tried again. */
+static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
+{
+	emco_seen *seen = call->alloc(call, spot->row_count + 1, sizeof *seen);
+	emco_sight sight = {
+		.size = sizeof sight, .event = spot_event(spot), .session = spot->session, .cluster = str_of(spot->name),
+		.error = str_of(spot->why), .seen = seen, .seen_count = spot->row_count,
+	};
+
+	if (sight.event == EMCO_SIGHT_CHANGES && spot->row_count == 0)
+		return true;
+	if (seen == NULL)
+		return false;
+	for (size_t i = 0; i < spot->row_count; i++) {
+		const struct spot_row *row = &spot->rows[i];
+
+		seen[i] = (emco_seen) {
+			.size = sizeof *seen, .state = row->state, .flags = row->flags, .label = str_of(row->label),
+			.name = str_of(row->name), .api_version = str_of(row->api_version), .reason = str_of(row->reason),
+		};
+	}
+	if (self->o.units->observe(call, &sight) != EMCO_OK)
+		return false;
+	spot_told(spot, sight.event);
+	return true;
+}
+
+static bool tell(struct watcher *self)
+{
+	emco_call *call = NULL;
+	bool       is_well = true;
+
+	for (size_t i = 0; i < self->spots.count && is_well; i++) {
+		struct spot *spot = self->spots.items[i];
+
+		if (spot->cluster == NULL || (spot->row_count == 0 && spot_event(spot) == EMCO_SIGHT_CHANGES))
+			continue;
+		if (call == NULL)
+			call = self->o.host->begin(self->o.host, EMCO_STR("rsync.observe"), (int64_t) CALL_S * 1000 * NS_PER_MS);
+		is_well = call != NULL && spot_tell(self, call, spot);
+	}
+	if (call != NULL && !is_well)
+		self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
+	if (call != NULL)
+		self->o.host->end(self->o.host, call);
+	return is_well;
+}
+
+/* -- the thread -- */
+
+static void chores(struct watcher *self)
+{
+	const int64_t now = now_ns();
+	const bool    looks = atomic_exchange(&self->wants_look, false) || now >= self->look_ns;
+	const bool    asks = now >= self->right_ns || looks;
+	emco_call    *call = looks || asks
+	                   ? self->o.host->begin(self->o.host, EMCO_STR("rsync.watch"), (int64_t) CALL_S * 1000 * NS_PER_MS)
+	                   : NULL;
+
+	if (call == NULL)
+		return;
+	if (looks) {
+		look(self, call);
+		self->look_ns = now + (int64_t) LOOK_MS * NS_PER_MS;
+	}
+	if (now >= self->right_ns || spots_have_new(&self->spots)) {
+		rights(self, call);
+		self->right_ns = now + (int64_t) RIGHT_MS * NS_PER_MS;
+	}
+	for (size_t i = 0; i < self->spots.count; i++)
+		spot_open_kinds(self->spots.items[i]);
+	self->o.host->end(self->o.host, call);
+}
+
+static void *watcher_run(void *data)
+{
+	struct watcher *self = data;
+	const bool      heals = str_is(self->o.config->drift, "heal");
+
+	while (!atomic_load(&self->is_stopping)) {
+		const int64_t began_ns = now_ns();
+		int64_t       next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
+
+		chores(self);
+		spots_take(&self->spots);
+		for (size_t i = 0; i < self->spots.count; i++)
+			spot_drifts(self->spots.items[i], heals, &next_ns);
+		if (!tell(self))
+			next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
+		const struct timespec gather = { .tv_nsec = (long) GATHER_MS * NS_PER_MS };
+		nanosleep(&gather, NULL);        /* what comes meanwhile goes into one batch */
+		bell_wait(&self->bell, next_ns);
+	}
+	return NULL;
+}
+
+struct watcher *watcher_start(const struct watcher_options *options)
+{
+	struct watcher *self = calloc(1, sizeof *self);
+
+	if (self == NULL)
+		return NULL;
+	self->o = *options;
+	self->kinds = json_object();
+	self->spots.bell = &self->bell;
+	bell_init(&self->bell);
+	if (self->kinds == NULL || pthread_create(&self->thread, NULL, watcher_run, self) != 0) {
+		json_decref(self->kinds);
+		bell_done(&self->bell);
+		free(self);
+		return NULL;
+	}
+	return self;
+}
+
+void watcher_stop(struct watcher *self)
+{
+	if (self == NULL)
+		return;
+	atomic_store(&self->is_stopping, true);
+	bell_ring(&self->bell);
+	pthread_join(self->thread, NULL);
+	spots_done(&self->spots);
+	json_decref(self->kinds);
+	bell_done(&self->bell);
+	free(self);
+}
+
+void watcher_look(struct watcher *self)
+{
+	if (self == NULL)
+		return;
+	atomic_store(&self->wants_look, true);
+	bell_ring(&self->bell);
+}

@@ -1,0 +1,62 @@
+/*
+ * watch_spot.h - one cluster that is watched: its kinds, what is there, and what is to be told.
+ *
+ * Everything here belongs to the watcher's thread, but for the queue of sightings that the client's loops put into.
+ */
+#ifndef RSYNC_WATCH_SPOT_H
+#define RSYNC_WATCH_SPOT_H
+
+#include "plugins/rsync/sighting.h"
+
+struct spot_row {
+	int32_t     state;               /* EMCO_SEEN_...                                              */
+	uint32_t    flags;
+	const char *label, *name, *api_version, *reason;     /* one block, owned through label; api_version the kind's */
+};
+
+struct spot_kind;
+
+struct spot {
+	struct spots        *spots;
+	char                *name;       /* "edge+one"                                                 */
+	struct spot_kind   **kinds;
+	size_t               kind_count;
+	json_t              *sets;       /* digests whose kinds are known                              */
+	struct kube_cluster *cluster;    /* NULL: not watched by this process                          */
+	uint64_t             session;
+	int64_t              checked_ns; /* 0: never                                                   */
+	bool                 is_kube, is_mine, is_told_mine;
+	bool                 was_whole, was_lost;         /* told                                      */
+	char                 why[256];
+	struct spot_row     *rows;
+	size_t               row_count, row_room;
+};
+
+struct spots {
+	struct bell              *bell;
+	struct spot             **items;         /* in byte order of names                             */
+	size_t                    count;
+	_Atomic(struct sighting *) queue;        /* newest first                                       */
+};
+
+struct spot *spots_get(struct spots *spots, emco_str name);      /* made when it is not there; NULL: no memory */
+struct spot *spots_find(struct spots *spots, emco_str name);     /* NULL: none                                  */
+bool         spots_have_new(const struct spots *spots);          /* one that was never checked                  */
+void         spots_take(struct spots *spots);                    /* understand the queue                        */
+void         spots_done(struct spots *spots);
+
+bool spot_is_new_set(const struct spot *spot, emco_str digest);
+void spot_know_set(struct spot *spot, emco_str digest);
+void spot_add_kind(struct spot *spot, const char *kind);         /* "apps/v1|Deployment"                        */
+
+void spot_open(struct spot *spot, struct kube *kube, struct view kubeconfig);
+void spot_open_kinds(struct spot *spot);                         /* those that were added                       */
+void spot_close(struct spot *spot);
+
+/* Rows for what has drifted long enough; *next_ns: when to look again. */
+void spot_drifts(struct spot *spot, bool heals, int64_t *next_ns);
+
+int32_t spot_event(struct spot *spot);                           /* EMCO_SIGHT_... that is to be told           */
+void    spot_told(struct spot *spot, int32_t event);
+
+#endif
