@@ -5,6 +5,7 @@
  */
 #include "host/api/api.h"
 #include "host/config.h"
+#include "host/orchestrator/keeper.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 
@@ -30,6 +31,7 @@ struct daemon {
 	struct plugins     *plugins;
 	struct types       *types;
 	struct orchestrator orchestrator;
+	struct keeper      *keeper;
 	struct api          api;
 	bool                is_orchestrator_open;
 };
@@ -161,6 +163,8 @@ static enum status start(struct daemon *daemon, struct error *err)
 	orchestrator_extensions();
 	st = plugins_start(daemon->plugins, &daemon->store, err);
 	if (st == ST_OK)
+		st = keeper_start(&daemon->store, daemon->plugins, &daemon->keeper, err);
+	if (st == ST_OK)
 		st = api_open(&daemon->api, err);
 	if (st == ST_OK)
 		api_ready(&daemon->api);
@@ -173,6 +177,7 @@ static void stop(struct daemon *daemon)
 	const int64_t deadline_ns = deadline_in_ms(daemon->config.stop_timeout_ms);
 
 	api_close(&daemon->api, deadline_ns);
+	keeper_stop(daemon->keeper);
 	plugins_stop(daemon->plugins);
 	const unsigned left = guard_drain(deadline_ns);
 	if (left > 0) {

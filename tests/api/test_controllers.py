@@ -1,6 +1,10 @@
 """Controllers change the outcome, in order, and a failing one leaves nothing behind."""
+import pathlib
+import shutil
+
 import pytest
 
+from conftest import STAGE, wait_for
 from emco import Scene, named, simple_chart
 
 TRACE = 'plugin = "action-annotate";\nname = "%s";\npriority = %d;\noptions = { append = true; };\n'
@@ -97,3 +101,55 @@ def test_plugin_types_are_served_and_described(api, unique, remote):
     assert api.post(f"{scene.dig}/nearest-intents", named("j", clusterLabel=5)).status_code == 400
     paths = api.get("openapi.json").json()["paths"]
     assert any(path.endswith("/nearest-intents") for path in paths)
+
+
+LISTENER = 'plugin = "test-listener";\noptions = { journal = "%s"; fail_at = "%s"; status = 9; };\n'
+
+
+def told(journal):
+    """What a listener wrote down of clusters: [(event, provider, cluster)]."""
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    return [tuple(line.split()[1:]) for line in lines if line.split()[1] in ("created", "updated", "deleted")]
+
+
+def listening(make_daemon, tmp_path, fail_at=""):
+    """A daemon with a listener; its plugins are copied beside it, because the test plugins are not installed."""
+    plugins, journal = tmp_path / "plugins", tmp_path / "journal"
+    plugins.mkdir(mode=0o755, exist_ok=True)
+    shutil.copy(pathlib.Path(STAGE).parent / "tests" / "plugins" / "test-listener.so", plugins)
+    daemon = make_daemon(controllers={"listener": LISTENER % (journal, fail_at)}, options={"plugin_dir": str(plugins)})
+    return daemon.start(), journal
+
+
+def onboard(api, provider, cluster, method="POST"):
+    body = named(cluster, gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": "git", "gitOpsResourceObject": "git"})
+    path = f"cluster-providers/{provider}/clusters" + ("" if method == "POST" else f"/{cluster}")
+    answer = api.upload(path, body, method=method)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def test_a_listener_hears_of_clusters_that_come_change_and_go(make_daemon, tmp_path, unique):
+    daemon, journal = listening(make_daemon, tmp_path)
+    api = daemon.client()
+    api.make("cluster-providers", named(unique))
+    onboard(api, unique, "one")
+    onboard(api, unique, "one", "PUT")
+    assert api.delete(f"cluster-providers/{unique}/clusters/one").status_code == 204
+    wait_for(lambda: len(told(journal)) == 3, 10, "three events")
+    assert told(journal) == [(event, unique, "one") for event in ("created", "updated", "deleted")]
+    wait_for(lambda: daemon.count("outbox") == 0, 10, "an empty outbox")
+
+
+def test_an_event_that_is_refused_is_told_again_also_after_a_kill(make_daemon, tmp_path, unique):
+    daemon, journal = listening(make_daemon, tmp_path, fail_at="created")
+    api = daemon.client()
+    api.make("cluster-providers", named(unique))
+    onboard(api, unique, "one")
+    wait_for(lambda: len(told(journal)) >= 2, 10, "a second try")
+    assert daemon.count("outbox") == 1
+    daemon.kill()
+    daemon.controller("listener", LISTENER % (journal, ""))
+    journal.unlink()
+    daemon.start()
+    wait_for(lambda: told(journal) == [("created", unique, "one")], 30, "the event after the restart")
+    wait_for(lambda: daemon.count("outbox") == 0, 10, "an empty outbox")

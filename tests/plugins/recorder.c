@@ -119,10 +119,17 @@ static emco_status post(emco_instance *self, emco_call *call, emco_str context, 
 	return note(self, call, "post", context, EMCO_STR(""));
 }
 
+static emco_status cluster(emco_instance *self, emco_call *call, emco_str provider, emco_str name, int32_t event)
+{
+	static const char *const slots[] = { "created", "updated", "deleted" };
+
+	return note(self, call, slots[event], provider, name);
+}
+
 static const char *const aliases[] = { "recorder-alias", NULL };
 
 EMCO_PLUGIN(.name = RECORDER_NAME, .version = "1", .summary = "Writes everything down.", .roles = RECORDER_ROLES,
             .priority = 500, .aliases = aliases, EMCO_OPTIONS(options, struct config), EMCO_TYPES(types),
             .check = check, .create = create, .start = start, .health = health, .stop = stop, .destroy = destroy,
             .filter_clusters = filter, .update_app_context = update, .terminate_app_context = terminate,
-            .post_event = post);
+            .post_event = post, .cluster_event = cluster);
