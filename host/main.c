@@ -6,6 +6,7 @@
 #include "host/api/api.h"
 #include "host/config.h"
 #include "host/orchestrator/keeper.h"
+#include "host/orchestrator/lifecycle.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 
@@ -261,6 +262,20 @@ static enum status print_types(const struct types *types, struct buf *out, struc
 	return st;
 }
 
+/* The machine of deployments: a row for each state and event. */
+static enum status print_states(struct buf *out, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < life_edge_count && st == ST_OK; i++) {
+		const struct edge *edge = &life_edges[i];
+		const char        *to = edge->to == LIFE_SAME ? "(stays)" : edge->to == LIFE_NONE ? "-" : life_name(edge->to);
+		st = buf_printf(out, err, "%-20s %-12s %-20s %s\n", life_name(edge->from), life_event_name(edge->on), to,
+		                edge->why == NULL ? "" : edge->why);
+	}
+	return st;
+}
+
 static enum status print_routes(const struct types *types, struct buf *out, struct error *err)
 {
 	struct routes *routes = NULL;
@@ -284,8 +299,10 @@ static int print(const char *what, const char *config_file, struct arena *arena)
 
 	if (strcmp(what, "options") == 0)
 		st = config_print(&out, &err);
+	else if (strcmp(what, "states") == 0)
+		st = print_states(&out, &err);
 	else if (strcmp(what, "routes") != 0 && strcmp(what, "types") != 0)
-		st = fail(&err, ST_INVALID, "--print knows options, routes and types, got \"%s\"", what);
+		st = fail(&err, ST_INVALID, "--print knows options, routes, states and types, got \"%s\"", what);
 	else if (config_file != NULL)
 		st = load(&daemon, config_file, arena, &err);
 	else
@@ -310,7 +327,7 @@ static int usage(FILE *to, int status)
 {
 	fputs("emcod -c FILE                     serve\n"
 	      "emcod -c FILE --check             say what is wrong with the configuration, and end\n"
-	      "emcod [-c FILE] --print WHAT      options, routes or types\n"
+	      "emcod [-c FILE] --print WHAT      options, routes, states or types\n"
 	      "emcod --make-key FILE             make a new key file for what is secret at rest\n"
 	      "emcod --version\n", to);
 	return status;

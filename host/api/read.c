@@ -91,15 +91,15 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 
 static enum status choose_form(const struct request *req, const struct type *type, enum form *ret_form, struct error *err)
 {
-	*ret_form = FORM_JSON;
-	if (type->row->file_count == 0)
-		return ST_OK;
+	const char *accept = request_header(req, "Accept");
+	const bool  has_files = type->row->file_count > 0;
 
-	const int chosen = negotiate(request_header(req, "Accept"), form_types, ARRAY_LEN(form_types));
-	if (chosen < 0)
-		return fail(err, ST_NOT_ACCEPTABLE, "this can be sent as " TYPE_JSON ", " TYPE_BYTES " or " TYPE_FORM
-		            ", and the client accepts none of them");
-	*ret_form = (enum form) chosen;
+	const int chosen = negotiate(accept, form_types, has_files ? ARRAY_LEN(form_types) : 1);
+	/* Who asks for problem documents says how faults are to be told, and takes JSON. */
+	if (chosen < 0 && !negotiate_names(accept, TYPE_PROBLEM))
+		return fail(err, ST_NOT_ACCEPTABLE, "this can be sent as " TYPE_JSON "%s, and the client accepts nothing of it",
+		            has_files ? ", " TYPE_BYTES " or " TYPE_FORM : "");
+	*ret_form = chosen < 0 ? FORM_JSON : (enum form) chosen;
 	return ST_OK;
 }
 

@@ -259,7 +259,7 @@ run_template(struct renderer *renderer, struct render *render, const struct work
 		return st;
 	if (code != 0) {
 		clean_words(&words, place->path);
-		return words.len > 0 ? fail(err, ST_UPSTREAM, "Helm: %s", words.data)
+		return words.len > 0 ? fail(err, ST_INVALID, "Helm: %s", words.data)
 		                     : fail(err, ST_UPSTREAM, "Helm ended with %d and said nothing", code);
 	}
 	return ST_OK;

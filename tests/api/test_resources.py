@@ -264,3 +264,28 @@ def test_methods_and_paths_that_do_not_exist(api, project):
     assert api.get("projects/").status_code == 200
     assert api.get("projects/a%2fb").status_code in (400, 404)
     assert api.get("projects//x").status_code == 404
+
+
+def test_lists_come_in_pages_by_name(api, project):
+    names = [f"p{number}" for number in range(7)]
+    for name in reversed(names):
+        api.make(f"{project}/composite-apps", named(name, compositeAppVersion="v1"))
+    seen, query = [], "limit=3"
+    for size, is_last in ((3, False), (3, False), (1, True)):
+        answer = api.get(f"{project}/composite-apps?{query}")
+        page = [app["metadata"]["name"] for app in answer.json()]
+        assert len(page) == size
+        seen += page
+        assert ("Link" not in answer.headers) == is_last
+        query = "" if is_last else answer.links["next"]["url"].split("?", 1)[1]
+    assert seen == names
+    assert len(api.get(f"{project}/composite-apps?limit=7").json()) == 7
+    assert "Link" not in api.get(f"{project}/composite-apps?limit=7").headers
+    for bad in ("0", "1001", "x", "-1"):
+        assert api.get(f"{project}/composite-apps?limit={bad}").status_code == 400
+
+
+def test_what_the_client_does_not_accept_is_not_sent(api, project):
+    assert api.get(project, headers={"Accept": "image/png"}).status_code == 406
+    assert api.get(project, headers={"Accept": "application/problem+json"}).status_code == 200
+    assert api.get(project, headers={"Accept": "image/png, */*;q=0.1"}).status_code == 200

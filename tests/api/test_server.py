@@ -178,3 +178,10 @@ def test_the_options_are_printed_and_all_documented(daemon):
     sample = (SOURCE / "etc" / "emcod.conf").read_text()
     for name in ("listen", "database", "seal_key_file", "plugin_dir", "controllers_dir", "helm"):
         assert name in printed and name in sample
+
+
+def test_the_state_machine_is_printed(daemon):
+    printed = subprocess.run([daemon.binary, "--print", "states"], stdout=subprocess.PIPE, text=True, timeout=20, check=True).stdout
+    rows = [line.split() for line in printed.splitlines()]
+    assert ["Approved", "instantiate", "Instantiated"] in [row[:3] for row in rows]
+    assert all(len(row) >= 3 for row in rows)

@@ -1,0 +1,220 @@
+"""The main job on a real API server: what two applications look like to somebody with kubectl, and what status says of them."""
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
+
+from conftest import wait_for  # noqa: E402
+from emco import Scene, chart, named, profile  # noqa: E402
+from kube import ApiError, KubeClient  # noqa: E402
+
+CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
+
+WEB = {
+    "deployment.yaml": """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: {{ .Values.replicas | default 1 }}
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: main, image: "nginx:1.27"}]
+""",
+    "service.yaml": """apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80}, {name: dns, port: 80, protocol: UDP}]
+""",
+    "map.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata: {name: web}
+data: {text: {{ .Values.text | default "hello" | quote }}}
+""",
+    "secret.yaml": """apiVersion: v1
+kind: Secret
+metadata: {name: web}
+stringData: {password: hunter2}
+""",
+}
+DB = {
+    "crd.yaml": """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.emcod.test}
+spec:
+  group: emcod.test
+  scope: Namespaced
+  names: {kind: Thing, plural: things, singular: thing}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+""",
+    "thing.yaml": "apiVersion: emcod.test/v1\nkind: Thing\nmetadata: {name: db}\nspec: {size: 1}\n",
+    "job.yaml": """apiVersion: batch/v1
+kind: Job
+metadata: {name: init}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: busybox}]
+""",
+    "list.yaml": """apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: db-a}, data: {a: "1"}}
+  - {apiVersion: v1, kind: ServiceAccount, metadata: {name: db-b}}
+""",
+}
+WEB_OBJECTS = [("apps/v1/Deployment", "web"), ("v1/Service", "web"), ("v1/ConfigMap", "web"), ("v1/Secret", "web")]
+DB_OBJECTS = [("emcod.test/v1/Thing", "db"), ("batch/v1/Job", "init"), ("v1/ConfigMap", "db-a"), ("v1/ServiceAccount", "db-b")]
+
+
+@pytest.fixture(scope="module")
+def kubeconfig():
+    done = subprocess.run([CLUSTER, "up", "emcod-api", "--until", str(os.getpid())], capture_output=True, text=True, timeout=1500,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    yield pathlib.Path(done.stdout.split()[-1])
+    subprocess.run([CLUSTER, "down", "emcod-api"], timeout=60, check=False)
+
+
+@pytest.fixture
+def kube(kubeconfig):
+    client = KubeClient(kubeconfig)
+    yield client
+    client.close()
+
+
+class KubeScene(Scene):
+    """Everything in a namespace of its own, that of the logical cloud... which is "default" for level 0."""
+
+    def onboard(self, kubeconfigs, labels=("edge",)):
+        self.api.make("cluster-providers", named(self.provider))
+        for cluster, content in kubeconfigs.items():
+            self.remotes[cluster] = None
+            answer = self.api.upload(f"cluster-providers/{self.provider}/clusters", named(cluster), content)
+            assert answer.status_code == 201, answer.text
+            for label in labels:
+                self.api.make(f"cluster-providers/{self.provider}/clusters/{cluster}/labels", {"clusterLabel": label})
+        return self
+
+
+@pytest.fixture
+def scene(api, unique, kubeconfig, kube):
+    scene = KubeScene(api, unique).onboard({"one": kubeconfig.read_bytes()})
+    scene.cloud().apps({"web": chart("web", WEB), "db": chart("db", DB)}, {"web": profile("replicas: 2\n"), "db": profile()})
+    scene.deployment({"web": scene.by_label("edge"), "db": scene.by_name("one")})
+    yield scene
+    if scene.status().get("deployedStatus") not in (None, "Terminated"):
+        api.post(f"{scene.dig}/terminate")
+        scene.wait("Terminated")
+
+
+def exists(kube, kind, name):
+    try:
+        return kube.get(kind, name)
+    except ApiError as error:
+        assert error.code == 404, error
+        return None
+
+
+def versions(kube, objects):
+    return {(kind, name): kube.get(kind, name)["metadata"]["resourceVersion"] for kind, name in objects}
+
+
+def test_two_apps_land_with_their_label_and_leave_nothing_but_definitions(scene, kube):
+    status = scene.instantiate()
+    context = status["states"]["statusctxid"]
+    for app, objects in (("web", WEB_OBJECTS), ("db", DB_OBJECTS)):
+        for kind, name in objects:
+            assert kube.get(kind, name)["metadata"]["labels"]["emco/deployment-id"] == f"{context}-{app}", (kind, name)
+    assert status["deployedCounts"] == {"Applied": 9}
+    assert kube.get("v1/Secret", "web")["data"] == {"password": "aHVudGVyMg=="}
+    assert [port["protocol"] for port in kube.get("v1/Service", "web")["spec"]["ports"]] == ["TCP", "UDP"]
+
+    scene.api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+    for kind, name in WEB_OBJECTS + DB_OBJECTS:
+        assert exists(kube, kind, name) is None, (kind, name)
+    assert exists(kube, "apiextensions.k8s.io/v1/CustomResourceDefinition", "things.emcod.test")
+
+
+def test_an_update_changes_only_what_changed(scene, kube):
+    scene.instantiate()
+    kept = [item for item in WEB_OBJECTS + DB_OBJECTS if item[0] in ("v1/ConfigMap", "v1/Secret", "v1/Service", "emcod.test/v1/Thing",
+                                                                    "v1/ServiceAccount")]
+    before, generation = versions(kube, kept), kube.get("apps/v1/Deployment", "web")["metadata"]["generation"]
+    scene.profile("web", profile("replicas: 3\n"))
+    assert scene.api.post(f"{scene.dig}/update").status_code == 202
+    scene.wait("Instantiated")
+    wait_for(lambda: kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 3, what="three replicas")
+    assert kube.get("apps/v1/Deployment", "web")["metadata"]["generation"] == generation + 1
+    assert versions(kube, kept) == before
+
+
+def ready(scene):
+    return scene.status("status=ready")
+
+
+def test_status_becomes_ready_when_pods_do(scene, kube):
+    scene.instantiate()
+    status = wait_for(lambda: (lambda s: s if s.get("readyCounts", {}).get("NotPresent", 0) == 0 and
+                               any(r["GVK"]["Kind"] == "Pod" for a in s.get("apps", []) for c in a["clusters"] for r in c["resources"])
+                               else None)(ready(scene)), what="everything to be present, and pods")
+    assert status["readyStatus"] == "NotReady"
+    kinds = {(r["GVK"]["Kind"], r["name"]): r for app in status["apps"] for c in app["clusters"] for r in c["resources"]}
+    assert kinds["Deployment", "web"]["readyStatus"] == "NotReady"
+    assert kinds["ConfigMap", "web"]["readyStatus"] == "Ready"
+    assert "observedAt" in status["apps"][0]["clusters"][0]
+
+    node = "node-" + scene.name
+    kube.make_node(node)
+    kube.make_pods_ready("default", "app=web", count=2)
+    kube.patch_status("batch/v1/Job", "init", {"succeeded": 1})
+    wait_for(lambda: ready(scene)["readyStatus"] == "Ready" or None, what="Ready")
+    summary = scene.status("status=ready&output=summary")
+    assert summary["readyCounts"] == ready(scene)["readyCounts"], "counters and rows agree"
+
+
+def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
+    scene.instantiate()
+    wait_for(lambda: ready(scene).get("readyCounts", {}).get("NotPresent", 0) == 0, what="everything seen")
+    kube.delete("v1/ConfigMap", "web")
+    wait_for(lambda: exists(kube, "v1/ConfigMap", "web"), what="the map to come again")
+    kube.patch("v1/ConfigMap", "db-a", {"data": {"a": "2"}})
+    wait_for(lambda: kube.get("v1/ConfigMap", "db-a")["data"] == {"a": "1"}, what="the text to be put right")
+    kube.patch("apps/v1/Deployment", "web", {"spec": {"replicas": 5}})
+
+    def drifts():
+        status = scene.status()
+        return {app["name"]: app["clusters"][0].get("drifts", 0) for app in status["apps"]}
+    wait_for(lambda: drifts() == {"web": 1, "db": 1}, what="one drift of each app")
+    scene.wait("Instantiated")
+    assert kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 5, "replicas are an autoscaler's"
+
+
+def test_an_object_of_somebody_else_is_refused_in_words(scene, kube):
+    kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"text": "theirs"}})
+    try:
+        scene.instantiate(wait=False)
+        status = scene.wait("InstantiateFailed")
+        message = next(r["message"] for app in status["apps"] for c in app["clusters"] for r in c["resources"]
+                       if r["GVK"]["Kind"] == "ConfigMap" and r["name"] == "web")
+        assert "applied by others" in message and "conflict" in message
+        assert kube.get("v1/ConfigMap", "web")["data"] == {"text": "theirs"}
+        scene.api.make(f"{scene.dig}/terminate")
+        scene.wait("Terminated")
+        assert kube.get("v1/ConfigMap", "web")["data"] == {"text": "theirs"}
+    finally:
+        kube.delete("v1/ConfigMap", "web")
