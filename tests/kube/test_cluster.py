@@ -7,6 +7,7 @@ import time
 
 import pytest
 import requests
+import yaml
 
 from kube import ApiError, KubeClient, KubeCluster, Kubelet, SCRIPT, wait_for
 
@@ -179,9 +180,10 @@ def test_requests_can_be_counted(cluster):
 
 
 def test_two_clusters_at_once_share_nothing(cluster):
-    with KubeCluster("b") as other:
+    with KubeCluster("n") as other:           # a name that YAML takes for "no" where it is not quoted
+        assert yaml.safe_load(open(other.kubeconfig, encoding="utf-8"))["current-context"] == "n"
         other.apply(namespace(NAMESPACE))
-        other.apply(config_map("here", only="b"))
+        other.apply(config_map("here", only="n"))
         assert cluster.get("v1/ConfigMap", "here", NAMESPACE) is None
         assert other.server != cluster.server
         stranger = KubeClient(other.kubeconfig)
@@ -189,7 +191,7 @@ def test_two_clusters_at_once_share_nothing(cluster):
         with pytest.raises(requests.exceptions.SSLError):
             stranger.request("GET", "/api/v1")
         listed = subprocess.run([SCRIPT, "list"], stdout=subprocess.PIPE, text=True, check=True, timeout=30).stdout
-        assert [line.split()[0] for line in listed.splitlines()] == ["a", "b"]
+        assert [line.split()[0] for line in listed.splitlines()] == ["a", "n"]
         folder = other.folder
     assert not folder.exists()
 
