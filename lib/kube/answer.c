@@ -2,7 +2,7 @@
  * answer.c - what an API server means by an answer that is no success.
  *
  * The HTTP code alone does not say: 404 is a missing object, namespace or kind; 403 is a lack of rights or a namespace that
- * ends; older servers answer 500 to an object with duplicate names.  So the table reads reason, cause and message too.
+ * ends; older servers answer 500 to an object with duplicate names.  So the table reads the cause and the message too.
  */
 #include "lib/kube/kube_priv.h"
 
@@ -11,51 +11,51 @@
 enum { BODY_READ_MAX = 1 << 20 };
 
 struct rule {
-	int               code;              /* 0: any */
-	const char       *reason, *cause;    /* NULL: any */
-	const char       *message;           /* part of it; NULL: any */
 	enum kube_outcome outcome;
+	int               code;              /* 0: any                */
+	const char       *cause;             /* NULL: any             */
+	const char       *message;           /* part of it; NULL: any */
 };
 
 /* The first that fits. */
 static const struct rule rules[] = {
 	/* what never passes, whatever code an old server gives it */
-	{ 0,   NULL,       NULL, "failed to create typed patch",                  KUBE_REFUSED      },
-	{ 0,   NULL,       NULL, "duplicate entries for key",                     KUBE_REFUSED      },
-	{ 0,   NULL,       NULL, "field not declared in schema",                  KUBE_REFUSED      },
-	{ 0,   NULL,       NULL, "request is too large",                          KUBE_REFUSED      },
-	{ 0,   NULL,       NULL, "denied the request",                            KUBE_REFUSED      },
-	{ 0,   NULL,       NULL, "no matches for kind",                           KUBE_UNKNOWN_KIND },
+	{ KUBE_REFUSED,      0,   NULL,                   "failed to create typed patch" },
+	{ KUBE_REFUSED,      0,   NULL,                   "duplicate entries for key" },
+	{ KUBE_REFUSED,      0,   NULL,                   "field not declared in schema" },
+	{ KUBE_REFUSED,      0,   NULL,                   "request is too large" },
+	{ KUBE_REFUSED,      0,   NULL,                   "denied the request" },
+	{ KUBE_UNKNOWN_KIND, 0,   NULL,                   "no matches for kind" },
 
-	{ 404, NULL,       NULL, "could not find the requested resource",         KUBE_UNKNOWN_KIND },
-	{ 404, NULL,       NULL, "page not found",                                KUBE_UNKNOWN_KIND },
-	{ 404, NULL,       NULL, "namespaces \"",                                 KUBE_NO_NAMESPACE },
-	{ 404, NULL,       NULL, NULL,                                            KUBE_GONE         },
+	{ KUBE_UNKNOWN_KIND, 404, NULL,                   "could not find the requested resource" },
+	{ KUBE_UNKNOWN_KIND, 404, NULL,                   "page not found" },
+	{ KUBE_NO_NAMESPACE, 404, NULL,                   "namespaces \"" },
+	{ KUBE_GONE,         404, NULL,                   NULL },
 
-	{ 403, NULL,       "NamespaceTerminating", NULL,                          KUBE_NO_NAMESPACE },
-	{ 403, NULL,       NULL, "because it is being terminated",                KUBE_NO_NAMESPACE },
-	{ 403, NULL,       NULL, "status unknown for quota",                      KUBE_LATER        },
-	{ 403, NULL,       NULL, "not yet ready to handle request",               KUBE_LATER        },
-	{ 403, NULL,       NULL, "error looking up service account",              KUBE_LATER        },
+	{ KUBE_NO_NAMESPACE, 403, "NamespaceTerminating", NULL },
+	{ KUBE_NO_NAMESPACE, 403, NULL,                   "because it is being terminated" },
+	{ KUBE_LATER,        403, NULL,                   "status unknown for quota" },
+	{ KUBE_LATER,        403, NULL,                   "not yet ready to handle request" },
+	{ KUBE_LATER,        403, NULL,                   "error looking up service account" },
 
-	{ 409, NULL,       "FieldManagerConflict", NULL,                          KUBE_CONFLICT     },
-	{ 409, NULL,       NULL, "Apply failed with",                             KUBE_CONFLICT     },
-	{ 409, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ KUBE_CONFLICT,     409, "FieldManagerConflict", NULL },
+	{ KUBE_CONFLICT,     409, NULL,                   "Apply failed with" },
+	{ KUBE_LATER,        409, NULL,                   NULL },
 
-	{ 422, NULL,       NULL, "field is immutable",                            KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "is immutable",                                  KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "Forbidden: updates to",                         KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "updates may not change fields",                 KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "may not be changed in an update",               KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "may not change once set",                       KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "cannot change roleRef",                         KUBE_IMMUTABLE    },
-	{ 422, NULL,       NULL, "primary clusterIP can not be",                  KUBE_IMMUTABLE    },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "field is immutable" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "is immutable" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "Forbidden: updates to" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "updates may not change fields" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "may not be changed in an update" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "may not change once set" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "cannot change roleRef" },
+	{ KUBE_IMMUTABLE,    422, NULL,                   "primary clusterIP can not be" },
 
-	{ 408, NULL,       NULL, NULL,                                            KUBE_LATER        },
-	{ 410, NULL,       NULL, NULL,                                            KUBE_LATER        },
-	{ 421, NULL,       NULL, NULL,                                            KUBE_LATER        },
-	{ 425, NULL,       NULL, NULL,                                            KUBE_LATER        },
-	{ 429, NULL,       NULL, NULL,                                            KUBE_LATER        },
+	{ KUBE_LATER,        408, NULL,                   NULL },
+	{ KUBE_LATER,        410, NULL,                   NULL },
+	{ KUBE_LATER,        421, NULL,                   NULL },
+	{ KUBE_LATER,        425, NULL,                   NULL },
+	{ KUBE_LATER,        429, NULL,                   NULL },
 };
 
 static bool has(const char *text, const char *part)
@@ -68,7 +68,6 @@ enum kube_outcome answer_outcome(const struct answer_status *status)
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		const struct rule *rule = &rules[i];
 		if ((rule->code == 0 || rule->code == status->code) && has(status->message, rule->message) &&
-		    (rule->reason == NULL || strcmp(rule->reason, status->reason) == 0) &&
 		    (rule->cause == NULL || strcmp(rule->cause, status->cause) == 0))
 			return rule->outcome;
 	}

@@ -8,7 +8,8 @@
  * Requests are sent from any thread.  They end exactly once, by a call back on the cluster's loop: it must not block, and
  * may send more.  429 and 503 with Retry-After are waited for and repeated while the deadline allows.
  *
- * A cluster that does not answer opens its circuit: requests then fail at once with ST_UNAVAILABLE, but for one probe at a
+ * A cluster that does not answer (no connection, three failures in a row, or silence while a request timed out; another
+ * request's answer shows that it lives) opens its circuit: requests then fail at once with ST_UNAVAILABLE, but for one probe at a
  * time, after pauses that grow; the first answer of any kind closes it.
  */
 #ifndef LIB_KUBE_CLIENT_H
@@ -68,7 +69,11 @@ struct kube_answer {
 	struct view location;            /* of a redirect, which is never followed                               */
 };
 
-/* st: ST_OK when any HTTP answer came, whatever its code; else answer is NULL and err says why. */
+/*
+ * st: ST_OK when any HTTP answer came, whatever its code; else answer is NULL and err says why: ST_UNAVAILABLE (not
+ * reached, not verified, broken off, circuit open), ST_DEADLINE, ST_TOO_LARGE, ST_UPSTREAM (no HTTP).  Only when out of
+ * memory it is called from kube_send itself: ST_NO_MEMORY.
+ */
 typedef void kube_done(void *data, enum status st, const struct kube_answer *answer, const struct error *err);
 void kube_send(struct kube_cluster *cluster, const struct kube_request *request, kube_done *done, void *data);
 

@@ -52,7 +52,10 @@ struct kube_apply {
 };
 void kube_apply(struct kube_cluster *cluster, const struct kube_apply *apply, kube_applied *done, void *data);
 
-/* Background propagation.  uid: only that very object; empty: any. */
+/*
+ * Background propagation.  uid: only that very object (KUBE_GONE when another has its name now); empty: any.
+ * KUBE_UNKNOWN_KIND when the server has no such kind: then it has no such object either.
+ */
 void kube_delete(struct kube_cluster *cluster, const struct kube_id *id, struct view uid, int64_t deadline_ns,
                  kube_applied *done, void *data);
 /* KUBE_UNCHANGED with the object, or KUBE_GONE. */
@@ -76,10 +79,15 @@ enum kube_event { KUBE_ADDED, KUBE_MODIFIED, KUBE_REMOVED, KUBE_SYNCED, KUBE_LOS
  */
 typedef void kube_seen(void *data, enum kube_event event, const json_t *object, const char *text);
 
-/* List, then watch, with bookmarks; resumed where it broke off, listed again on 410.  selector: label selector, "" all. */
+/*
+ * List, then watch, with bookmarks; resumed where it broke off.  Listed again on 410 and whenever it cannot be resumed,
+ * and KUBE_LOST comes before every such list, at most a moment after it with 410.  It comes again while the reason changes.
+ * selector: label selector, "" all.  NULL when out of memory.
+ */
 struct kube_watch *kube_watch_open(struct kube_cluster *cluster, struct view api_version, struct view kind,
                                    const char *selector, kube_seen *seen, void *data);
-void kube_watch_close(struct kube_watch *watch);         /* no call back after it returns; not from a call back */
+/* No call back after it returns; not from a call back.  A watch that kube_close ended is closed like any other. */
+void kube_watch_close(struct kube_watch *watch);         /* accepts NULL */
 
 /* -- readiness (pure) -- */
 

@@ -209,6 +209,32 @@ static void test_a_slow_request_beside_quick_ones_opens_no_circuit(void **state)
 	kube_cluster_unref(cluster);
 }
 
+static void test_silence_opens_the_circuit_and_one_answer_closes_it(void **state)
+{
+	struct kube_cluster *cluster = cluster_of(kube, "c", "https", "ca");
+	const int64_t        deadline_ns = deadline_in_ms(10000);
+	struct waited        waited;
+
+	(void) state;
+	waited_init(&waited);
+	server_rule("GET", "/x", "[{'body': '{}'}, {'delay': 2, 'body': '{}'}]");
+	ask(cluster, "GET", "/x", 3000, &waited);
+	assert_int_equal(waited.st, ST_OK);
+	for (int i = 0; i < 40; i++)
+		kube_send(cluster, &(struct kube_request) { .method = "GET", .path = "/x", .body = VIEW(""),
+		                                            .deadline_ns = deadline_in_ms(400) }, waited_done, &waited);
+	waited_until(&waited, 41);
+	assert_true(kube_cluster_state(cluster).is_open);
+	assert_int_equal(kube_cluster_state(cluster).waiting, 0);
+	server_rule("GET", "/x", "[{'body': '{}'}]");
+	do
+		ask(cluster, "GET", "/x", 3000, &waited);
+	while (waited.st != ST_OK && !deadline_past(deadline_ns));
+	assert_int_equal(waited.st, ST_OK);
+	assert_true(kube_cluster_state(cluster).is_reachable);
+	kube_cluster_unref(cluster);
+}
+
 static void test_closing_ends_every_request(void **state)
 {
 	struct kube_cluster *cluster;
@@ -286,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_redirect_is_not_followed_and_names_its_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_silence_opens_the_circuit_and_one_answer_closes_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_closing_ends_every_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_client_certificate_is_shown, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_name_for_tls_is_what_is_verified, set_up, tear_down),
