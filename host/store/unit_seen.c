@@ -20,7 +20,7 @@ static const struct query now_query = { "unit_now", "SELECT (extract(epoch FROM 
 
 /* $1 host  $2 lease  $3 clusters.  Whoever takes over has seen nothing yet. */
 static const struct query watch_query = { "unit_watch",
-	"INSERT INTO cluster_watch AS w (cluster, host, until) SELECT DISTINCT c, $1, " SQL_IN_US("$2") " FROM unnest($3::text[]) AS c"
+	"INSERT INTO cluster_watch AS w (cluster, host, until) SELECT DISTINCT c, $1::bigint, " SQL_IN_US("$2") " FROM unnest($3::text[]) AS c"
 	" ORDER BY c ON CONFLICT (cluster) DO UPDATE SET host = excluded.host, until = excluded.until,"
 	" is_lost = w.is_lost OR w.host <> excluded.host,"
 	" seen_at = CASE WHEN w.is_lost OR w.host <> excluded.host THEN w.seen_at ELSE statement_timestamp() END"
@@ -50,7 +50,7 @@ static const struct query observe_query = { "unit_observe",
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason)"
-	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2, reason FROM news WHERE is_there"
+	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2::bigint, reason FROM news WHERE is_there"
 	" ON CONFLICT (unit, name) DO UPDATE SET api_version = excluded.api_version, ready = excluded.ready,"
 	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason),"
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"

@@ -22,7 +22,7 @@ static uint64_t hash_of(const char *text)
 	return hash | 1;
 }
 
-/* What "emco-<label>" owns, without replicas. */
+/* What "emco-<label>" owns, or of a definition "emco", without replicas. */
 static void fields_note(struct sighting *sighting, const json_t *metadata, const char *label)
 {
 	const json_t *fields = json_object_get(metadata, "managedFields"), *entry;
@@ -31,7 +31,8 @@ static void fields_note(struct sighting *sighting, const json_t *metadata, const
 
 	snprintf(manager, sizeof manager, "emco-%s", label);
 	json_array_foreach(fields, i, entry) {
-		if (strcmp(text_at(entry, "manager"), manager) != 0 || strcmp(text_at(entry, "operation"), "Apply") != 0)
+		const char *name = text_at(entry, "manager");
+		if ((strcmp(name, manager) != 0 && strcmp(name, SHARED_MANAGER) != 0) || strcmp(text_at(entry, "operation"), "Apply") != 0)
 			continue;
 
 		json_t *owned = json_copy(json_object_get(entry, "fieldsV1"));

@@ -4,7 +4,7 @@
 #ifndef RSYNC_SIGHTING_H
 #define RSYNC_SIGHTING_H
 
-#include "plugins/rsync/object.h"
+#include "plugins/rsync/work.h"
 
 /* One event, owned by whoever holds it; all texts in one block behind it. */
 struct sighting {

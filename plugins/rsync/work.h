@@ -8,6 +8,9 @@
  * Who owns an object?  Each app on a cluster applies under a field manager of its own, emco-<deployment id label>, and does
  * not force its first apply: the API server itself then refuses what another app or another tool has set.  An object that
  * was applied before is ours, and what others have set since is set back, except the replicas of an autoscaler.
+ *
+ * Custom resource definitions stay when their deployment goes, and several may bring the same: they are applied under one
+ * manager by all, the last one counts, and their label tells who that was.
  */
 #ifndef RSYNC_WORK_H
 #define RSYNC_WORK_H
@@ -65,6 +68,11 @@ struct work {
 	int64_t                next_ns;  /* when an item has paused                                       */
 	_Atomic(struct item *) answers;  /* newest first                                                  */
 };
+
+#define SHARED_MANAGER  "emco"          /* of definitions, which belong to all deployments               */
+
+/* The field manager an item is applied under. */
+const char *item_manager(const struct item *item);
 
 /* Send what the item's action says.  work_send.c */
 void item_send(struct item *item);

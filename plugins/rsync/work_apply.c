@@ -53,7 +53,7 @@ static void take_or_refuse(struct item *item, const json_t *body)
 	const char *label = body_label(body);
 	const char *words = item->message != NULL ? item->message : "";
 
-	if (body_is_ours(item->work, body)) {
+	if (body_is_ours(item->work, body) || (item->piece->wave == WAVE_CRD && label[0] != '\0')) {
 		item->is_known = true;
 		item->is_forced = !item->piece->has_replicas;
 	} else if (label[0] == '\0' && may_take_over(item)) {
@@ -141,7 +141,7 @@ static void took(struct item *item)
 
 	/* Without a conflict we may still have met an object that others made: nothing of theirs has changed then. */
 	if (!item->is_known && !item->is_looked_at && item->outcome == KUBE_CHANGED && !may_take_over(item))
-		other = other_owner(body, work->manager);
+		other = other_owner(body, item_manager(item));
 	if (other != NULL) {
 		refuse_foreign(item, "", other);
 		const char *message = item->message;
@@ -150,7 +150,7 @@ static void took(struct item *item)
 	} else if (is_ending(body)) {
 		item->is_known = item->is_looked_at = true;
 		item_again(item, "the object of this name is still being deleted");
-	} else if (work->old_manager != NULL && item->is_known) {
+	} else if (work->old_manager != NULL && item->is_known && item->piece->wave != WAVE_CRD) {
 		item_next(item, ACTION_DROP_OLD);
 	} else {
 		done_or_more(item);

@@ -59,6 +59,11 @@ void item_forget_answer(struct item *item)
 	item->body_len = 0;
 }
 
+const char *item_manager(const struct item *item)
+{
+	return item->piece->wave == WAVE_CRD ? SHARED_MANAGER : item->work->manager;
+}
+
 static void apply_as(struct item *item, struct view text, const char *manager, bool is_forced, int64_t deadline_ns)
 {
 	const struct kube_apply apply = {
@@ -87,13 +92,13 @@ void item_send(struct item *item)
 	work->was_tried = true;
 	switch (item->action) {
 	case ACTION_APPLY:
-		apply_as(item, item->text, work->manager, item->is_forced, deadline_ns);
+		apply_as(item, item->text, item_manager(item), item->is_forced, deadline_ns);
 		break;
 	case ACTION_DROP_OLD:
 		apply_as(item, bare, work->old_manager, true, deadline_ns);
 		break;
 	case ACTION_RELEASE:
-		apply_as(item, bare, work->manager, true, deadline_ns);
+		apply_as(item, bare, item_manager(item), true, deadline_ns);
 		break;
 	case ACTION_REPLACE:
 	case ACTION_DELETE:

@@ -13,6 +13,7 @@ from emco import Scene, chart, named, profile  # noqa: E402
 from kube import ApiError, KubeClient  # noqa: E402
 
 CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
+NAME = f"emcod-api-{os.getpid()}"       # suites run side by side
 
 WEB = {
     "deployment.yaml": """apiVersion: apps/v1
@@ -82,11 +83,11 @@ DB_OBJECTS = [("emcod.test/v1/Thing", "db"), ("batch/v1/Job", "init"), ("v1/Conf
 
 @pytest.fixture(scope="module")
 def kubeconfig():
-    done = subprocess.run([CLUSTER, "up", "emcod-api", "--until", str(os.getpid())], capture_output=True, text=True, timeout=1500,
+    done = subprocess.run([CLUSTER, "up", NAME, "--until", str(os.getpid())], capture_output=True, text=True, timeout=1500,
                           check=False)
     assert done.returncode == 0, done.stderr
     yield pathlib.Path(done.stdout.split()[-1])
-    subprocess.run([CLUSTER, "down", "emcod-api"], timeout=60, check=False)
+    subprocess.run([CLUSTER, "down", NAME], timeout=60, check=False)
 
 
 @pytest.fixture

@@ -257,6 +257,10 @@ static void test_a_definition_is_awaited_before_its_resources_and_stays(void **s
 	assert_string_equal(at("/apis/x.io/v1/namespaces/ns1/things/t", ""), "");
 	assert_string_equal(at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.x.io", "kind"),
 	                    "CustomResourceDefinition");
+	unit = bring("other", "v1");             /* definitions are everybody's */
+	assert_done(unit);
+	assert_string_equal(at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.x.io",
+	                       "metadata.labels.emco/deployment-id"), "4711-other");
 }
 
 static void test_a_kind_that_nobody_serves_is_tried_again(void **state)
