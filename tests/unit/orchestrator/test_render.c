@@ -105,9 +105,9 @@ static void test_values_come_from_chart_then_profile_then_overrides(void **state
 }
 
 static const struct { const char *title, *template; const char *words; enum status st; } refused[] = {
-	{ "required value", "v: {{ required \"the colour is missing\" .Values.colour }}\n", "the colour is missing", ST_UPSTREAM },
-	{ "bad template",   "{{ nonsense }}\n",                                            "nonsense",              ST_UPSTREAM },
-	{ "bad YAML",       "a: [b\n",                                                     "web/templates/all.yaml", ST_UPSTREAM },
+	{ "required value", "v: {{ required \"the colour is missing\" .Values.colour }}\n", "the colour is missing", ST_INVALID },
+	{ "bad template",   "{{ nonsense }}\n",                                            "nonsense",              ST_INVALID },
+	{ "bad YAML",       "a: [b\n",                                                     "web/templates/all.yaml", ST_INVALID },
 	{ "no object",      "kind: ConfigMap\nmetadata: {name: x}\n",                      "apiVersion",            ST_INVALID  },
 };
 
