@@ -218,8 +218,11 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	const uint64_t reason = sum_of(sighting->text);
 
 	if (seen != NULL && strcmp(seen->label, sighting->label) != 0) {
-		seen->is_member = false;         /* another deployment's now: no drift */
-		gone(kind, seen);
+		if (seen->is_there) {            /* another deployment's now: no drift */
+			seen->is_there = false;
+			row_add(kind, seen, 0, "");
+		}
+		seen_forget(kind, seen);
 		seen = NULL;
 	}
 	const bool is_new = seen == NULL || !seen->is_there;

@@ -98,7 +98,7 @@ def kube(kubeconfig):
 
 
 class KubeScene(Scene):
-    """Everything in a namespace of its own, that of the logical cloud... which is "default" for level 0."""
+    """Clusters with a kubeconfig; a cloud of level 0 puts objects into the namespace "default"."""
 
     def onboard(self, kubeconfigs, labels=("edge",)):
         self.api.make("cluster-providers", named(self.provider))
@@ -182,8 +182,12 @@ def test_status_becomes_ready_when_pods_do(scene, kube):
     node = "node-" + scene.name
     kube.make_node(node)
     kube.make_pods_ready("default", "app=web", count=2)
-    kube.patch_status("batch/v1/Job", "init", {"succeeded": 1})
-    wait_for(lambda: ready(scene)["readyStatus"] == "Ready" or None, what="Ready")
+    kube.make_pods_ready("default", "job-name=init", phase="Succeeded", ready=False)       # the controller ends the job
+    try:
+        wait_for(lambda: ready(scene)["readyStatus"] == "Ready" or None, what="Ready")
+    except BaseException:
+        print([r for app in ready(scene)["apps"] for c in app["clusters"] for r in c["resources"] if r.get("readyStatus") != "Ready"])
+        raise
     summary = scene.status("status=ready&output=summary")
     assert summary["readyCounts"] == ready(scene)["readyCounts"], "counters and rows agree"
 
