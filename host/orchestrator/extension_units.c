@@ -354,19 +354,19 @@ static emco_status each_entry(emco_call *abi, emco_str set, emco_units_each_entr
 		return call_failed(call, &err);
 	for (size_t i = 0; i < count; i++) {
 		const struct set_entry *entry = &entries[i];
-		emco_set_entry          out = {
-				 .size = sizeof out,
-				 .secret = entry->is_secret,
-				 .object = { .size = sizeof out.object,
-			                     .phase = entry->phase,
-			                     .name = view_to_abi(entry->name),
-			                     .api_version = view_to_abi(entry->api_version),
-			                     .kind = view_to_abi(entry->kind),
-			                     .namespace_ = view_to_abi(entry->namespace_),
-			                     .events = view_to_abi(entry->events) },
-		};
+		emco_object            *object = arena_alloc(&call->arena, 1, sizeof *object);
+		emco_set_entry          out = { .size = sizeof out, .secret = entry->is_secret, .object = object };
 
-		if (digest_to_abi(&call->arena, true, &entry->manifest, &out.digest, &err) != ST_OK)
+		if (object == NULL)
+			fail(&err, ST_NO_MEMORY, "out of memory");
+		else
+			*object = (emco_object) { .size = sizeof *object, .phase = entry->phase,
+			                          .name = view_to_abi(entry->name),
+			                          .api_version = view_to_abi(entry->api_version),
+			                          .kind = view_to_abi(entry->kind),
+			                          .namespace_ = view_to_abi(entry->namespace_),
+			                          .events = view_to_abi(entry->events) };
+		if (object == NULL || digest_to_abi(&call->arena, true, &entry->manifest, &out.digest, &err) != ST_OK)
 			return call_failed(call, &err);
 
 		const emco_status status = each(data, &out);

@@ -293,10 +293,10 @@ static emco_status entry_take(void *data, const emco_set_entry *entry)
 		reading->room = room;
 	}
 	set->objects[set->count++] = (struct object) {
-		.name = entry->object.name, .digest = entry->digest, .phase = entry->object.phase,
-		.api_version = entry->object.api_version, .kind = entry->object.kind,
-		.namespace_ = entry->object.namespace_,
-		.events = entry->object.events, .is_secret = entry->secret != 0,
+		.name = entry->object->name, .digest = entry->digest, .phase = entry->object->phase,
+		.api_version = entry->object->api_version, .kind = entry->object->kind,
+		.namespace_ = entry->object->namespace_,
+		.events = entry->object->events, .is_secret = entry->secret != 0,
 	};
 	return EMCO_OK;
 }

@@ -37,7 +37,7 @@ static emco_status kind_take(void *data, const emco_set_entry *entry)
 	char    name[512];
 	size_t  i;
 
-	snprintf(name, sizeof name, "%.*s|%.*s", STR_ARG(entry->object.api_version), STR_ARG(entry->object.kind));
+	snprintf(name, sizeof name, "%.*s|%.*s", STR_ARG(entry->object->api_version), STR_ARG(entry->object->kind));
 	json_array_foreach(kinds, i, known)
 		if (strcmp(json_string_value(known), name) == 0)
 			return EMCO_OK;

@@ -257,16 +257,19 @@ static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_ent
 
 		snprintf(own, sizeof own, "%s+%s", name != NULL ? name : "", kind != NULL ? kind : "");
 
+		const emco_object described = {
+			.size = sizeof described,
+			.phase = (int32_t) json_integer_value(json_object_get(object, "phase")),
+			.name = keep(call, given != NULL ? given : own),
+			.events = keep(call, events != NULL ? events : ""),
+			.api_version = keep(call, version != NULL ? version : ""),
+			.namespace_ = keep(call, place != NULL ? place : ""),
+			.kind = keep(call, kind != NULL ? kind : ""),
+		};
 		const emco_set_entry entry = {
 			.size = sizeof entry,
 			.secret = json_is_true(json_object_get(object, "secret")),
-			.object = { .size = sizeof entry.object,
-			            .phase = (int32_t) json_integer_value(json_object_get(object, "phase")),
-			            .name = keep(call, given != NULL ? given : own),
-			            .events = keep(call, events != NULL ? events : ""),
-			            .api_version = keep(call, version != NULL ? version : ""),
-			            .namespace_ = keep(call, place != NULL ? place : ""),
-			            .kind = keep(call, kind != NULL ? kind : "") },
+			.object = &described,
 			.digest = keep(call, digest), /* the body is its own name here */
 		};
 		free(digest);

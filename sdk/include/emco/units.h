@@ -38,7 +38,7 @@ typedef struct emco_unit {
 typedef struct emco_set_entry {
 	uint32_t    size;
 	uint32_t    secret;            /* 1: the body is a secret                                            */
-	emco_object object;
+	const emco_object *object;
 	emco_str    digest;            /* of the body, in hex                                                */
 } emco_set_entry;
 

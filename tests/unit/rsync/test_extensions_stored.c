@@ -168,11 +168,11 @@ static void test_a_unit_goes_from_claim_to_report(void **state)
 
 	assert_int_equal(units->each_entry(&working.abi, unit->desired, take_entry, &entries), EMCO_OK);
 	assert_int_equal(entries.count, 2);
-	assert_str(entries.items[0].object.name, "one+ConfigMap");
+	assert_str(entries.items[0].object->name, "one+ConfigMap");
 	assert_int_equal(entries.items[0].secret, 0);
 	assert_int_equal(entries.items[1].secret, 1);
-	assert_int_equal(entries.items[1].object.phase, EMCO_PHASE_HOOK);
-	assert_str(entries.items[1].object.events, "pre-install");
+	assert_int_equal(entries.items[1].object->phase, EMCO_PHASE_HOOK);
+	assert_str(entries.items[1].object->events, "pre-install");
 	assert_int_equal(units->body(&working.abi, entries.items[0].digest, &body), EMCO_OK);
 	assert_str(body, "v1");
 	assert_int_equal(units->body(&working.abi, entries.items[1].digest, &body), EMCO_OK);
