@@ -40,27 +40,29 @@ struct daemon {
 /* -- signals ---------------------------------------------------------------------------------------------------------- */
 
 static atomic_bool is_serving;
+static sigset_t    signals;             /* read by the waiter, which may outlive every frame that could hold it */
 
 /* Until it serves there is nothing to bring to an end: a start that is interrupted leaves what a crash leaves. */
 static void *wait_for_signal(void *data)
 {
 	int got;
 
-	sigwait(data, &got);
+	(void) data;
+	sigwait(&signals, &got);
 	if (!atomic_load(&is_serving))
 		_exit(0);
 	return NULL;
 }
 
 /* Before any thread is made, so that all of them inherit the mask: an interrupted poll would cost a connection. */
-static enum status signals_take(sigset_t *signals, pthread_t *ret_thread, struct error *err)
+static enum status signals_take(pthread_t *ret_waiter, struct error *err)
 {
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(signals);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, signals, NULL);
-	if (pthread_create(ret_thread, NULL, wait_for_signal, signals) != 0)
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	if (pthread_create(ret_waiter, NULL, wait_for_signal, NULL) != 0)
 		return fail(err, ST_NO_MEMORY, "no thread to wait for signals");
 	return ST_OK;
 }
@@ -205,10 +207,9 @@ static int serve(const char *config_file, struct arena *arena)
 	struct daemon *daemon = arena_alloc(arena, 1, sizeof *daemon);
 	const int64_t  began_ns = clock_ns();
 	struct error   err = { .code = ST_OK };
-	sigset_t       signals;
 	pthread_t      waiter;
 
-	enum status st = daemon == NULL ? fail(&err, ST_NO_MEMORY, "out of memory") : signals_take(&signals, &waiter, &err);
+	enum status st = daemon == NULL ? fail(&err, ST_NO_MEMORY, "out of memory") : signals_take(&waiter, &err);
 	if (st != ST_OK)
 		return complain(&err);
 	st = load(daemon, config_file, arena, &err);
@@ -217,6 +218,8 @@ static int serve(const char *config_file, struct arena *arena)
 	if (st != ST_OK) {
 		complain(&err);
 		stop(daemon);
+		pthread_cancel(waiter);
+		pthread_join(waiter, NULL);
 		return 1;
 	}
 	atomic_store(&is_serving, true);
