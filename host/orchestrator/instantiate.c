@@ -6,6 +6,7 @@
  * happened.
  */
 #include "host/orchestrator/deployment.h"
+#include "host/orchestrator/drift.h"
 #include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/operation.h"
 #include "host/orchestrator/overlay.h"
@@ -89,8 +90,11 @@ static enum status render(struct making *making, struct render *renders, struct 
 		renders[i].namespace_ = d->namespace_;
 		renders[i].kube_version = kube_version_of(d);
 	}
-	return render_all(making->operation->o->renderer, making->operation->o->store, renders, d->app_count,
-	                  making->operation->deadline_ns, err);
+	enum status st = render_all(making->operation->o->renderer, making->operation->o->store, renders, d->app_count,
+	                            making->operation->deadline_ns, err);
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
+		st = drift_annotate(json_at(d->doc, "spec.drift"), &renders[i].objects, &renders[i].arena, err);
+	return st;
 }
 
 static enum status make_plan(struct making *making, const struct render *renders, const struct placement *placements,

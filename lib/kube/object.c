@@ -85,7 +85,7 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 		if (outcome == KUBE_UNKNOWN_KIND)
 			discovery_forget(op->cluster, op->id.api_version);
 		outcome = op->refused(op, outcome, &status);
-		op_end(op, outcome, VIEW(""), outcome == KUBE_GONE || outcome == KUBE_DELETED ? "" : status.message);
+		op_end(op, outcome, outcome == KUBE_CONFLICT ? answer->body : VIEW(""), outcome == KUBE_GONE || outcome == KUBE_DELETED ? "" : status.message);
 		return;
 	}
 	if (answer->body.len < 2 || answer->body.ptr[0] != '{' || memmem(answer->body.ptr, answer->body.len, "\"kind\"", 6) == NULL) {

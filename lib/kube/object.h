@@ -35,7 +35,8 @@ enum kube_outcome {
 
 struct kube_result {
 	enum kube_outcome outcome;
-	struct view       object;        /* the server's answer, JSON; empty when there is none               */
+	struct view       object;        /* the server's answer, JSON; with KUBE_CONFLICT its Status, whose
+	                                    details.causes name the fields; empty when there is none         */
 	const char       *message;       /* the API server's own words; "" on success                         */
 };
 typedef void kube_applied(void *data, const struct kube_result *result);

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define TAKEOVER_ANNOTATION  "emco/takeover"
-
 enum { PIECES_MAX = 10000, LISTS_DEEP = 4 };
 
 /* What others refer to, in Helm's order of installing; everything that is not here comes with the workloads. */
@@ -69,32 +67,28 @@ static struct view kept(struct pass *pass, struct view view)
 	return copy != NULL ? (struct view) { copy, view.len } : VIEW("");
 }
 
-static const char *annotation_of(const json_t *object, const char *key)
-{
-	const json_t *annotations = json_object_get(json_object_get(object, "metadata"), "annotations");
-	const char   *text = json_string_value(json_object_get(annotations, key));
-
-	return text != NULL ? text : "";
-}
-
 static emco_status piece_make(struct pass *pass, json_t *object, struct piece *piece, struct fault *fault)
 {
 	const json_t  *spec = json_object_get(object, "spec");
+	struct policy  policy;
 	struct error   err = { 0 };
 	struct kube_id id;
 	const char    *text;
 
 	if (kube_normalise(object, &err) != ST_OK || kube_id_of(object, &id, &err) != ST_OK)
 		return fault_say(fault, err.code == ST_NO_MEMORY ? EMCO_E_NO_MEMORY : EMCO_E_INVALID, "%s", err.text);
+	if (policy_read(object, &policy, fault) != EMCO_OK)
+		return fault->code;
 	text = object_text(pass, object);
 	*piece = (struct piece) {
 		.id = { kept(pass, id.api_version), kept(pass, id.kind), kept(pass, id.namespace_), kept(pass, id.name) },
 		.text = text != NULL ? view_of(text) : VIEW(""),
 		.wave = wave_of(id.api_version, id.kind),
 		.has_template = json_is_object(json_object_get(spec, "template")),
-		.has_replicas = json_object_get(spec, "replicas") != NULL,
-		.may_take_over = strcmp(annotation_of(object, TAKEOVER_ANNOTATION), "true") == 0,
+		.policy = policy,
+		.has_ignored = policy_has_ignored(&policy, object),
 	};
+	piece->policy.ignored = kept(pass, policy.ignored);
 	if (text == NULL || piece->id.name.len == 0 || piece->id.kind.len == 0)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	return EMCO_OK;
@@ -149,12 +143,20 @@ emco_status pieces_of(struct pass *pass, json_t *object, struct piece **ret_piec
 	return EMCO_OK;
 }
 
-struct view piece_without_replicas(struct pass *pass, const struct piece *piece)
+struct view piece_without_ignored(struct pass *pass, const struct piece *piece, const json_t *conflict)
 {
-	json_t     *object = json_loadb(piece->text.ptr, piece->text.len, 0, NULL);
-	const char *text = NULL;
+	const json_t *causes = json_object_get(json_object_get(conflict, "details"), "causes"), *cause;
+	json_t       *object = json_loadb(piece->text.ptr, piece->text.len, 0, NULL);
+	const char   *text = NULL;
+	size_t        i;
 
-	if (object != NULL && json_object_del(json_object_get(object, "spec"), "replicas") == 0)
+	json_array_foreach(causes, i, cause) {
+		const char *field = json_string_value(json_object_get(cause, "field"));
+
+		if (field != NULL && policy_ignores(&piece->policy, view_of(field)))
+			(void) field_remove(object, view_of(field));
+	}
+	if (object != NULL)
 		text = object_text(pass, object);
 	json_decref(object);
 	return text != NULL ? view_of(text) : VIEW("");

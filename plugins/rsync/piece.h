@@ -7,7 +7,7 @@
 #ifndef RSYNC_PIECE_H
 #define RSYNC_PIECE_H
 
-#include "plugins/rsync/pass.h"
+#include "plugins/rsync/policy.h"
 
 #include "lib/kube/object.h"
 
@@ -18,8 +18,8 @@ struct piece {
 	struct view    text;             /* JSON; empty: only its name is known                    */
 	enum wave      wave;
 	bool           has_template;     /* of pods: a changed label there starts them anew        */
-	bool           has_replicas;     /* spec.replicas, which an autoscaler may take            */
-	bool           may_take_over;    /* annotated emco/takeover: "true"                        */
+	struct policy  policy;
+	bool           has_ignored;      /* fields that others may set                             */
 };
 
 enum wave wave_of(struct view api_version, struct view kind);
@@ -31,8 +31,8 @@ bool piece_is_same(const struct kube_id *a, const struct kube_id *b);
 emco_status pieces_of(struct pass *pass, json_t *object, struct piece **ret_pieces, size_t *ret_count,
                       struct fault *fault);
 
-/* The object's JSON without spec.replicas; empty: no memory. */
-struct view piece_without_replicas(struct pass *pass, const struct piece *piece);
+/* The object's JSON without the fields that others may set and, as a conflict says, have set; empty: no memory. */
+struct view piece_without_ignored(struct pass *pass, const struct piece *piece, const json_t *conflict);
 
 /* Only who it is: applied by a manager, it lets go of every field of his. */
 struct view piece_bare(struct pass *pass, const struct kube_id *id);

@@ -22,8 +22,8 @@ static uint64_t hash_of(const char *text)
 	return hash | 1;
 }
 
-/* What "emco-<label>" owns, or of a definition "emco", without replicas. */
-static void fields_note(struct sighting *sighting, const json_t *metadata, const char *label)
+/* What "emco-<label>" owns, or of a definition "emco", without what others may set. */
+static void fields_note(struct sighting *sighting, const json_t *metadata, const char *label, const struct policy *policy)
 {
 	const json_t *fields = json_object_get(metadata, "managedFields"), *entry;
 	char          manager[NAME_MAX_BYTES];
@@ -35,18 +35,12 @@ static void fields_note(struct sighting *sighting, const json_t *metadata, const
 		if ((strcmp(name, manager) != 0 && strcmp(name, SHARED_MANAGER) != 0) || strcmp(text_at(entry, "operation"), "Apply") != 0)
 			continue;
 
-		json_t *owned = json_copy(json_object_get(entry, "fieldsV1"));
-		json_t *spec = json_copy(json_object_get(owned, "f:spec"));
-		json_object_del(spec, "f:replicas");
-		if (json_object_size(spec) > 0)
-			json_object_set(owned, "f:spec", spec);
-		else
-			json_object_del(owned, "f:spec");
+		json_t *owned = json_deep_copy(json_object_get(entry, "fieldsV1"));
+		policy_disown(policy, owned);
 		char *text = json_dumps(owned, JSON_COMPACT | JSON_SORT_KEYS);
 		sighting->fields = text != NULL ? hash_of(text) : 0;
 		sighting->since = hash_of(text_at(entry, "time"));
 		free(text);
-		json_decref(spec);
 		json_decref(owned);
 	}
 }
@@ -107,6 +101,8 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 	const json_t   *metadata = json_object_get(object, "metadata");
 	const char     *label = text_at(json_object_get(metadata, "labels"), DEPLOYMENT_LABEL);
 	struct sighting sighting = { .event = event };
+	struct policy   policy;
+	struct fault    fault;
 	char            reason[REASON_MAX] = "", key[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
 
 	if (object == NULL)
@@ -117,7 +113,9 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 	snprintf(name, sizeof name, "%s+%s", text_at(metadata, "name"), text_at(object, "kind"));
 	if (event != KUBE_REMOVED) {
 		sighting.is_ready = is_ready(object, reason, sizeof reason);
-		fields_note(&sighting, metadata, label);
+		(void) policy_read(object, &policy, &fault);     /* what has no meaning was never applied */
+		sighting.drift = policy.drift;
+		fields_note(&sighting, metadata, label, &policy);
 	}
 	sighting.is_member = !has_controller(metadata);
 	return with_texts(sighting, key, label, name, sighting.is_ready ? "" : reason);

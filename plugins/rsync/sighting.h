@@ -14,6 +14,7 @@ struct sighting {
 	bool             is_ready, is_member;
 	uint64_t         fields;         /* hash of what our manager owns; 0: nothing              */
 	uint64_t         since;          /* hash of when it last applied                           */
+	enum drift       drift;          /* what is to be done about a change                      */
 	const char      *key;            /* "ns1/web"                                              */
 	const char      *label, *name;   /* "4711-web", "web+Deployment"                           */
 	const char      *text;           /* why it is not ready, or cannot be seen                 */

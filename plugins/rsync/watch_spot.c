@@ -21,6 +21,7 @@ struct seen {
 	uint64_t fields, since;          /* what our manager owned when it applied                     */
 	uint64_t fields_now, reason;
 	int64_t  drift_ns;               /* 0: as it was applied                                       */
+	enum drift drift;                /* as it was applied with                                     */
 	unsigned drift_tries, round;
 	bool     is_there, is_ready, is_member;
 };
@@ -159,12 +160,13 @@ static void drift_begin(struct spot_kind *kind, struct seen *seen)
 	kind->drifting[kind->drifting_count++] = seen;
 }
 
-static void kind_drifts(struct spot_kind *kind, bool heals, int64_t *next_ns)
+static void kind_drifts(struct spot_kind *kind, bool heals_else, int64_t *next_ns)
 {
 	const int64_t now = now_ns();
 
 	for (size_t i = 0; i < kind->drifting_count; i++) {
 		struct seen *seen = kind->drifting[i];
+		const bool   heals = seen->drift == DRIFT_AS_OPTION ? heals_else : seen->drift == DRIFT_HEAL;
 
 		if (seen->drift_ns != 0 && seen->drift_ns <= now) {
 			row_add(kind, seen, EMCO_SEEN_DRIFTED | (heals ? EMCO_SEEN_HEAL : 0u), "changed by somebody else");
@@ -245,6 +247,7 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 		drift_begin(kind, seen);         /* nothing is ours any more */
 	} else {
 		seen->fields = sighting->fields;
+		seen->drift = sighting->drift;
 		seen->since = sighting->since;
 		seen->drift_ns = 0;
 	}

@@ -44,7 +44,7 @@ static void refuse_foreign(struct item *item, const char *label, const char *wor
 
 static bool may_take_over(const struct item *item)
 {
-	return item->work->pass->config->takeover != 0 || item->piece->may_take_over;
+	return item->work->pass->config->takeover != 0 || item->piece->policy.may_take_over;
 }
 
 /* words: of the conflict that made us look; "" none. */
@@ -53,15 +53,13 @@ static void take_or_refuse(struct item *item, const json_t *body)
 	const char *label = body_label(body);
 	const char *words = item->message != NULL ? item->message : "";
 
-	if (body_is_ours(item->work, body) || (item->piece->wave == WAVE_CRD && label[0] != '\0')) {
-		item->is_known = true;
-		item->is_forced = !item->piece->has_replicas;
-	} else if (label[0] == '\0' && may_take_over(item)) {
-		item->is_forced = true;
-	} else {
+	if (!body_is_ours(item->work, body) && (item->piece->wave != WAVE_CRD || label[0] == '\0') &&
+	    (label[0] != '\0' || !may_take_over(item))) {
 		refuse_foreign(item, label, words);
 		return;
 	}
+	item->is_known = true;
+	item->is_forced = !item->piece->has_ignored;
 	item_next(item, ACTION_APPLY);
 }
 
@@ -158,7 +156,7 @@ static void took(struct item *item)
 	json_decref(body);
 }
 
-/* What others have set since it was ours is set back, but for the replicas of an autoscaler. */
+/* What others have set since it was ours is set back, but for what they may set. */
 static void conflicted(struct item *item)
 {
 	if (!item->is_known && !item->is_looked_at) {
@@ -172,8 +170,11 @@ static void conflicted(struct item *item)
 		item_end(item, ITEM_FAILED, "%s", said(item));
 		return;
 	}
-	if (item->piece->has_replicas && strstr(said(item), ".spec.replicas") != NULL) {
-		item->text = piece_without_replicas(item->work->pass, item->piece);
+	if (item->piece->has_ignored) {
+		json_t *conflict = item_body(item);
+
+		item->text = piece_without_ignored(item->work->pass, item->piece, conflict);
+		json_decref(conflict);
 		if (item->text.len == 0) {
 			item_end(item, ITEM_LATER, "out of memory");
 			return;

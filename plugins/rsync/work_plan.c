@@ -75,7 +75,7 @@ static void items_add(struct work *work, const struct past *past, const struct o
 		work->has_namespace = work->has_namespace || piece->wave == WAVE_NAMESPACE;
 		work->items[work->item_count++] = (struct item) {
 			.work = work, .object = object, .piece = piece, .text = piece->text, .is_known = is_known,
-			.is_forced = is_known && !piece->has_replicas,
+			.is_forced = is_known && !piece->has_ignored,
 			.action = piece->has_template && !is_known ? ACTION_LOOK : ACTION_APPLY,
 		};
 	}

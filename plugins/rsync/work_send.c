@@ -36,7 +36,8 @@ static void answered(void *data, const struct kube_result *result)
 	struct work *work = item->work;
 	struct bell *bell = atomic_load(&work->pass->bell);
 	const bool   is_looked_at = asks[item->action].has_object && result->object.len > 0 &&
-	                          (item->action != ACTION_APPLY || !item->is_known || is_ending(result->object));
+	                          (item->action != ACTION_APPLY || !item->is_known || result->outcome == KUBE_CONFLICT ||
+	                           is_ending(result->object));
 
 	item->outcome = result->outcome;
 	item->said = result->message != NULL && result->message[0] != '\0' ? strdup(result->message) : NULL;

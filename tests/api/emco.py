@@ -195,11 +195,11 @@ class Scene:
                           (profiles or {}).get(app, profile()))
         return self
 
-    def deployment(self, placements, intents=None, overrides=None, approve=True):
-        """placements: {app: intent}; intents: {controller: intent name}, made by the caller."""
+    def deployment(self, placements, intents=None, overrides=None, approve=True, **spec):
+        """placements: {app: intent}; intents: {controller: intent name}, made by the caller; spec: what else it says."""
         self.api.make(f"{self.version}/deployment-intent-groups",
                       named("dig", compositeProfile="cp", version="r1", logicalCloud="lc",
-                            overrideValues=overrides or []))
+                            overrideValues=overrides or [], **spec))
         self.api.make(f"{self.dig}/generic-placement-intents", named("gpi"))
         for app, intent in placements.items():
             self.api.make(f"{self.dig}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=intent))

@@ -209,6 +209,41 @@ def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
     assert kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 5, "replicas are an autoscaler's"
 
 
+def test_a_deployment_says_what_others_may_change(api, unique, kubeconfig, kube):
+    """Its policy is to report, and two fields are anybody's: an update leaves those as they are."""
+    scene = KubeScene(api, unique).onboard({"one": kubeconfig.read_bytes()})
+    scene.cloud().apps({"web": chart("web", WEB)})
+    image = '.spec.template.spec.containers[name="main"].image'
+    scene.deployment({"web": scene.by_name("one")}, drift={"policy": "report", "ignoreFields": [
+        {"kind": "Deployment", "fields": [image]}, {"kind": "ConfigMap", "name": "web", "fields": [".data.text"]}]})
+    scene.instantiate()
+    try:
+        assert kube.get("v1/Service", "web")["metadata"]["annotations"] == {"emco/drift": "report"}
+        notes = kube.get("apps/v1/Deployment", "web")["metadata"]["annotations"]
+        assert (notes["emco/drift"], notes["emco/ignore-fields"]) == ("report", image)
+        wait_for(lambda: ready(scene).get("readyCounts", {}).get("NotPresent", 0) == 0, what="everything seen")
+
+        def drifts():
+            return scene.status()["apps"][0]["clusters"][0].get("drifts", 0)
+        kube.patch("v1/ConfigMap", "web", {"data": {"text": "theirs"}})
+        kube.patch("apps/v1/Deployment", "web", {"spec": {"template": {"spec": {"containers": [
+            {"name": "main", "image": "nginx:theirs"}]}}}}, patch_type="strategic")
+        kube.patch("v1/Service", "web", {"spec": {"selector": {"app": "theirs"}}})
+        wait_for(lambda: drifts() == 1, what="the one change that is a drift")
+        assert kube.get("v1/Service", "web")["spec"]["selector"] == {"app": "theirs"}, "it is only reported"
+
+        scene.profile("web", profile("replicas: 3\ntext: ours\n"))
+        assert api.post(f"{scene.dig}/update").status_code == 202
+        scene.wait("Instantiated")
+        web = kube.get("apps/v1/Deployment", "web")["spec"]
+        assert web["replicas"] == 3 and web["template"]["spec"]["containers"][0]["image"] == "nginx:theirs"
+        assert kube.get("v1/ConfigMap", "web")["data"] == {"text": "theirs"}
+        assert drifts() == 1
+    finally:
+        api.make(f"{scene.dig}/terminate")
+        scene.wait("Terminated")
+
+
 def test_an_object_of_somebody_else_is_refused_in_words(scene, kube):
     kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"text": "theirs"}})
     try:

@@ -357,6 +357,39 @@ static void test_what_others_set_is_set_back_but_for_an_autoscalers_replicas(voi
 	assert_string_equal(at(IN_NS1("configmaps/x"), "data.v"), "2");
 }
 
+#define TUNED(image, more) \
+	"{\"body\":{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\",\"annotations\":" \
+	"{\"emco/ignore-fields\":\".spec.template.spec.tuned, .spec.paused\"" more "}}," \
+	"\"spec\":{\"paused\":false,\"template\":{\"spec\":{\"image\":\"" image "\",\"tuned\":{\"cpu\":1,\"memory\":1}}}}}}"
+
+static void test_ignored_fields_stay_as_others_have_set_them(void **state)
+{
+	static const char web[] = "/apis/apps/v1/namespaces/ns1/deployments/web";
+
+	(void) state;
+	fake_set(&fake, "v1", "[" TUNED("i", "") "]");
+	fake_set(&fake, "v2", "[" TUNED("j", "") "]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_done(unit);
+	do_steer("edit", "{\"path\":\"/apis/apps/v1/namespaces/ns1/deployments/web\",\"manager\":\"vpa\",\"set\":"
+	                 "{\"spec.template.spec.tuned.cpu\":7,\"spec.template.spec.image\":\"stolen\"}}");
+	bring("web", "v2");
+	assert_done(unit);
+	assert_string_equal(at(web, "spec.template.spec.tuned.cpu"), "7");
+	assert_string_equal(at(web, "spec.template.spec.tuned.memory"), "1");
+	assert_string_equal(at(web, "spec.template.spec.image"), "j");
+	assert_string_equal(at(web, "spec.paused"), "there");
+}
+
+static void test_a_policy_without_meaning_is_refused(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" TUNED("i", ",\"emco/drift\":\"maybe\"") "]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_int_equal(unit->outcome, EMCO_UNIT_FAILED);
+	assert_contains(message(unit, "web+Deployment"), "annotation \"emco/drift\": expected \"heal\" or \"report\", got \"maybe\"");
+}
+
 static void test_a_unit_that_is_unsure_sends_everything_again(void **state)
 {
 	(void) state;
@@ -549,6 +582,8 @@ int main(void)
 		T(test_an_object_of_another_deployment_is_refused_and_left_to_it),
 		T(test_objects_of_others_are_taken_over_only_when_asked),
 		T(test_what_others_set_is_set_back_but_for_an_autoscalers_replicas),
+		T(test_ignored_fields_stay_as_others_have_set_them),
+		T(test_a_policy_without_meaning_is_refused),
 		T(test_a_unit_that_is_unsure_sends_everything_again),
 		T(test_a_new_label_is_put_on_all_and_the_old_managers_fields_go),
 		T(test_an_immutable_change_is_refused_or_replaces),
