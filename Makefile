@@ -5,10 +5,10 @@ FUZZ_SECONDS ?= 60
 # Plugins that others may write are refused, and a umask of 002 makes such files (scripts/check-writable).
 BUILD := umask 022 && cmake --build
 
-.PHONY: help build test serve demo bench tsan coverage fuzz format lint clean
+.PHONY: help build test serve demo demo-kube bench tsan coverage fuzz format lint clean
 
 help:           ## This list
-	@sed -n 's/^\([a-z]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
 
 build: build/release/build.ninja  ## The daemon and its plugins, optimised, in build/release
 	$(BUILD) --preset release --target product
@@ -25,6 +25,10 @@ serve: build    ## A server on port 9015 with a PostgreSQL of its own; state in 
 demo: build     ## The main job on a server of its own, every request shown
 	@scripts/install-packages run test
 	@exec demo/run
+
+demo-kube: build  ## The same on two Kubernetes API servers, or on the contexts of DEMO_KUBECONFIG
+	@scripts/install-packages run test kube
+	@exec demo/run kube
 
 bench: build    ## Measure against the machine's limits
 	@scripts/install-packages run test bench
@@ -63,7 +67,9 @@ lint: dev       ## clang-tidy on every source file, or on FILES="..."
 	@scripts/install-packages lint
 	scripts/lint $(FILES)
 
-clean:          ## Remove what was built; ./var and the cache stay
+clean:          ## Remove what was built and what the demos left; ./var and the cache stay
+	@demo/run clean
+	@demo/run kube clean
 	rm -rf build
 
 .PHONY: dev
