@@ -3,6 +3,7 @@
 #include "host/registry/instance.h"
 #include "host/store/context.h"
 #include "host/store/outbox.h"
+#include "host/store/unit.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -108,16 +109,33 @@ static enum status settle(struct keeper *keeper, const struct event *event, enum
 	                        : outbox_retry(db, event->id, pause_ns(event->attempts), err);
 }
 
+/* Work that was refused or not answered waits for minutes: a cluster that is reached in another way is tried at once. */
+static enum status retry_units(struct keeper *keeper, const struct event *event, struct error *err)
+{
+	auto_db    *db = NULL;
+	enum status st = db_borrow(keeper->store->pool, deadline_in_ms(DATABASE_MS), &db, err);
+
+	if (st == ST_OK)
+		st = unit_retry_cluster(db, event->subject, err);
+	if (st == ST_OK)
+		store_notify(keeper->store, CHANNEL_UNITS);
+	return st;
+}
+
 static enum status tell(struct keeper *keeper, const struct event *event, struct error *err)
 {
 	struct telling telling;
 	struct error   fault;
 	enum status    st = ST_OK;
 
-	if (telling_of(event, &telling))
+	if (telling_of(event, &telling)) {
+		st = retry_units(keeper, event, err);
+		if (st != ST_OK)
+			return st;
 		st = tell_all(keeper, &telling, &fault);
-	else
+	} else {
 		log_warning("keeper.event_unknown", "id", log_num(event->id));
+	}
 	if (st != ST_OK)
 		log_warning("keeper.listener_refused", "id", log_num(event->id), "attempts", log_num(event->attempts + 1),
 		            "error", fault.text);

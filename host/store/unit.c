@@ -49,6 +49,14 @@ static const struct query retry_query = { "unit_retry",
 	"UPDATE unit u SET is_stopped = false, is_failed = false, attempts = 0, due_at = " SQL_SOON
 	" WHERE u.owner = $1 AND NOT " SQL_IS_DONE };
 
+/*
+ * NOTE: the generation moves, so that a try that has begun with what was known before neither ends with an old fault nor
+ * waits long.
+ */
+static const struct query retry_cluster_query = { "unit_retry_cluster",
+	"UPDATE unit u SET generation = u.generation + 1, is_failed = false, attempts = 0, due_at = " SQL_SOON
+	" WHERE u.cluster = $1 AND NOT u.is_stopped AND NOT " SQL_IS_DONE };
+
 static const struct query reown_query = { "unit_reown", "UPDATE unit SET owner = $2 WHERE owner = $1" };
 
 static const struct query forget_query = { "unit_forget",
@@ -81,6 +89,11 @@ enum status unit_stop(struct db *db, int64_t owner, struct error *err)
 enum status unit_retry(struct db *db, int64_t owner, struct error *err)
 {
 	return db_query(db, &retry_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_retry_cluster(struct db *db, struct view cluster, struct error *err)
+{
+	return db_query(db, &retry_cluster_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
 }
 
 enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err)

@@ -117,6 +117,9 @@ enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view ap
 enum status MUST_CHECK unit_retry(struct db *db, int64_t owner, struct error *err);
 enum status MUST_CHECK unit_stop(struct db *db, int64_t owner, struct error *err);
 
+/* Retry now what is not done on a cluster ("provider+name"), whosever it is: how it is reached has changed. */
+enum status MUST_CHECK unit_retry_cluster(struct db *db, struct view cluster, struct error *err);
+
 /* Give all units of an owner to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
 enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
 

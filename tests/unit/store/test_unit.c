@@ -241,6 +241,42 @@ static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void *
 	db_return(db);
 }
 
+static void test_a_cluster_that_is_reached_in_another_way_is_tried_at_once(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL, *late = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/w");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t context = context_of(fixture, owner, "w", c12);
+	move(fixture, owner, context, context);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_ok(report(fixture, &units[0], UNIT_FAILED, 600000, both, 1, &err));
+	assert_ok(report(fixture, &units[1], UNIT_FAILED, 600000, both, 1, &err));
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+
+	struct db *db = fixture_db(fixture);
+	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));
+	assert_false(status_of(fixture, owner, 0, &arena).is_failed);
+	assert_true(status_of(fixture, owner, 1, &arena).is_failed);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &late, LEASE_MS), 1);
+	assert_true(view_is(late[0].cluster, "p+c1"));
+
+	/* while it is tried as it was reached before: that try's end is not the last word */
+	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_ok(report(fixture, &late[0], UNIT_FAILED, 600000, both, 1, &err));
+	assert_false(status_of(fixture, owner, 0, &arena).is_failed);
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+
+	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));      /* what is done stays at rest */
+	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	db_return(db);
+}
+
 /* Another process, which claims what there is, says so, and does nothing more. */
 static pid_t start_claimer(struct fixture *fixture, int ready)
 {
@@ -327,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_unchanged_units_need_no_work_and_another_label_does),
 		cmocka_unit_test(test_a_report_after_a_move_closes_nothing),
 		cmocka_unit_test(test_an_ended_lease_is_taken_over_and_the_late_report_refused),
+		cmocka_unit_test(test_a_cluster_that_is_reached_in_another_way_is_tried_at_once),
 		cmocka_unit_test(test_the_units_of_a_killed_process_are_taken_over_at_once),
 		cmocka_unit_test(test_owners_take_turns),
 	};
