@@ -79,6 +79,14 @@ enum kube_outcome outcome_of_failure(enum status st)
 	return st == ST_TOO_LARGE ? KUBE_REFUSED : KUBE_LATER;
 }
 
+void error_line(const struct error *err, char line[LINE_SIZE])
+{
+	const size_t len = strlen(err->hint);
+
+	snprintf(line, LINE_SIZE, "%s%s%.*s", err->text, len > 0 ? ". " : "",
+	         (int) (len > 0 && err->hint[len - 1] == '.' ? len - 1 : len), err->hint);
+}
+
 /* One line of readable text, cut at a code point. */
 static void copy_line(char *to, size_t size, struct view text)
 {
@@ -98,7 +106,7 @@ static void describe_other(const struct kube_answer *answer, struct answer_statu
 	const struct view text = { answer->body.ptr, answer->body.len > 200 ? 200 : answer->body.len };
 
 	if (answer->code >= 300 && answer->code < 400 && answer->location.len > 0) {
-		snprintf(status->message, sizeof status->message, "the server redirects to %.*s, which is not followed",
+		snprintf(status->message, sizeof status->message, "the server redirects to %.*s, which is not followed: check \"server\" of the kubeconfig",
 		         (int) answer->location.len, answer->location.ptr);
 		return;
 	}
@@ -107,6 +115,16 @@ static void describe_other(const struct kube_answer *answer, struct answer_statu
 	if (status->message[0] == '\0')
 		snprintf(status->message, sizeof status->message, "the server answers HTTP %d without a word of Kubernetes",
 		         answer->code);
+}
+
+/* An API server says "Unauthorized" and no more. */
+static void describe_stranger(struct answer_status *status)
+{
+	char said[100];
+
+	snprintf(said, sizeof said, "%.99s", status->message);
+	snprintf(status->message, sizeof status->message,
+	         "the server does not accept the client certificate or token of the kubeconfig: it may have expired; it says: %s", said);
 }
 
 void answer_read(const struct kube_answer *answer, struct answer_status *ret_status)
@@ -124,6 +142,8 @@ void answer_read(const struct kube_answer *answer, struct answer_status *ret_sta
 	json_decref(body);
 	if (ret_status->message[0] == '\0')
 		describe_other(answer, ret_status);
+	if (answer->code == 401)
+		describe_stranger(ret_status);
 }
 
 static enum status status_of(const struct answer_status *status)

@@ -40,7 +40,11 @@ static void refuse(struct call *call)
 	struct error err;
 
 	fail(&err, ST_UNAVAILABLE, "%s", call->cluster->error);
-	fail_hint(&err, "Not tried: the cluster does not answer, next attempt in %d.%d s.", wait_ms / 1000, wait_ms / 100 % 10);
+	if (call->cluster->hint[0] != '\0')
+		fail_hint(&err, "%s", call->cluster->hint);
+	else
+		fail_hint(&err, "Not tried: the cluster does not answer, next attempt in %d.%d s.", wait_ms / 1000,
+		          wait_ms / 100 % 10);
 	call_fail(call, ST_UNAVAILABLE, &err);
 }
 
@@ -134,6 +138,8 @@ static bool is_nobody(CURLcode code)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
 		return true;
 	default:
 		return false;
@@ -158,11 +164,23 @@ static void pause_longer(struct kube_cluster *cluster)
 	cluster->probe_ns = clock_ns() + jittered(cluster->pause_ns);
 }
 
+/* What failed with an older kubeconfig says nothing of this one. */
+static bool is_of_before(const struct call *call)
+{
+	struct settings *now = cluster_settings(call->cluster);
+	const bool       is_so = call->settings != now;
+
+	settings_unref(now);
+	return is_so;
+}
+
 void cluster_failed(const struct call *call, CURLcode code, const struct error *err)
 {
 	struct kube_cluster *cluster = call->cluster;
 	struct call         *waiting;
 
+	if (is_of_before(call))
+		return;
 	cluster->failed_in_a_row++;
 	atomic_fetch_add(&cluster->failures, 1);
 	if (cluster->is_open ? !call->is_probe : !shall_open(cluster, call, code))
@@ -174,6 +192,7 @@ void cluster_failed(const struct call *call, CURLcode code, const struct error *
 	cluster->is_reachable = false;
 	cluster->is_open = true;
 	snprintf(cluster->error, sizeof cluster->error, "%s", err->text);
+	snprintf(cluster->hint, sizeof cluster->hint, "%s", err->hint);
 	pthread_mutex_unlock(&cluster->lock);
 	break_connections(cluster);              /* a silent one must not be used again */
 	while ((waiting = take_waiting(cluster)) != NULL)
@@ -186,6 +205,10 @@ static void reconnect(void *data)
 
 	break_connections(cluster);
 	cluster->probe_ns = cluster->pause_ns = 0;
+	cluster->failed_in_a_row = 0;
+	pthread_mutex_lock(&cluster->lock);
+	cluster->is_open = false;
+	pthread_mutex_unlock(&cluster->lock);
 	watch_hurry(cluster);
 }
 

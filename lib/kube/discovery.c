@@ -147,11 +147,10 @@ static struct known *read_kinds(struct view body, size_t *ret_count, struct erro
 	struct known *known;
 	size_t        i, count = 0;
 
-	if (json_read(body, &list, err) != ST_OK)
-		return NULL;
-	resources = json_object_get(list, "resources");
+	resources = json_read(body, &list, NULL) == ST_OK ? json_object_get(list, "resources") : NULL;
 	if (!json_is_array(resources) || json_array_size(resources) > KINDS_MAX) {
 		fail(err, ST_UPSTREAM, "the server's answer is no list of kinds");
+		fail_hint(err, "No API server answers like this: check \"server\" of the kubeconfig.");
 		return NULL;
 	}
 	known = calloc(json_array_size(resources) + 1, sizeof *known);

@@ -95,7 +95,7 @@ struct kube_cluster {
 	struct discovery *discovery;
 	bool             is_reachable, is_open;
 	int64_t          since_ns;
-	char             error[256];
+	char             error[256], hint[160];
 	atomic_ullong    requests, failures;
 	atomic_uint      in_flight, waiting;  /* written by the loop                           */
 
@@ -184,6 +184,9 @@ void answer_read(const struct kube_answer *answer, struct answer_status *ret_sta
 enum kube_outcome answer_outcome(const struct answer_status *status);
 /* For an answer that never came. */
 enum kube_outcome outcome_of_failure(enum status st);
+/* What is wrong and what to do about it, in one line. */
+enum { LINE_SIZE = sizeof((struct error *) NULL)->text + sizeof((struct error *) NULL)->hint + 2 };
+void error_line(const struct error *err, char line[LINE_SIZE]);
 
 /* -- paths: path.c -- */
 

@@ -70,13 +70,21 @@ static void op_end(struct op *op, enum kube_outcome outcome, struct view object,
 	free(op);
 }
 
+static void op_fail(struct op *op, enum kube_outcome outcome, const struct error *err)
+{
+	char line[LINE_SIZE];
+
+	error_line(err, line);
+	op_end(op, outcome, VIEW(""), line);
+}
+
 static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
 {
 	struct op           *op = data;
 	struct answer_status status;
 
 	if (st != ST_OK) {
-		op_end(op, outcome_of_failure(st), VIEW(""), err->text);
+		op_fail(op, outcome_of_failure(st), err);
 		return;
 	}
 	if (answer->code < 200 || answer->code > 299) {
@@ -89,7 +97,7 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 		return;
 	}
 	if (answer->body.len < 2 || answer->body.ptr[0] != '{' || memmem(answer->body.ptr, answer->body.len, "\"kind\"", 6) == NULL) {
-		op_end(op, KUBE_LATER, VIEW(""), "the server's answer is no Kubernetes object");
+		op_end(op, KUBE_LATER, VIEW(""), "the server's answer is no Kubernetes object: check \"server\" of the kubeconfig");
 		return;
 	}
 	op_end(op, op->accepted(op, answer), answer->body, "");
@@ -122,12 +130,13 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 	char         message[400];
 
 	if (st == ST_INVALID || st == ST_FORBIDDEN || st == ST_UNAUTHENTICATED) {
-		op_end(op, KUBE_REFUSED, VIEW(""), err->text);
+		op_fail(op, KUBE_REFUSED, err);
 	} else if (st != ST_OK) {
-		op_end(op, outcome_of_failure(st), VIEW(""), err->text);
+		op_fail(op, outcome_of_failure(st), err);
 	} else if (kind->plural[0] == '\0') {
-		snprintf(message, sizeof message, "the cluster knows no kind \"%s\" in \"%s\"", op->id.kind.ptr,
-		         op->id.api_version.ptr);
+		snprintf(message, sizeof message,
+		         "the cluster knows no kind \"%s\" in \"%s\": install its CustomResourceDefinition, or correct the object",
+		         op->id.kind.ptr, op->id.api_version.ptr);
 		op_end(op, KUBE_UNKNOWN_KIND, VIEW(""), message);
 	} else if (send_op(op, kind, &why) != ST_OK) {
 		op_end(op, KUBE_REFUSED, VIEW(""), why.text);

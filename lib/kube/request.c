@@ -16,7 +16,7 @@ static const int64_t retry_min_ns = 100000000;
  */
 static const int64_t patience_ns = 20000000;
 
-enum { URL_MAX = 16 << 10, DOWNLOAD_BUFFER = 16 << 10 };
+enum { URL_MAX = 16 << 10, DOWNLOAD_BUFFER = 16 << 10, SECRET_MIN = 8 };
 
 static void *copy_in(char **to, const void *bytes, size_t len)
 {
@@ -291,6 +291,21 @@ static bool has_retry_after(const struct call *call)
 	return curl_easy_header(call->easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
 }
 
+/* A server that repeats what it was sent must not bring a credential into a status.  What is very short is a word as well. */
+static void hide_credential(struct call *call)
+{
+	const struct view authorization = buf_view(&call->settings->authorization);
+	const char       *scheme = memchr(authorization.ptr, ':', authorization.len);
+	const char       *secret = scheme != NULL ? strchr(scheme + 2, ' ') + 1 : NULL;
+	const size_t      len = secret != NULL ? strlen(secret) : 0;
+	char             *at = call->answer.data, *const end = at + call->answer.len;
+
+	while (len >= SECRET_MIN && at < end && (at = memmem(at, (size_t) (end - at), secret, len)) != NULL) {
+		memset(at, '*', len);
+		at += len;
+	}
+}
+
 static void finish_answered(struct call *call)
 {
 	struct kube_answer answer = { .body = buf_view(&call->answer) };
@@ -303,6 +318,8 @@ static void finish_answered(struct call *call)
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &location);
 	answer.code = (int) code;
+	if (code < 200 || code > 299 || answer.body.len == 0 || answer.body.ptr[0] != '{')
+		hide_credential(call);
 	answer.has_retry_after = has_retry_after(call);
 	answer.retry_after_ns = retry_after_s < 0 || retry_after_s > 86400 ? 0 : retry_after_s * 1000000000;
 	if (location != NULL) {
@@ -320,14 +337,18 @@ static void finish_answered(struct call *call)
 struct trouble { CURLcode code; enum status st; const char *hint; };
 
 static const struct trouble troubles[] = {
-	{ CURLE_OPERATION_TIMEDOUT,       ST_DEADLINE,    "" },
+	{ CURLE_OPERATION_TIMEDOUT,       ST_DEADLINE,    "It did not answer in time: check that it runs, and the network between." },
 	{ CURLE_OUT_OF_MEMORY,            ST_NO_MEMORY,   "" },
+	{ CURLE_COULDNT_RESOLVE_HOST,     ST_UNAVAILABLE, "Check the name in \"server\" of the kubeconfig." },
+	{ CURLE_COULDNT_CONNECT,          ST_UNAVAILABLE, "Check that the API server runs, and \"server\" of the kubeconfig." },
+	{ CURLE_SSL_CONNECT_ERROR,        ST_UNAVAILABLE, "What answers there does not speak TLS as an API server does: check "
+	                                                  "\"server\" of the kubeconfig." },
 	{ CURLE_PEER_FAILED_VERIFICATION, ST_UNAVAILABLE, "Compare certificate-authority-data and server of the kubeconfig with "
 	                                                  "the certificate that the server shows." },
 	{ CURLE_SSL_CERTPROBLEM,          ST_UNAVAILABLE, "Check the client's certificate and key in the kubeconfig." },
 	{ CURLE_SSL_CACERT_BADFILE,       ST_UNAVAILABLE, "Check certificate-authority-data of the kubeconfig." },
-	{ CURLE_UNSUPPORTED_PROTOCOL,     ST_UPSTREAM,    "The server does not speak HTTP." },
-	{ CURLE_WEIRD_SERVER_REPLY,       ST_UPSTREAM,    "The server does not speak HTTP." },
+	{ CURLE_UNSUPPORTED_PROTOCOL,     ST_UPSTREAM,    "The server does not speak HTTP: check \"server\" of the kubeconfig." },
+	{ CURLE_WEIRD_SERVER_REPLY,       ST_UPSTREAM,    "The server does not speak HTTP: check \"server\" of the kubeconfig." },
 	{ CURLE_OK,                       ST_UNAVAILABLE, "" },
 };
 
@@ -338,8 +359,10 @@ static enum status describe(const struct call *call, CURLcode code, struct error
 	while (trouble->code != CURLE_OK && trouble->code != code)
 		trouble++;
 	if (code == CURLE_WRITE_ERROR && call->bytes == NULL)
-		return fail(err, ST_TOO_LARGE, "cluster \"%s\" at %s: an answer of more than %zu bytes", call->cluster->name,
-		            call->settings->host, call->answer.max);
+		fail(err, ST_TOO_LARGE, "cluster \"%s\" at %s: an answer of more than %zu bytes", call->cluster->name,
+		     call->settings->host, call->answer.max);
+	if (code == CURLE_WRITE_ERROR && call->bytes == NULL)
+		return fail_hint(err, "No API server answers like this: check \"server\" of the kubeconfig.");
 	fail(err, trouble->st, "cluster \"%s\" at %s: %s", call->cluster->name, call->settings->host,
 	     call->error[0] != '\0' ? call->error : curl_easy_strerror(code));
 	return trouble->hint[0] != '\0' ? fail_hint(err, "%s", trouble->hint) : err->code;

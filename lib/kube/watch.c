@@ -34,7 +34,7 @@ struct kube_watch {
 	struct buf       line;
 	int64_t          started_ns, pause_ns;
 	bool             is_finding, is_lost, is_expired, is_resumed, is_gone;
-	char             why[256];            /* of KUBE_LOST, or of what ended the stream              */
+	char             why[LINE_SIZE];      /* of KUBE_LOST, or of what ended the stream              */
 
 	pthread_mutex_t  lock;                /* guards has_ended                                       */
 	pthread_cond_t   changed;
@@ -92,6 +92,14 @@ static void lose(struct kube_watch *watch, const char *why)
 {
 	say_lost(watch, why);
 	go_on_at(watch, next_try_ns(watch));
+}
+
+static void lose_by(struct kube_watch *watch, const struct error *err)
+{
+	char line[LINE_SIZE];
+
+	error_line(err, line);
+	lose(watch, line);
 }
 
 static enum status add_query(struct kube_watch *watch, struct buf *path, const char *first, struct error *err)
@@ -244,7 +252,9 @@ static void stream_ended(void *data, enum status st, const struct kube_answer *a
 		snprintf(why, sizeof why, "%s", watch->why);
 		lose(watch, why);
 	} else {
-		resume(watch, st == ST_OK ? "the server ends every watch at once" : err->text);
+		if (st != ST_OK)
+			error_line(err, why);
+		resume(watch, st == ST_OK ? "the server ends every watch at once" : why);
 	}
 }
 
@@ -321,7 +331,7 @@ static void listed(void *data, enum status st, const struct kube_answer *answer,
 
 	watch->call = NULL;
 	if (st != ST_OK) {
-		lose(watch, err->text);
+		lose_by(watch, err);
 	} else if (answer->code == 200) {
 		take_page(watch, answer->body);
 	} else {
@@ -361,7 +371,7 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 	watch->is_finding = false;
 	if (!watch->is_gone) {
 		if (st != ST_OK) {
-			lose(watch, err->text);
+			lose_by(watch, err);
 		} else if (kind->plural[0] == '\0') {
 			snprintf(why, sizeof why, "the cluster knows no kind \"%.60s\" in \"%.100s\"", watch->kind, watch->api_version);
 			lose(watch, why);

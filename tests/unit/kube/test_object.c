@@ -70,7 +70,7 @@ static void test_apply_sends_one_patch_and_says_what_came_of_it(void **state)
 	assert_int_equal(waited.outcome, KUBE_CHANGED);
 	apply(&(struct kube_apply) { .id = config_map }, &waited);
 	assert_int_equal(waited.outcome, KUBE_LATER);
-	assert_string_equal(waited.text, "the server's answer is no Kubernetes object");
+	assert_string_equal(waited.text, "the server's answer is no Kubernetes object: check \"server\" of the kubeconfig");
 
 	auto_json *log = server_log();
 	assert_string_equal(json_string_at(json_array_get(log, 0), "path"), "/api/v1");
@@ -82,6 +82,8 @@ static void test_apply_sends_one_patch_and_says_what_came_of_it(void **state)
 	assert_int_equal(json_array_size(log), 6);
 }
 
+#define INSTALL  ": install its CustomResourceDefinition, or correct the object"
+
 static void test_a_name_becomes_a_path_or_is_refused(void **state)
 {
 	static const struct row { struct kube_id id; const char *want; } rows[] = {
@@ -91,10 +93,10 @@ static void test_a_name_becomes_a_path_or_is_refused(void **state)
 		{ { { "v1", 2 }, { "ConfigMap", 9 }, { "web", 3 }, { "..", 2 } },     "\"..\" is no name of an object"          },
 		{ { { "v1", 2 }, { "ConfigMap", 9 }, { "web", 3 }, { "a/b", 3 } },    "\"a/b\" is no name of an object"         },
 		{ { { "v1", 2 }, { "ConfigMap", 9 }, { "web", 3 }, { "a?b", 3 } },    "/api/v1/namespaces/web/configmaps/a%3Fb?" },
-		{ { { "v1", 2 }, { "Evil", 4 }, { "web", 3 }, { "x", 1 } },           "the cluster knows no kind \"Evil\" in \"v1\"" },
+		{ { { "v1", 2 }, { "Evil", 4 }, { "web", 3 }, { "x", 1 } },           "the cluster knows no kind \"Evil\" in \"v1\"" INSTALL },
 		{ { { "../v1", 5 }, { "ConfigMap", 9 }, { "web", 3 }, { "x", 1 } },   "\"../v1\" is no apiVersion"              },
 		{ { { "v1", 2 }, { "Config/Map", 10 }, { "web", 3 }, { "x", 1 } },    "\"Config/Map\" is no kind"               },
-		{ { { "no.such/v1", 10 }, { "Thing", 5 }, { "web", 3 }, { "x", 1 } }, "the cluster knows no kind \"Thing\" in \"no.such/v1\"" },
+		{ { { "no.such/v1", 10 }, { "Thing", 5 }, { "web", 3 }, { "x", 1 } }, "the cluster knows no kind \"Thing\" in \"no.such/v1\"" INSTALL },
 	};
 
 	(void) state;
