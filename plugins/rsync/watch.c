@@ -13,7 +13,8 @@ enum {
 	LOOK_MS = 500,                  /* for new clusters and kinds                           */
 	RIGHT_MS = 1500,                /* how often the right to watch is prolonged            */
 	LEASE_MS = 5000,
-	CHECK_S = 30,                   /* is the cluster still there?                          */
+	CHECK_S = 30,                   /* is the cluster still there, and reached as before?   */
+	CHECK_LOST_S = 2,
 	GATHER_MS = 15,                 /* least time between two batches                       */
 	CALL_S = 30,
 };
@@ -108,23 +109,27 @@ static void look(struct watcher *self, emco_call *call)
 
 /* -- the right to watch -- */
 
-/* A cluster without a kubeconfig is nothing to watch. */
+/* A cluster without a kubeconfig is nothing to watch; one with another kubeconfig may be another cluster. */
 static void spot_check(struct watcher *self, emco_call *call, struct spot *spot)
 {
+	const int64_t       check_s = spot->was_lost ? CHECK_LOST_S : CHECK_S;
 	emco_cluster_access access;
 	emco_status         status;
 
-	if (spot->checked_ns != 0 && now_ns() - spot->checked_ns < (int64_t) CHECK_S * 1000 * NS_PER_MS)
+	if (spot->checked_ns != 0 && now_ns() - spot->checked_ns < check_s * 1000 * NS_PER_MS)
 		return;
 	status = self->o.clusters->access(call, str_of(spot->name), EMCO_STR("0"), EMCO_STR("default"), &access);
 	if (status != EMCO_OK && status != EMCO_E_NOT_FOUND)
 		return;
 	spot->checked_ns = now_ns();
 	spot->is_kube = status == EMCO_OK && access.kubeconfig.len > 0;
+
+	const struct view   kubeconfig = { spot->is_kube ? access.kubeconfig.ptr : "", spot->is_kube ? access.kubeconfig.len : 0 };
+	const struct digest digest = digest_of(kubeconfig);
 	if (spot->is_kube && spot->cluster == NULL && spot->is_mine)
-		spot_open(spot, self->o.kube, (struct view) { access.kubeconfig.ptr, access.kubeconfig.len });
-	if (!spot->is_kube)
-		spot_close(spot);
+		spot_open(spot, self->o.kube, kubeconfig);
+	else if (!spot->is_kube || !digest_equal(&digest, &spot->kubeconfig))
+		spot_close(spot);                /* opened again with the next right to watch */
 }
 
 static emco_status mine_take(void *data, emco_str cluster)

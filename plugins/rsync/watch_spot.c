@@ -36,7 +36,7 @@ struct spot_kind {
 	unsigned           round;
 	bool               is_synced, is_lost;
 	int64_t            lost_ns;
-	char               why[256];
+	char               why[WHY_SIZE];
 };
 
 /* -- what is there -- */
@@ -496,6 +496,7 @@ void spot_open(struct spot *spot, struct kube *kube, struct view kubeconfig)
 		spot->cluster = NULL;
 		return;
 	}
+	spot->kubeconfig = digest_of(kubeconfig);
 	spot->session = random_below(INT64_MAX) + 1;
 	spot->was_whole = spot->was_lost = false;
 	spot_open_kinds(spot);

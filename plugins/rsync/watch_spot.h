@@ -8,6 +8,10 @@
 
 #include "plugins/rsync/sighting.h"
 
+#include "lib/base/digest.h"
+
+enum { WHY_SIZE = 420 };
+
 struct spot_row {
 	int32_t     state;               /* EMCO_SEEN_...                                              */
 	uint32_t    flags;
@@ -23,11 +27,12 @@ struct spot {
 	size_t               kind_count;
 	json_t              *sets;       /* digests whose kinds are known                              */
 	struct kube_cluster *cluster;    /* NULL: not watched by this process                          */
+	struct digest        kubeconfig; /* that it is watched with                                    */
 	uint64_t             session;
 	int64_t              checked_ns; /* 0: never                                                   */
 	bool                 is_kube, is_mine, is_told_mine;
 	bool                 was_whole, was_lost;         /* told                                      */
-	char                 why[256];
+	char                 why[WHY_SIZE];
 	struct spot_row     *rows;
 	size_t               row_count, row_room;
 };
