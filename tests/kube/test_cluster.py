@@ -47,7 +47,8 @@ def cluster(folder):
 @pytest.fixture
 def controllers(cluster):
     if not cluster.has_controllers:
-        pytest.skip("KUBEBUILDER_ASSETS holds no kube-controller-manager")
+        pytest.fail("there is no kube-controller-manager beside kube-apiserver: put one into the folder that KUBEBUILDER_ASSETS "
+                    f"names ({os.environ.get('KUBEBUILDER_ASSETS', 'not set')}), or unset it, and scripts/fetch-kube makes one")
 
 
 def available(cluster, name, count):
