@@ -240,3 +240,17 @@ class Scene:
         answer = self.api.post(f"{self.dig}/instantiate")
         assert answer.status_code == 202, f"{answer.status_code} {answer.text}"
         return self.wait("Instantiated") if wait else None
+
+
+class KubeScene(Scene):
+    """Clusters with a kubeconfig; a cloud of level 0 puts objects into the namespace "default"."""
+
+    def onboard(self, kubeconfigs, labels=("edge",)):
+        self.api.make("cluster-providers", named(self.provider))
+        for cluster, content in kubeconfigs.items():
+            self.remotes[cluster] = None
+            answer = self.api.upload(f"cluster-providers/{self.provider}/clusters", named(cluster), content)
+            assert answer.status_code == 201, answer.text
+            for label in labels:
+                self.api.make(f"cluster-providers/{self.provider}/clusters/{cluster}/labels", {"clusterLabel": label})
+        return self

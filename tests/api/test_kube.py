@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
-from emco import Scene, chart, named, profile  # noqa: E402
+from emco import KubeScene, chart, profile  # noqa: E402
 from kube import ApiError, KubeClient  # noqa: E402
 
 CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
@@ -95,20 +95,6 @@ def kube(kubeconfig):
     client = KubeClient(kubeconfig)
     yield client
     client.close()
-
-
-class KubeScene(Scene):
-    """Clusters with a kubeconfig; a cloud of level 0 puts objects into the namespace "default"."""
-
-    def onboard(self, kubeconfigs, labels=("edge",)):
-        self.api.make("cluster-providers", named(self.provider))
-        for cluster, content in kubeconfigs.items():
-            self.remotes[cluster] = None
-            answer = self.api.upload(f"cluster-providers/{self.provider}/clusters", named(cluster), content)
-            assert answer.status_code == 201, answer.text
-            for label in labels:
-                self.api.make(f"cluster-providers/{self.provider}/clusters/{cluster}/labels", {"clusterLabel": label})
-        return self
 
 
 @pytest.fixture
