@@ -12,7 +12,7 @@ static const char *const life_names[LIFE_COUNT] = {
 
 static const char *const event_names[ON_COUNT] = {
 	[ON_APPROVE] = "approve", [ON_INSTANTIATE] = "instantiate", [ON_UPDATE] = "update", [ON_TERMINATE] = "terminate",
-	[ON_REPLACE] = "replace", [ON_DELETE] = "delete",
+	[ON_STOP] = "stop", [ON_REPLACE] = "replace", [ON_DELETE] = "delete",
 };
 
 static const char *const outcome_names[OUTCOME_COUNT] = {
@@ -101,13 +101,17 @@ enum outcome outcome_of(const char *state, const struct unit_status *units, size
 		return OUTCOME_NONE;
 	switch (life) {
 	case LIFE_INSTANTIATED:
-	case LIFE_INSTANTIATE_STOPPED:
 		if (is_replaced)
 			return worst(units, count, true, OUTCOME_UPDATING, OUTCOME_UPDATED, OUTCOME_UPDATE_FAILED);
 		return worst(units, count, false, OUTCOME_INSTANTIATING, OUTCOME_INSTANTIATED, OUTCOME_INSTANTIATE_FAILED);
 	case LIFE_TERMINATED:
-	case LIFE_TERMINATE_STOPPED:
 		return worst(units, count, true, OUTCOME_TERMINATING, OUTCOME_TERMINATED, OUTCOME_TERMINATE_FAILED);
+	case LIFE_INSTANTIATE_STOPPED:           /* nobody goes on: what was not done has failed */
+		if (is_replaced)
+			return worst(units, count, true, OUTCOME_UPDATE_FAILED, OUTCOME_UPDATED, OUTCOME_UPDATE_FAILED);
+		return worst(units, count, false, OUTCOME_INSTANTIATE_FAILED, OUTCOME_INSTANTIATED, OUTCOME_INSTANTIATE_FAILED);
+	case LIFE_TERMINATE_STOPPED:
+		return worst(units, count, true, OUTCOME_TERMINATE_FAILED, OUTCOME_TERMINATED, OUTCOME_TERMINATE_FAILED);
 	case LIFE_UPDATED:
 		return OUTCOME_UPDATED;
 	default:
@@ -137,58 +141,68 @@ static const char not_instantiated[] = "is not instantiated";
 static const char cannot_approve[]  = "is stopped and cannot be approved";
 static const char must_be_created[] = "is not in state Created, and can no longer be replaced";
 static const char must_terminate[]  = "must be terminated before it can be deleted";
+static const char not_approved[]    = "has not been approved, and there is nothing to stop";
+static const char stopped_before[]  = "has been stopped already";
+static const char nothing_to_stop[] = "is not instantiated, and there is nothing to stop";
 static const char moved_away[]      = "has moved to another deployment intent group, and must be Approved first";
 
 const struct edge life_edges[] = {
-	/* from                     on               to                  why                                                */
-	{ LIFE_CREATED,             ON_APPROVE,      LIFE_APPROVED,      "allowed to be instantiated"                       },
-	{ LIFE_CREATED,             ON_INSTANTIATE,  LIFE_NONE,          needs_approval                                     },
-	{ LIFE_CREATED,             ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_CREATED,             ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_CREATED,             ON_REPLACE,      LIFE_SAME,          "nothing has been decided on it yet"               },
-	{ LIFE_CREATED,             ON_DELETE,       LIFE_SAME,          "it owns nothing"                                  },
+	/* from                     on              to                        why                                                   */
+	{ LIFE_CREATED,             ON_APPROVE,     LIFE_APPROVED,            "allowed to be instantiated"                         },
+	{ LIFE_CREATED,             ON_INSTANTIATE, LIFE_NONE,                needs_approval                                       },
+	{ LIFE_CREATED,             ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_CREATED,             ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_CREATED,             ON_STOP,        LIFE_NONE,                not_approved                                         },
+	{ LIFE_CREATED,             ON_REPLACE,     LIFE_SAME,                "nothing has been decided on it yet"                 },
+	{ LIFE_CREATED,             ON_DELETE,      LIFE_SAME,                "it owns nothing"                                    },
 
-	{ LIFE_APPROVED,            ON_APPROVE,      LIFE_SAME,          "once is enough"                                   },
-	{ LIFE_APPROVED,            ON_INSTANTIATE,  LIFE_INSTANTIATED,  "render, place, run the controllers, move units"   },
-	{ LIFE_APPROVED,            ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_APPROVED,            ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_APPROVED,            ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_APPROVED,            ON_DELETE,       LIFE_SAME,          "unless units of an earlier life are left"         },
+	{ LIFE_APPROVED,            ON_APPROVE,     LIFE_SAME,                "once is enough"                                     },
+	{ LIFE_APPROVED,            ON_INSTANTIATE, LIFE_INSTANTIATED,        "render, place, run the controllers, move units"     },
+	{ LIFE_APPROVED,            ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_APPROVED,            ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_APPROVED,            ON_STOP,        LIFE_NONE,                nothing_to_stop                                      },
+	{ LIFE_APPROVED,            ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_APPROVED,            ON_DELETE,      LIFE_SAME,                "unless units of an earlier life are left"           },
 
-	{ LIFE_INSTANTIATED,        ON_APPROVE,      LIFE_NONE,          is_instantiated                                    },
-	{ LIFE_INSTANTIATED,        ON_INSTANTIATE,  LIFE_NONE,          is_instantiated                                    },
-	{ LIFE_INSTANTIATED,        ON_UPDATE,       LIFE_INSTANTIATED,  "a new context; what is equal moves nothing"       },
-	{ LIFE_INSTANTIATED,        ON_TERMINATE,    LIFE_TERMINATED,    "controllers are told to let go, units are emptied" },
-	{ LIFE_INSTANTIATED,        ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_INSTANTIATED,        ON_DELETE,       LIFE_NONE,          must_terminate                                     },
+	{ LIFE_INSTANTIATED,        ON_APPROVE,     LIFE_NONE,                is_instantiated                                      },
+	{ LIFE_INSTANTIATED,        ON_INSTANTIATE, LIFE_NONE,                is_instantiated                                      },
+	{ LIFE_INSTANTIATED,        ON_UPDATE,      LIFE_INSTANTIATED,        "a new context; what is equal moves nothing"         },
+	{ LIFE_INSTANTIATED,        ON_TERMINATE,   LIFE_TERMINATED,          "controllers are told to let go, units are emptied"  },
+	{ LIFE_INSTANTIATED,        ON_STOP,        LIFE_INSTANTIATE_STOPPED, "what is not done yet is set aside"                  },
+	{ LIFE_INSTANTIATED,        ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_INSTANTIATED,        ON_DELETE,      LIFE_NONE,                must_terminate                                       },
 
-	{ LIFE_TERMINATED,          ON_APPROVE,      LIFE_APPROVED,      "another life begins"                              },
-	{ LIFE_TERMINATED,          ON_INSTANTIATE,  LIFE_INSTANTIATED,  "without another approval, as in EMCO"             },
-	{ LIFE_TERMINATED,          ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_TERMINATED,          ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_TERMINATED,          ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_TERMINATED,          ON_DELETE,       LIFE_SAME,          "once every unit is empty"                         },
+	{ LIFE_TERMINATED,          ON_APPROVE,     LIFE_APPROVED,            "another life begins"                                },
+	{ LIFE_TERMINATED,          ON_INSTANTIATE, LIFE_INSTANTIATED,        "without another approval, as in EMCO"               },
+	{ LIFE_TERMINATED,          ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_TERMINATED,          ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_TERMINATED,          ON_STOP,        LIFE_TERMINATE_STOPPED,   "what is not done yet is set aside"                  },
+	{ LIFE_TERMINATED,          ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_TERMINATED,          ON_DELETE,      LIFE_SAME,                "once every unit is empty"                           },
 
-	{ LIFE_INSTANTIATE_STOPPED, ON_APPROVE,      LIFE_NONE,          cannot_approve                                     },
-	{ LIFE_INSTANTIATE_STOPPED, ON_INSTANTIATE,  LIFE_NONE,          is_stopped                                         },
-	{ LIFE_INSTANTIATE_STOPPED, ON_UPDATE,       LIFE_INSTANTIATED,  "moving desired ends the stop"                     },
-	{ LIFE_INSTANTIATE_STOPPED, ON_TERMINATE,    LIFE_TERMINATED,    "moving desired ends the stop"                     },
-	{ LIFE_INSTANTIATE_STOPPED, ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_INSTANTIATE_STOPPED, ON_DELETE,       LIFE_NONE,          must_terminate                                     },
+	{ LIFE_INSTANTIATE_STOPPED, ON_APPROVE,     LIFE_NONE,                cannot_approve                                       },
+	{ LIFE_INSTANTIATE_STOPPED, ON_INSTANTIATE, LIFE_NONE,                is_stopped                                           },
+	{ LIFE_INSTANTIATE_STOPPED, ON_UPDATE,      LIFE_INSTANTIATED,        "moving desired ends the stop"                       },
+	{ LIFE_INSTANTIATE_STOPPED, ON_TERMINATE,   LIFE_TERMINATED,          "moving desired ends the stop"                       },
+	{ LIFE_INSTANTIATE_STOPPED, ON_STOP,        LIFE_NONE,                stopped_before                                       },
+	{ LIFE_INSTANTIATE_STOPPED, ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_INSTANTIATE_STOPPED, ON_DELETE,      LIFE_NONE,                must_terminate                                       },
 
-	{ LIFE_TERMINATE_STOPPED,   ON_APPROVE,      LIFE_NONE,          cannot_approve                                     },
-	{ LIFE_TERMINATE_STOPPED,   ON_INSTANTIATE,  LIFE_INSTANTIATED,  "moving desired ends the stop"                     },
-	{ LIFE_TERMINATE_STOPPED,   ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_TERMINATE_STOPPED,   ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_TERMINATE_STOPPED,   ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_TERMINATE_STOPPED,   ON_DELETE,       LIFE_SAME,          "once every unit is empty"                         },
+	{ LIFE_TERMINATE_STOPPED,   ON_APPROVE,     LIFE_NONE,                cannot_approve                                       },
+	{ LIFE_TERMINATE_STOPPED,   ON_INSTANTIATE, LIFE_INSTANTIATED,        "moving desired ends the stop"                       },
+	{ LIFE_TERMINATE_STOPPED,   ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_TERMINATE_STOPPED,   ON_TERMINATE,   LIFE_TERMINATED,          "moving desired ends the stop"                       },
+	{ LIFE_TERMINATE_STOPPED,   ON_STOP,        LIFE_NONE,                stopped_before                                       },
+	{ LIFE_TERMINATE_STOPPED,   ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_TERMINATE_STOPPED,   ON_DELETE,      LIFE_SAME,                "once every unit is empty"                           },
 
-	{ LIFE_UPDATED,             ON_APPROVE,      LIFE_APPROVED,      "its units went with a migration: another life"    },
-	{ LIFE_UPDATED,             ON_INSTANTIATE,  LIFE_NONE,          moved_away                                         },
-	{ LIFE_UPDATED,             ON_UPDATE,       LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_UPDATED,             ON_TERMINATE,    LIFE_NONE,          not_instantiated                                   },
-	{ LIFE_UPDATED,             ON_REPLACE,      LIFE_NONE,          must_be_created                                    },
-	{ LIFE_UPDATED,             ON_DELETE,       LIFE_SAME,          "its units went with a migration"                  },
+	{ LIFE_UPDATED,             ON_APPROVE,     LIFE_APPROVED,            "its units went with a migration: another life"      },
+	{ LIFE_UPDATED,             ON_INSTANTIATE, LIFE_NONE,                moved_away                                           },
+	{ LIFE_UPDATED,             ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_UPDATED,             ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_UPDATED,             ON_STOP,        LIFE_NONE,                nothing_to_stop                                      },
+	{ LIFE_UPDATED,             ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
+	{ LIFE_UPDATED,             ON_DELETE,      LIFE_SAME,                "its units went with a migration"                    },
 };
 const size_t life_edge_count = ARRAY_LEN(life_edges);
 

@@ -45,6 +45,9 @@ enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view pat
 enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                             struct error *err);
 
+/* Set aside what is not done yet, until the next operation.  ST_CONFLICT also when everything is done. */
+enum status MUST_CHECK deployment_stop(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+
 /* May the resource be replaced or deleted in its present state?  ST_CONFLICT: no.  In the caller's transaction. */
 enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
 
@@ -55,6 +58,15 @@ enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view pat
 enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                        struct error *err);
 enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
+
+/* -- clusters -- */
+
+/*
+ * A cluster that is gone for good: forget what is on it, and append a report, JSON, of what stays behind.  ST_CONFLICT: it
+ * answers, and is_forced is not set.  ST_NOT_FOUND.
+ */
+enum status MUST_CHECK cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns,
+                                       struct buf *reply, struct error *err);
 
 /* -- status -- */
 

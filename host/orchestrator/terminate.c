@@ -1,5 +1,5 @@
 /*
- * terminate.c - the other steps of a deployment's life: approve, terminate, and whether it may be changed or deleted.
+ * terminate.c - the other steps of a deployment's life: approve, stop, terminate, and whether it may be changed or deleted.
  */
 #include "host/orchestrator/deployment.h"
 #include "host/orchestrator/lifecycle.h"
@@ -8,6 +8,8 @@
 #include "lib/base/log.h"
 
 #include <inttypes.h>
+
+enum { UNITS_MAX = 256 << 20 };
 
 static struct view name_of(struct view path)
 {
@@ -123,11 +125,55 @@ enum status deployment_approve(struct orchestrator *o, struct view path, int64_t
 	return db_transaction(o->store->pool, deadline_ns, approve, &path, err);
 }
 
+/* -- stop -------------------------------------------------------------------------------------------------------- */
+
+static enum status check_busy(struct db *db, int64_t id, const struct action *last, struct view name, struct error *err)
+{
+	auto_arena          arena = ARENA(UNITS_MAX);
+	struct unit_status *units;
+	size_t              count;
+	enum status         st = unit_list(db, id, &arena, &units, &count, err);
+
+	if (st != ST_OK)
+		return st;
+	const enum outcome outcome = outcome_of(last->state, units, count, false);
+	if (outcome == OUTCOME_INSTANTIATING || outcome == OUTCOME_TERMINATING || outcome == OUTCOME_INSTANTIATE_FAILED ||
+	    outcome == OUTCOME_TERMINATE_FAILED)
+		return ST_OK;
+	return fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" is %s, and there is nothing to stop", (int) name.len,
+	            name.ptr, outcome_name(outcome));
+}
+
+/* Whoever works on a unit finds its lease gone before the next object that it would send. */
+static enum status stop(struct db *db, void *data, struct error *err)
+{
+	const struct view *path = data;
+	const struct view  name = name_of(*path);
+	struct action      action;
+	enum life          to;
+	int64_t            id;
+	enum status        st;
+
+	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = action_last(db, id, &action, err)) != ST_OK ||
+	    (st = life_check(action.state, ON_STOP, name, &to, err)) != ST_OK ||
+	    (st = check_busy(db, id, &action, name, err)) != ST_OK || (st = unit_stop(db, id, err)) != ST_OK)
+		return st;
+	snprintf(action.state, sizeof action.state, "%s", life_name(to));
+	action.revision = 0;
+	action.at_ms = 0;
+	return action_add(db, id, &action, err);
+}
+
+enum status deployment_stop(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+{
+	return db_transaction(o->store->pool, deadline_ns, stop, &path, err);
+}
+
 /* -- change and delete ------------------------------------------------------------------------------------------- */
 
 static enum status check_empty(struct db *db, int64_t id, struct view name, struct error *err)
 {
-	auto_arena          arena = ARENA(256 << 20);
+	auto_arena          arena = ARENA(UNITS_MAX);
 	struct unit_status *units;
 	size_t              count;
 

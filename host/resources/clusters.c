@@ -202,6 +202,19 @@ static enum status value_of_key(struct ask *ask, struct error *err)
 	return st == ST_OK ? buf_add_text(ask->reply, "}", err) : st;
 }
 
+/* -- verbs ----------------------------------------------------------------------------------------------------------- */
+
+static enum status abandon(struct ask *ask, struct error *err)
+{
+	const struct ask_parameter *force = ask_find(ask, "force");
+
+	if (force != NULL && !view_is(force->value, "true") && !view_is(force->value, "false"))
+		return fail(err, ST_INVALID, "parameter \"force\": expected \"true\" or \"false\", got \"%.*s\"",
+		            (int) force->value.len, force->value.ptr);
+	return cluster_abandon(ask->orchestrator, ask->path, force != NULL && view_is(force->value, "true"), ask->deadline_ns,
+	                       ask->reply, err);
+}
+
 /* -- tables ---------------------------------------------------------------------------------------------------------- */
 
 static const emco_file kubeconfig_file[] = {
@@ -245,6 +258,10 @@ static const emco_resource_type types[] = {
 	},
 };
 
+static const struct verb verbs[] = {
+	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it." },
+};
+
 static const struct look looks[] = {
 	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels." },
 	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label." },
@@ -253,5 +270,6 @@ static const struct look looks[] = {
 };
 
 const struct family clusters_family = {
-	.types = types, .type_count = ARRAY_LEN(types), .looks = looks, .look_count = ARRAY_LEN(looks),
+	.types = types, .type_count = ARRAY_LEN(types), .verbs = verbs, .verb_count = ARRAY_LEN(verbs),
+	.looks = looks, .look_count = ARRAY_LEN(looks),
 };

@@ -38,6 +38,11 @@ static enum status terminate(struct ask *ask, struct error *err)
 	return deployment_terminate(ask->orchestrator, ask->path, ask->deadline_ns, err);
 }
 
+static enum status stop(struct ask *ask, struct error *err)
+{
+	return deployment_stop(ask->orchestrator, ask->path, ask->deadline_ns, err);
+}
+
 static enum status update(struct ask *ask, struct error *err)
 {
 	struct operation_reply reply;
@@ -146,6 +151,7 @@ static const struct verb verbs[] = {
 	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy." },
 	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision." },
 	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters." },
+	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet." },
 };
 
 static const struct look looks[] = {

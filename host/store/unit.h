@@ -123,6 +123,14 @@ enum status MUST_CHECK unit_retry_cluster(struct db *db, struct view cluster, st
 /* Give all units of an owner to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
 enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
 
+/*
+ * A cluster that is gone.  Answers: it is seen now, or answered the last who asked.  Abandon: forget what may be there;
+ * the units as they were before, in order of owner and app, live in arena.
+ */
+enum status MUST_CHECK unit_cluster_answers(struct db *db, struct view cluster, bool *ret_answers, struct error *err);
+enum status MUST_CHECK unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,
+                                    size_t *ret_count, struct error *err);
+
 /* Forget the units of an owner that are empty on both sides; ST_CONFLICT when one is not. */
 enum status MUST_CHECK unit_forget(struct db *db, int64_t owner, struct error *err);
 

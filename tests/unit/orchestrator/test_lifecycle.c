@@ -41,6 +41,12 @@ static const struct { const char *state; enum life_event on; enum status want; c
 	{ "Instantiated", ON_DELETE,      ST_CONFLICT, "must be terminated"         },
 	{ "Terminated",   ON_TERMINATE,   ST_CONFLICT, "is not instantiated"        },
 	{ "Terminated",   ON_INSTANTIATE, ST_OK,       ""                           },
+	{ "Created",      ON_STOP,        ST_CONFLICT, "has not been approved"      },
+	{ "Approved",     ON_STOP,        ST_CONFLICT, "nothing to stop"            },
+	{ "Instantiated", ON_STOP,        ST_OK,       ""                           },
+	{ "Terminated",   ON_STOP,        ST_OK,       ""                           },
+	{ "TerminateStopped", ON_STOP,    ST_CONFLICT, "has been stopped already"   },
+	{ "TerminateStopped", ON_TERMINATE, ST_OK,     ""                           },
 	{ "Sleeping",     ON_APPROVE,     ST_INTERNAL, "unknown state \"Sleeping\"" },
 };
 

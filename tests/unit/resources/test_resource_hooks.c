@@ -83,11 +83,20 @@ enum status resource_list_parents(struct db *db, struct view type, struct view n
 	{ (void) o, (void) path, (void) q, (void) deadline_ns, (void) reply; return (fail)(err, ST_INTERNAL, "not expected"); }
 UNUSED_OPERATION(deployment_approve)
 UNUSED_OPERATION(deployment_terminate)
+UNUSED_OPERATION(deployment_stop)
 UNUSED_OPERATION(cloud_instantiate)
 UNUSED_OPERATION(cloud_terminate)
 UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
+
+enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
+                            struct error *err)
+{
+	(void) o, (void) path, (void) is_forced, (void) deadline_ns, (void) reply;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 UNUSED_STATUS(cloud_status)
 
 /* -- calling a hook -------------------------------------------------------------------------------------------------- */

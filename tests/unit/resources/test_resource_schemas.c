@@ -365,7 +365,8 @@ static void test_every_verb_and_view_belongs_to_a_type(void **state)
 		for (size_t k = 0; k < family[i].verb_count; k++) {
 			const struct verb *verb = &family[i].verbs[k];
 			assert_non_null(types_find(types, view_of(verb->type)));
-			assert_true(verb->handler != NULL && verb->summary != NULL && verb->success == 202);
+			assert_true(verb->handler != NULL && verb->summary != NULL);
+			assert_true(verb->success == 200 || verb->success == 202);
 		}
 		for (size_t k = 0; k < family[i].look_count; k++) {
 			const struct look *look = &family[i].looks[k];

@@ -141,11 +141,21 @@ static struct status_query query_seen;
 	{ (void) db, (void) path, (void) is_delete, (void) err; return ST_OK; }
 OPERATION(deployment_approve)
 OPERATION(deployment_terminate)
+OPERATION(deployment_stop)
 OPERATION(cloud_instantiate)
 OPERATION(cloud_terminate)
 REPLY(deployment_instantiate)
 REPLY(deployment_update)
 STATUS(deployment_status)
+
+enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
+                            struct error *err)
+{
+	(void) o, (void) path, (void) is_forced, (void) deadline_ns;
+	done = "cluster_abandon";
+	return buf_add_text(reply, "{}", err);
+}
+
 STATUS(cloud_status)
 CHECK(deployment_check_change)
 CHECK(cloud_check_change)
@@ -322,6 +332,8 @@ static void test_every_verb_does_what_it_is_called(void **state)
 		{ "deploymentIntentGroup", "instantiate", "deployment_instantiate", ""   },
 		{ "deploymentIntentGroup", "update",      "deployment_update",      "42" },
 		{ "deploymentIntentGroup", "terminate",   "deployment_terminate",   ""   },
+		{ "deploymentIntentGroup", "stop",        "deployment_stop",        ""   },
+		{ "cluster",               "abandon",     "cluster_abandon",        "{}" },
 		{ "logicalCloud",          "instantiate", "cloud_instantiate",      ""   },
 		{ "logicalCloud",          "terminate",   "cloud_terminate",        ""   },
 	};

@@ -1,0 +1,61 @@
+/*
+ * unit_abandon.c - a cluster that is gone for good: what emcod believes to be there is forgotten.
+ *
+ * Units that want nothing are done by that.  Those that want something begin from nothing, should the cluster come back
+ * or another take its name.  Whoever works on one of them loses the lease.
+ */
+#include "host/store/db_priv.h"
+#include "host/store/unit_priv.h"
+
+/* Is it seen, or did it answer the last who asked?  Then it is not gone. */
+static const struct query answers_query = { "unit_cluster_answers",
+	"SELECT CASE WHEN w.cluster IS NULL OR w.seen_at IS NULL"
+	" THEN coalesce((SELECT max(u.reachable) FROM unit u WHERE u.cluster = $1), -1) = 1"
+	" ELSE NOT w.is_lost AND w.until > statement_timestamp() - " SQL_STALE " END"
+	" FROM (SELECT 1) AS one LEFT JOIN cluster_watch w ON w.cluster = $1" };
+
+static const struct query abandon_query = { "unit_abandon",
+	"WITH old AS MATERIALIZED (SELECT * FROM unit WHERE cluster = $1 AND (applied IS NOT NULL OR tried <> '{}')"
+	" ORDER BY id FOR UPDATE),"
+	"unseen AS (DELETE FROM unit_seen s USING old WHERE s.unit = old.id),"
+	"unknown AS (DELETE FROM unit_object o USING old WHERE o.unit = old.id),"
+	"now AS (UPDATE unit u SET applied = NULL, tried = '{}', label = 0, is_unsure = false, lease = NULL, lease_host = NULL,"
+	" attempts = 0, is_failed = false, error = '', reachable = -1, ready_count = 0, not_ready_count = 0, member_count = 0,"
+	" pending = CASE WHEN u.is_wanted THEN coalesce((SELECT size FROM resource_set WHERE digest = u.set), 0) ELSE 0 END,"
+	" applied_count = 0, failed_count = 0, retrying_count = 0, deleted_count = 0,"
+	" due_at = CASE WHEN u.is_wanted AND NOT u.is_stopped THEN statement_timestamp() END"
+	" FROM old WHERE u.id = old.id)"
+	" SELECT " SQL_UNIT_ROW("old") " FROM old JOIN resource r ON r.id = old.owner LEFT JOIN app_context x ON x.id = old.context"
+	" ORDER BY r.path, old.app" };
+
+enum status unit_cluster_answers(struct db *db, struct view cluster, bool *ret_answers, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	const enum status st = db_query(db, &answers_query, PARAMS(P_TEXT(cluster)), EXPECT_ROW, &rows, err);
+	if (st == ST_OK)
+		*ret_answers = rows_bool(rows, 0, 0);
+	return st;
+}
+
+enum status unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,
+                         size_t *ret_count, struct error *err)
+{
+	struct rows *rows = NULL;
+	enum status  st = db_query(db, &abandon_query, PARAMS(P_TEXT(cluster)), EXPECT_ROWS, &rows, err);
+
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	const size_t     count = rows_count(rows);
+	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
+	if (units == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		units[i] = unit_row_of(rows, i, 0);
+	*ret_units = units;
+	*ret_count = count;
+	return ST_OK;
+}
