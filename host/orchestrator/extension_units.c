@@ -137,6 +137,7 @@ static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, 
 		.status_context = { id, strlen(id) },
 		.event = view_to_abi(row->event),
 		.unsure = row->is_unsure,
+		.begun = row->is_begun,
 	};
 
 	enum status st = meta_to_abi(arena, row->meta, &claimed->abi, err);

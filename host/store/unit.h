@@ -27,6 +27,7 @@ struct unit_row {
 	int64_t     label;              /* status context under which applied was applied        */
 	const struct digest *tried;     /* desired sets that were begun since applied was true, this one included: */
 	size_t      tried_count;        /* their objects may be there, and must go unless they are desired         */
+	bool        is_begun;           /* the desired set was among them before this claim                        */
 	bool        is_unsure;          /* something of applied may be missing or changed on the cluster           */
 };
 

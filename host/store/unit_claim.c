@@ -33,14 +33,14 @@ static const struct query claim_query = { "unit_claim",
 	" UNION ALL "
 	"SELECT n.owner, " SQL_IS_TURN("n") " FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
 	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
-	"mine AS MATERIALIZED (SELECT id FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
+	"mine AS MATERIALIZED (SELECT id, is_wanted AND set = ANY (tried) AS is_begun FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
 	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
 	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
-	" FROM mine WHERE u.id = mine.id RETURNING u.*)"
-	" SELECT " SQL_UNIT_ROW("c") " FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
+	" FROM mine WHERE u.id = mine.id RETURNING u.*, mine.is_begun)"
+	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
 static const struct query sweep_query = { "unit_sweep",
@@ -109,8 +109,10 @@ static enum status claim_after(struct db *db, const struct claim *claim, int64_t
 	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
 	if (units == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		units[i] = unit_row_of(rows, i, claim->token);
+		units[i].is_begun = rows_bool(rows, i, 17);
+	}
 	*ret_units = units;
 	*ret_count = count;
 	return ST_OK;

@@ -65,18 +65,33 @@ static bool is_there(const struct work *work, const struct past *past, const str
 
 /* -- what goes out -- */
 
+/* An earlier try whose end nobody knows may have made it, and controllers may have set something in it since. */
+static bool may_be_ours(const struct work *work, const struct past *past, const struct object *object)
+{
+	const emco_unit *unit = work->job->unit;
+
+	if (EMCO_HAS_MEMBER(unit, begun) && unit->begun != 0)
+		return true;
+	for (size_t i = 0; i < past->tried_count; i++)
+		if (object_find(past->tried[i], object->name) != NULL)
+			return true;
+	return false;
+}
+
 static void items_add(struct work *work, const struct past *past, const struct object *object)
 {
+	const bool is_known = object_find(past->applied, object->name) != NULL;
+	const bool is_unclear = !is_known && may_be_ours(work, past, object);
+
 	for (size_t i = 0; i < object->piece_count; i++) {
 		const struct piece *piece = &object->pieces[i];
-		const bool          is_known = object_find(past->applied, object->name) != NULL;
 
 		work->has_crd = work->has_crd || piece->wave == WAVE_CRD;
 		work->has_namespace = work->has_namespace || piece->wave == WAVE_NAMESPACE;
 		work->items[work->item_count++] = (struct item) {
 			.work = work, .object = object, .piece = piece, .text = piece->text, .is_known = is_known,
 			.is_forced = is_known && !piece->has_ignored,
-			.action = piece->has_template && !is_known ? ACTION_LOOK : ACTION_APPLY,
+			.action = is_unclear || (piece->has_template && !is_known) ? ACTION_LOOK : ACTION_APPLY,
 		};
 	}
 }

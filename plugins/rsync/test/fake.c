@@ -130,6 +130,7 @@ static void tried_give(emco_call *call, struct fake_unit *from, emco_unit *unit)
 		while (count < FAKE_TRIED_MAX && from->tried[count][0] != '\0' && strcmp(from->tried[count], from->desired) != 0)
 			count++;
 		must(count < FAKE_TRIED_MAX);
+		unit->begun = from->tried[count][0] != '\0';
 		snprintf(from->tried[count], sizeof from->tried[count], "%s", from->desired);
 	}
 	for (count = 0; count < FAKE_TRIED_MAX && from->tried[count][0] != '\0'; count++)

@@ -245,6 +245,22 @@ static void test_a_set_that_was_only_tried_is_put_right(void **state)
 	assert_string_equal(at(IN_NS1("configmaps/w"), ""), "");
 }
 
+/* As a service account gets its secrets: a controller sets something in an object of which we do not know that we made it. */
+static void test_what_a_try_without_an_end_has_made_is_ours(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "," DEPLOYMENT("i", "") "]");
+	do_steer("fault", "{\"path\":\"deployments\",\"code\":500,\"message\":\"no luck\",\"times\":9}");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	do_steer("edit", "{\"path\":\"" IN_NS1("configmaps/x") "\",\"manager\":\"controller\",\"set\":{\"secrets\":\"s\"}}");
+	do_steer("clear", "{}");
+	bring("web", "v1");
+	assert_done(unit);
+	assert_string_equal(at(IN_NS1("configmaps/x"), "secrets"), "s");
+	assert_string_equal(at(IN_NS1("configmaps/x"), "data.v"), "1");
+}
+
 static void test_a_definition_is_awaited_before_its_resources_and_stays(void **state)
 {
 	(void) state;
@@ -576,6 +592,7 @@ int main(void)
 		T(test_objects_come_with_label_and_namespace_and_go_again),
 		T(test_only_what_has_changed_is_sent_and_what_left_is_taken_away),
 		T(test_a_set_that_was_only_tried_is_put_right),
+		T(test_what_a_try_without_an_end_has_made_is_ours),
 		T(test_a_definition_is_awaited_before_its_resources_and_stays),
 		T(test_a_kind_that_nobody_serves_is_tried_again),
 		T(test_a_namespace_comes_first_and_goes_last),

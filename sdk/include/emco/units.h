@@ -33,6 +33,8 @@ typedef struct emco_unit {
 	uint64_t        tried_count;   /* may be there, and must go unless they are desired                     */
 	uint32_t        unsure;        /* 1: applied may be damaged on the cluster: send everything again       */
 	uint32_t        reserved;
+	uint32_t        begun;         /* 1: desired was begun before this claim: its objects may be there    */
+	uint32_t        reserved_2;
 } emco_unit;
 
 typedef struct emco_set_entry {

@@ -107,6 +107,7 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
 	assert_true(view_is(units[0].owner_path, "projects/a") && view_is(units[0].meta, "{\"project\":\"p\"}"));
 	assert_true(units[0].has_desired && !units[0].has_applied && units[0].tried_count == 1 && view_is(units[0].event, "instantiate"));
+	assert_false(units[0].is_begun);
 	struct unit_row *none = NULL;
 	assert_int_equal(claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
 
@@ -220,6 +221,7 @@ static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void *
 	const int64_t until_ns = deadline_in_ms(5000);
 	while (claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0)
 		assert_false(deadline_past(until_ns));
+	assert_true(!late[0].is_begun && units[0].is_begun && units[0].attempts == 0);
 	struct db *db = fixture_db(fixture);
 	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &late[0], 1000000000, &err), &err);
 	assert_ok(unit_renew(&fixture->store, db, &units[0], 1000000000, &err));
