@@ -1,6 +1,7 @@
 /* Cluster providers, their clusters, and what is known about them. */
 #include "host/resources/resources_priv.h"
 
+#include "lib/kube/config.h"
 #include "schemas.h"      /* made from schemas/ */
 
 #include <strings.h>
@@ -30,6 +31,17 @@ static enum status check_access(const emco_change *change, struct error *err)
 		return ST_OK;
 	fail_at(err, ST_INVALID, "file", "a cluster without \"gitOpsType\" needs its kubeconfig, got no part \"file\"");
 	return fail_hint(err, "Send the kubeconfig as file part \"file\" of multipart/form-data.");
+}
+
+/* Read as it is read when it is used, so that what is taken can be used. */
+static emco_status kubeconfig_is_sound(emco_call *call, emco_str content)
+{
+	struct kube_config *config = NULL;
+	struct error        err = { .code = ST_OK };
+	const enum status   st = kube_config_read(view_from_abi(content), &config, &err);
+
+	kube_config_free(config);
+	return hook_end(call, st, &err);
 }
 
 static emco_status cluster_changes(emco_call *call, emco_change *change)

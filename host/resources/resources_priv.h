@@ -30,10 +30,6 @@ enum status MUST_CHECK hook_replace(emco_call *call, emco_change *change, const 
 /* A gzip-compressed tar within archive_default_limits: charts and profile packages. */
 emco_status archive_is_sound(emco_call *call, emco_str content);
 
-/* A kubeconfig that can be used as it is: see kubeconfig.c. */
-emco_status kubeconfig_is_sound(emco_call *call, emco_str content);
-enum status MUST_CHECK kubeconfig_check(struct view content, struct error *err);
-
 enum { KUBECONFIG_MAX = 1 << 20, ARCHIVE_MAX = 64 << 20 };
 
 /* -- views -- */

@@ -251,6 +251,9 @@ static enum status read_document(struct kube_config *config, struct error *err)
 	const char   *name, *cluster, *user;
 	enum status   st = ST_OK;
 
+	if (json_string_at(config->document, "kind")[0] != '\0' && strcmp(json_string_at(config->document, "kind"), "Config") != 0)
+		return fail(err, ST_INVALID, "not a kubeconfig: expected \"kind\" \"Config\", got \"%s\"",
+		            json_string_at(config->document, "kind"));
 	if (!json_is_object(config->document) ||
 	    (json_object_get(config->document, "clusters") == NULL && json_object_get(config->document, "contexts") == NULL))
 		return fail(err, ST_INVALID, "not a kubeconfig: it has no \"clusters\" and no \"contexts\"");

@@ -45,6 +45,7 @@ static void test_what_is_wrong_is_named(void **state)
 		{ "a: [",                       ST_MALFORMED, NULL },
 		{ "{}",                         ST_INVALID,   "not a kubeconfig: it has no \"clusters\" and no \"contexts\"" },
 		{ "[]",                         ST_INVALID,   "not a kubeconfig: it has no \"clusters\" and no \"contexts\"" },
+		{ "kind: Pod\ncontexts: []",    ST_INVALID,   "not a kubeconfig: expected \"kind\" \"Config\", got \"Pod\"" },
 		{ "contexts: []",               ST_INVALID,   "kubeconfig has no \"current-context\"" },
 		{ "current-context: y\n" GOOD_CLUSTER, ST_INVALID, "kubeconfig has no context \"y\"" },
 		{ HEAD,                         ST_INVALID,   "kubeconfig has no cluster \"c\"" },
