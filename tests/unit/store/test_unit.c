@@ -1,89 +1,9 @@
 /* Units: what moves, who may work on it, and what a report changes. */
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/scene.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { LEASE_MS = 60000 };
-
-/* A context of one app on some clusters; content makes the set. */
-static int64_t context_of(struct fixture *fixture, int64_t owner, const char *content, const char *const *clusters)
-{
-	struct error         err;
-	struct context_row   context = { .owner = owner, .meta = VIEW("{\"project\":\"p\"}"), .plan = VIEW("{}") };
-	struct placement_row placements[4];
-	size_t               count = 0;
-	auto_buf             text;
-
-	buf_init(&text, 4096);
-	const struct manifest_row manifest = { digest_of(view_of(content)), view_of(content), false };
-	const struct set_entry    entries[] = {
-		{ .name = VIEW("one+ConfigMap"), .api_version = VIEW("v1"), .kind = VIEW("ConfigMap"), .namespace_ = VIEW("d"), .events = VIEW(""), .manifest = manifest.digest },
-		{ .name = VIEW("two+ConfigMap"), .api_version = VIEW("v1"), .kind = VIEW("ConfigMap"), .namespace_ = VIEW("d"), .events = VIEW(""), .manifest = manifest.digest },
-	};
-	assert_ok(set_encode(entries, 2, &text, &err));
-	const struct digest  members[] = { manifest.digest, manifest.digest };
-	const struct set_row set = { digest_of(buf_view(&text)), buf_view(&text), members, 2 };
-	for (; clusters[count] != NULL; count++)
-		placements[count] = (struct placement_row) { VIEW("web"), view_of(clusters[count]), VIEW(""), set.digest };
-	struct db *db = fixture_db(fixture);
-	assert_ok(db_begin(db, &err));
-	assert_ok(context_write(&fixture->store, db, &context, &manifest, 1, &set, 1, placements, count, &err));
-	assert_ok(db_commit(db, &err));
-	db_return(db);
-	return context.id;
-}
-
-static const char *const c1[] = { "p+c1", NULL }, *const c12[] = { "p+c1", "p+c2", NULL };
-
-static size_t claim(struct fixture *fixture, struct store *store, struct arena *arena, struct unit_row **units, int64_t lease_ms)
-{
-	struct error err;
-	size_t       count = 0;
-	int64_t      next_ns = -1;
-	struct db   *db = fixture_db(fixture);
-
-	assert_ok(unit_claim(store, db, 100, lease_ms * 1000000, arena, units, &count, &next_ns, &err));
-	assert_true(next_ns >= 0);
-	db_return(db);
-	return count;
-}
-
-static enum status report(struct fixture *fixture, const struct unit_row *unit, int kind, int64_t retry_ms,
-                          const struct object_row *objects, size_t count, struct error *err)
-{
-	struct db *db = fixture_db(fixture);
-	struct unit_outcome outcome = { .retry_after_ns = retry_ms * 1000000, .reachable = 1, .error = VIEW(""),
-	                                .objects = objects, .object_count = count };
-
-	outcome.kind = kind == UNIT_DONE ? UNIT_DONE : kind == UNIT_RETRY ? UNIT_RETRY : UNIT_FAILED;
-	enum status st = unit_report(&fixture->store, db, unit, &outcome, err);
-	db_return(db);
-	return st;
-}
-
-static void move(struct fixture *fixture, int64_t owner, int64_t context, int64_t status_context)
-{
-	struct error err;
-	struct db   *db = fixture_db(fixture);
-
-	assert_ok(unit_move(db, owner, context, status_context, context != 0 ? "instantiate" : "terminate", &err));
-	db_return(db);
-}
-
-static struct unit_status status_of(struct fixture *fixture, int64_t owner, size_t index, struct arena *arena)
-{
-	struct error        err;
-	struct unit_status *units = NULL;
-	size_t              count = 0;
-	struct db          *db = fixture_db(fixture);
-
-	assert_ok(unit_list(db, owner, arena, &units, &count, &err));
-	assert_true(index < count);
-	db_return(db);
-	return units[index];
-}
 
 static const struct object_row both[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
                                           { { "two+ConfigMap", 13 }, { "no", 2 }, OBJECT_FAILED } };
@@ -99,27 +19,27 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	const int64_t      owner = fixture_create(fixture, "projects/a");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t context = context_of(fixture, owner, "a", c12);
-	move(fixture, owner, context, context);
-	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	const int64_t context = scene_context(fixture, owner, "a", scene_c12);
+	scene_move(fixture, owner, context, context);
+	struct unit_status status = scene_status(fixture, owner, 0, &arena);
 	assert_true(status.is_wanted && !status.is_done && status.counts[OBJECT_PENDING] == 2 && status.reachable == -1);
 
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
 	assert_true(view_is(units[0].owner_path, "projects/a") && view_is(units[0].meta, "{\"project\":\"p\"}"));
 	assert_true(units[0].has_desired && !units[0].has_applied && units[0].tried_count == 1 && view_is(units[0].event, "instantiate"));
 	assert_false(units[0].is_begun);
 	struct unit_row *none = NULL;
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
 
-	assert_ok(report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
-	status = status_of(fixture, owner, 0, &arena);
+	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
+	status = scene_status(fixture, owner, 0, &arena);
 	assert_true(status.counts[OBJECT_APPLIED] == 1 && status.counts[OBJECT_FAILED] == 1 && status.counts[OBJECT_PENDING] == 0);
 	assert_true(status.attempts == 1 && status.reachable == 1);
-	assert_status(ST_CONFLICT, report(fixture, &units[0], UNIT_DONE, 0, both, 2, &err), &err);
+	assert_status(ST_CONFLICT, scene_report(fixture, &units[0], UNIT_DONE, 0, both, 2, &err), &err);
 	assert_string_equal(err.text, "the lease of app \"web\" on cluster \"p+c1\" is lost");
 
-	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
-	status = status_of(fixture, owner, 1, &arena);
+	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
+	status = scene_status(fixture, owner, 1, &arena);
 	assert_true(status.is_done && status.counts[OBJECT_APPLIED] == 2);
 	struct db *db = fixture_db(fixture);
 	assert_ok(unit_objects(db, owner, VIEW("web"), VIEW("p+c2"), &arena, &objects, &count, &err));
@@ -128,18 +48,18 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	assert_true(count == 2 && objects[1].state == OBJECT_FAILED && view_is(objects[1].message, "no"));
 	assert_status(ST_NOT_FOUND, unit_objects(db, owner, VIEW("web"), VIEW("p+c9"), &arena, &objects, &count, &err), &err);
 
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
 	assert_status(ST_CONFLICT, resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err), &err);
 	assert_string_equal(err.text, "\"projects/a\" still owns objects of web on p+c1");
 	assert_status(ST_CONFLICT, unit_forget(db, owner, &err), &err);
 
-	move(fixture, owner, 0, 0);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	scene_move(fixture, owner, 0, 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
 	assert_true(!units[0].has_desired && units[0].has_applied && units[0].label == context && view_is(units[0].event, "terminate"));
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
-	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
-	status = status_of(fixture, owner, 0, &arena);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
+	status = scene_status(fixture, owner, 0, &arena);
 	assert_true(!status.is_wanted && status.is_done);
 	assert_ok(resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err));
 	db_return(db);
@@ -155,27 +75,27 @@ static void test_unchanged_units_need_no_work_and_another_label_does(void **stat
 	const int64_t    owner = fixture_create(fixture, "projects/b");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t first = context_of(fixture, owner, "b", c12);
-	move(fixture, owner, first, first);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
-	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
+	const int64_t first = scene_context(fixture, owner, "b", scene_c12);
+	scene_move(fixture, owner, first, first);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
 
-	const int64_t second = context_of(fixture, owner, "b", c12);
-	move(fixture, owner, second, first);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
-	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	const int64_t second = scene_context(fixture, owner, "b", scene_c12);
+	scene_move(fixture, owner, second, first);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	struct unit_status status = scene_status(fixture, owner, 0, &arena);
 	assert_true(status.is_done && status.counts[OBJECT_APPLIED] == 1);
-	move(fixture, owner, second, second);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	scene_move(fixture, owner, second, second);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
 	assert_int_equal(units[0].label, first);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
-	assert_ok(report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, both, 1, &err));
 
-	move(fixture, owner, context_of(fixture, owner, "b", c1), second);       /* one cluster less */
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	scene_move(fixture, owner, scene_context(fixture, owner, "b", scene_c1), second);       /* one cluster less */
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_true(view_is(units[0].cluster, "p+c2") && !units[0].has_desired);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
 }
 
 static void test_a_report_after_a_move_closes_nothing(void **state)
@@ -187,23 +107,23 @@ static void test_a_report_after_a_move_closes_nothing(void **state)
 	const int64_t    owner = fixture_create(fixture, "projects/c");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t first = context_of(fixture, owner, "c1", c1), second = context_of(fixture, owner, "c2", c1);
-	move(fixture, owner, first, first);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &old, LEASE_MS), 1);
-	move(fixture, owner, second, first);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 0);
-	assert_ok(report(fixture, &old[0], UNIT_RETRY, 60000, both, 2, &err));
-	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	const int64_t first = scene_context(fixture, owner, "c1", scene_c1), second = scene_context(fixture, owner, "c2", scene_c1);
+	scene_move(fixture, owner, first, first);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &old, LEASE_MS), 1);
+	scene_move(fixture, owner, second, first);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 0);
+	assert_ok(scene_report(fixture, &old[0], UNIT_RETRY, 60000, both, 2, &err));
+	struct unit_status status = scene_status(fixture, owner, 0, &arena);
 	assert_true(!status.is_done && status.counts[OBJECT_PENDING] == 2 && status.attempts == 0);
 
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
 	assert_int_equal(new[0].tried_count, 2);                    /* objects of the first set may be there */
 	assert_true(digest_equal(&new[0].tried[0], &old[0].desired));
-	assert_ok(report(fixture, &new[0], UNIT_DONE, 0, both, 1, &err));
-	assert_true(status_of(fixture, owner, 0, &arena).is_done);
-	move(fixture, owner, 0, 0);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
-	assert_ok(report(fixture, &new[0], UNIT_DONE, 0, NULL, 0, &err));
+	assert_ok(scene_report(fixture, &new[0], UNIT_DONE, 0, both, 1, &err));
+	assert_true(scene_status(fixture, owner, 0, &arena).is_done);
+	scene_move(fixture, owner, 0, 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &new, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &new[0], UNIT_DONE, 0, NULL, 0, &err));
 }
 
 static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void **state)
@@ -215,31 +135,31 @@ static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void *
 	const int64_t    owner = fixture_create(fixture, "projects/d");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t context = context_of(fixture, owner, "d", c1);
-	move(fixture, owner, context, context);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &late, 20), 1);
+	const int64_t context = scene_context(fixture, owner, "d", scene_c1);
+	scene_move(fixture, owner, context, context);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &late, 20), 1);
 	const int64_t until_ns = deadline_in_ms(5000);
-	while (claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0)
+	while (scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0)
 		assert_false(deadline_past(until_ns));
 	assert_true(!late[0].is_begun && units[0].is_begun && units[0].attempts == 0);
 	struct db *db = fixture_db(fixture);
 	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &late[0], 1000000000, &err), &err);
 	assert_ok(unit_renew(&fixture->store, db, &units[0], 1000000000, &err));
-	assert_status(ST_CONFLICT, report(fixture, &late[0], UNIT_DONE, 0, both, 1, &err), &err);
+	assert_status(ST_CONFLICT, scene_report(fixture, &late[0], UNIT_DONE, 0, both, 1, &err), &err);
 
 	assert_ok(unit_stop(db, owner, &err));
 	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &units[0], 1000000000, &err), &err);
-	assert_ok(report(fixture, &units[0], UNIT_RETRY, 0, both, 1, &err));
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 1, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
 	assert_ok(unit_retry(db, owner, &err));
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
-	assert_ok(report(fixture, &units[0], UNIT_FAILED, 0, both, 1, &err));
-	struct unit_status status = status_of(fixture, owner, 0, &arena);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_FAILED, 0, both, 1, &err));
+	struct unit_status status = scene_status(fixture, owner, 0, &arena);
 	assert_true(status.is_failed && !status.is_done && status.attempts == 1);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
-	move(fixture, owner, context, context);                     /* the same again is a wish to try again */
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	scene_move(fixture, owner, context, context);                     /* the same again is a wish to try again */
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
 	db_return(db);
 }
 
@@ -252,30 +172,30 @@ static void test_a_cluster_that_is_reached_in_another_way_is_tried_at_once(void 
 	const int64_t    owner = fixture_create(fixture, "projects/w");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t context = context_of(fixture, owner, "w", c12);
-	move(fixture, owner, context, context);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
-	assert_ok(report(fixture, &units[0], UNIT_FAILED, 600000, both, 1, &err));
-	assert_ok(report(fixture, &units[1], UNIT_FAILED, 600000, both, 1, &err));
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	const int64_t context = scene_context(fixture, owner, "w", scene_c12);
+	scene_move(fixture, owner, context, context);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 2);
+	assert_ok(scene_report(fixture, &units[0], UNIT_FAILED, 600000, both, 1, &err));
+	assert_ok(scene_report(fixture, &units[1], UNIT_FAILED, 600000, both, 1, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
 
 	struct db *db = fixture_db(fixture);
 	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));
-	assert_false(status_of(fixture, owner, 0, &arena).is_failed);
-	assert_true(status_of(fixture, owner, 1, &arena).is_failed);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &late, LEASE_MS), 1);
+	assert_false(scene_status(fixture, owner, 0, &arena).is_failed);
+	assert_true(scene_status(fixture, owner, 1, &arena).is_failed);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &late, LEASE_MS), 1);
 	assert_true(view_is(late[0].cluster, "p+c1"));
 
 	/* while it is tried as it was reached before: that try's end is not the last word */
 	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
-	assert_ok(report(fixture, &late[0], UNIT_FAILED, 600000, both, 1, &err));
-	assert_false(status_of(fixture, owner, 0, &arena).is_failed);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_ok(scene_report(fixture, &late[0], UNIT_FAILED, 600000, both, 1, &err));
+	assert_false(scene_status(fixture, owner, 0, &arena).is_failed);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
 
 	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));      /* what is done stays at rest */
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
 	db_return(db);
 }
 
@@ -291,7 +211,7 @@ static pid_t start_claimer(struct fixture *fixture, int ready)
 	auto_arena       arena;
 	arena_init(&arena, 1 << 20);
 	fixture_store(fixture, &store);
-	const char count = (char) claim(fixture, &store, &arena, &units, LEASE_MS);
+	const char count = (char) scene_claim(fixture, &store, &arena, &units, LEASE_MS);
 	if (write(ready, &count, 1) == 1)
 		pause();
 	_exit(1);
@@ -308,17 +228,17 @@ static void test_the_units_of_a_killed_process_are_taken_over_at_once(void **sta
 	const int64_t    owner = fixture_create(fixture, "projects/e");
 
 	arena_init(&arena, 1 << 20);
-	const int64_t context = context_of(fixture, owner, "e", c1);
-	move(fixture, owner, context, context);
+	const int64_t context = scene_context(fixture, owner, "e", scene_c1);
+	scene_move(fixture, owner, context, context);
 	assert_int_equal(pipe(ends), 0);
 	const pid_t pid = start_claimer(fixture, ends[1]);
 	assert_int_equal(read(ends[0], &count, 1), 1);
 	assert_int_equal(count, 1);
-	assert_int_equal(claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
 
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	const int64_t from_ns = clock_ns(), until_ns = deadline_in_ms(5000);
-	while (claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0) {
+	while (scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS) == 0) {
 		assert_false(deadline_past(until_ns));
 		nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
 	}
@@ -326,7 +246,7 @@ static void test_the_units_of_a_killed_process_are_taken_over_at_once(void **sta
 	waitpid(pid, &status, 0);
 	close(ends[0]);
 	close(ends[1]);
-	assert_ok(report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
 }
 
 static void test_owners_take_turns(void **state)
@@ -340,8 +260,8 @@ static void test_owners_take_turns(void **state)
 
 	arena_init(&arena, 1 << 20);
 	for (int i = 0; i < 2; i++) {
-		const int64_t context = context_of(fixture, owners[i], "f", c12);
-		move(fixture, owners[i], context, context);
+		const int64_t context = scene_context(fixture, owners[i], "f", scene_c12);
+		scene_move(fixture, owners[i], context, context);
 	}
 	struct db *db = fixture_db(fixture);
 	for (int i = 0; i < 4; i++) {

@@ -1,0 +1,253 @@
+/* What watchers see: rows, counters, drift, a cluster that is lost, taken over, or given up. */
+#include "tests/unit/store/scene.h"
+
+enum { SESSION = 7, NEXT_SESSION = 8 };
+
+static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
+                                             { { "two+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED } };
+
+/* A deployment whose one unit is applied, and the arena of the test. */
+struct given {
+	struct fixture *fixture;
+	struct arena    arena;
+	int64_t         owner, context;
+	struct db      *db;
+};
+
+static struct given given(struct fixture *fixture, const char *path, const char *const *clusters)
+{
+	struct given     g = { .fixture = fixture, .owner = fixture_create(fixture, path) };
+	struct unit_row *units = NULL;
+	struct error     err;
+
+	arena_init(&g.arena, 4 << 20);
+	g.context = scene_context(fixture, g.owner, path, clusters);
+	scene_move(fixture, g.owner, g.context, g.context);
+	const size_t count = scene_claim(fixture, &fixture->store, &g.arena, &units, LEASE_MS);
+	for (size_t i = 0; i < count; i++)
+		assert_ok(scene_report(fixture, &units[i], UNIT_DONE, 0, applied, 2, &err));
+	g.db = fixture_db(fixture);
+	return g;
+}
+
+/* Ended like every deployment here, so that tests do not see each other's units. */
+static void given_done(struct given *g)
+{
+	char sql[96];
+
+	db_return(g->db);
+	snprintf(sql, sizeof sql, "DELETE FROM unit WHERE owner = %lld", (long long) g->owner);
+	fixture_run(g->fixture, sql);
+	fixture_run(g->fixture, "DELETE FROM cluster_watch");
+	arena_done(&g->arena);
+}
+
+static struct seen_row row(const struct given *g, const char *name, enum seen_state state, unsigned flags)
+{
+	return (struct seen_row) {
+		.status_context = g->context, .app = VIEW("web"), .name = view_of(name), .api_version = VIEW("v1"), .reason = VIEW("why"),
+		.state = state, .flags = flags,
+	};
+}
+
+static void observe(struct given *g, int64_t session, const struct seen_row *rows, size_t count)
+{
+	struct error err;
+
+	assert_ok(unit_observe(g->db, VIEW("p+c1"), session, rows, count, &err));
+}
+
+static struct unit_status now(struct given *g)
+{
+	return scene_status(g->fixture, g->owner, 0, &g->arena);
+}
+
+static bool watch(struct given *g, struct store *store, int64_t lease_ms)
+{
+	const struct view clusters[] = { VIEW("p+c1") };
+	struct view      *mine = NULL;
+	size_t            count = 0;
+	struct error      err;
+
+	assert_ok(unit_watch(store, g->db, clusters, 1, lease_ms * 1000000, &g->arena, &mine, &count, &err));
+	assert_true(count <= 1 && (count == 0 || view_is(mine[0], "p+c1")));
+	return count == 1;
+}
+
+static void test_counters_are_the_sums_of_rows(void **state)
+{
+	struct given     g = given(*state, "projects/sums", scene_c1);
+	struct seen_row *seen = NULL;
+	size_t           count = 0;
+	struct error     err;
+
+	const struct seen_row first[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER),
+		row(&g, "two+ConfigMap", SEEN_NOT_READY, SEEN_TRACKED | SEEN_MEMBER),        /* the last counts */
+		row(&g, "pod+Pod", SEEN_READY, 0),
+	};
+	observe(&g, SESSION, first, 4);
+	struct unit_status status = now(&g);
+	assert_true(status.ready == 1 && status.not_ready == 1 && status.members == 2);
+	assert_ok(unit_seen_list(g.db, g.owner, VIEW("web"), VIEW("p+c1"), &g.arena, &seen, &count, &err));
+	assert_true(count == 3 && view_is(seen[2].name, "two+ConfigMap") && seen[2].state == SEEN_NOT_READY && view_is(seen[2].reason, "why"));
+
+	const struct seen_row second[] = {
+		row(&g, "one+ConfigMap", SEEN_GONE, SEEN_TRACKED | SEEN_MEMBER),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER),
+		row(&g, "never+ConfigMap", SEEN_GONE, SEEN_TRACKED | SEEN_MEMBER),
+	};
+	observe(&g, SESSION, second, 3);
+	status = now(&g);
+	assert_true(status.ready == 1 && status.not_ready == 0 && status.members == 1);
+
+	const struct seen_row third[] = { row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER) };
+	observe(&g, NEXT_SESSION, third, 1);
+	assert_int_equal(now(&g).ready, 2);
+	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), NEXT_SESSION, &err));       /* what was not seen in it is gone */
+	status = now(&g);
+	assert_true(status.ready == 1 && status.members == 1);
+	given_done(&g);
+}
+
+static void test_a_drift_counts_for_a_unit_at_rest_and_may_heal(void **state)
+{
+	struct given          g = given(*state, "projects/drift", scene_c1);
+	struct unit_row      *units = NULL;
+	struct error          err;
+	const unsigned        drifted = SEEN_TRACKED | SEEN_MEMBER | SEEN_DRIFTED;
+	const struct seen_row reported = row(&g, "one+ConfigMap", SEEN_READY, drifted);
+	const struct seen_row healed = row(&g, "one+ConfigMap", SEEN_READY, drifted | SEEN_HEAL);
+	const struct seen_row foreign = row(&g, "other+ConfigMap", SEEN_READY, drifted | SEEN_HEAL);
+
+	observe(&g, SESSION, &reported, 1);
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
+	observe(&g, SESSION, &foreign, 1);                    /* the unit has not applied it */
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+
+	observe(&g, SESSION, &healed, 1);
+	assert_true(now(&g).drifts == 2 && !now(&g).is_done);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	assert_true(units[0].is_unsure && view_is(units[0].event, "drift"));
+	observe(&g, SESSION, &healed, 1);                     /* somebody works on it: his doing */
+	assert_int_equal(now(&g).drifts, 2);
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+	assert_true(now(&g).is_done);
+	given_done(&g);
+}
+
+static void test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_back(void **state)
+{
+	struct given     g = given(*state, "projects/lost", scene_c1);
+	struct unit_row *units = NULL;
+	struct error     err;
+
+	assert_false(now(&g).is_watched);
+	assert_true(watch(&g, &g.fixture->store, 5000));
+	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), SESSION, &err));
+	assert_true(now(&g).is_watched && !now(&g).is_lost && now(&g).observed_ms > 0);
+	assert_ok(unit_observe_lost(g.db, VIEW("p+c1"), VIEW("connection refused"), &err));
+	assert_true(now(&g).is_lost && view_is(now(&g).lost_why, "connection refused"));
+
+	scene_move(g.fixture, g.owner, 0, 0);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	fixture_run(g.fixture, "UPDATE unit SET reachable = 0, lease = NULL, due_at = now() + interval '1 hour'");
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
+	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), NEXT_SESSION, &err));
+	assert_false(now(&g).is_lost);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	given_done(&g);
+}
+
+static void test_one_process_watches_a_cluster_until_its_right_ends(void **state)
+{
+	struct given g = given(*state, "projects/watch", scene_c1);
+	struct store other;
+	struct error err;
+
+	fixture_store(g.fixture, &other);
+	assert_true(watch(&g, &g.fixture->store, 5000));
+	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), SESSION, &err));
+	assert_true(watch(&g, &g.fixture->store, 5000));
+	assert_true(now(&g).is_watched && !now(&g).is_lost);
+	assert_false(watch(&g, &other, 5000));
+	fixture_run(g.fixture, "UPDATE cluster_watch SET until = now() - interval '1 second'");
+	assert_true(watch(&g, &other, 5000));
+	assert_true(now(&g).is_lost);                         /* it has seen nothing yet */
+	assert_false(watch(&g, &g.fixture->store, 5000));
+	store_close(&other);                                  /* dead: its lock is free, as soon as the server sees it */
+	const int64_t until_ns = deadline_in_ms(4000);
+	while (!watch(&g, &g.fixture->store, 5000))
+		assert_false(deadline_past(until_ns));
+	given_done(&g);
+}
+
+static void test_units_that_were_begun_are_live(void **state)
+{
+	struct given     g = given(*state, "projects/live", scene_c12);
+	struct unit_row *units = NULL;
+	int64_t          at_us = 0;
+	size_t           count = 0;
+	struct error     err;
+
+	assert_ok(unit_live(g.db, 0, &g.arena, &units, &count, &at_us, &err));
+	assert_true(count == 2 && units[0].has_applied && view_is(units[0].owner_path, "projects/live"));
+	assert_ok(unit_live(g.db, at_us + 60000000, &g.arena, &units, &count, &at_us, &err));
+	assert_int_equal(count, 0);
+	given_done(&g);
+}
+
+static void test_a_cluster_that_is_given_up_holds_nothing_any_more(void **state)
+{
+	struct given     g = given(*state, "projects/gone", scene_c12);
+	struct unit_row *left = NULL, *units = NULL;
+	size_t           count = 0;
+	bool             answers = false;
+	struct error     err;
+
+	const struct seen_row seen = row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER);
+	observe(&g, SESSION, &seen, 1);
+	assert_ok(unit_cluster_answers(g.db, VIEW("p+c1"), &answers, &err));         /* not watched: the last answer counts */
+	assert_true(answers);
+	assert_true(watch(&g, &g.fixture->store, 5000));
+	assert_ok(unit_observe_lost(g.db, VIEW("p+c1"), VIEW("gone"), &err));
+	assert_ok(unit_cluster_answers(g.db, VIEW("p+c1"), &answers, &err));
+	assert_false(answers);
+	assert_ok(unit_cluster_answers(g.db, VIEW("p+c9"), &answers, &err));
+	assert_false(answers);
+
+	assert_ok(unit_abandon(g.db, VIEW("p+c1"), &g.arena, &left, &count, &err));
+	assert_true(count == 1 && left[0].has_applied && left[0].has_desired && view_is(left[0].owner_path, "projects/gone"));
+	struct unit_status status = now(&g);
+	assert_true(!status.is_done && status.is_wanted && status.counts[OBJECT_PENDING] == 2 && status.ready == 0 && status.reachable == -1);
+	assert_true(scene_status(g.fixture, g.owner, 1, &g.arena).is_done);          /* the other cluster's */
+
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	assert_true(!units[0].has_applied && units[0].tried_count == 1);
+	assert_ok(unit_abandon(g.db, VIEW("p+c1"), &g.arena, &left, &count, &err));
+	assert_true(count == 1 && !left[0].has_applied && left[0].tried_count == 1);
+	assert_status(ST_CONFLICT, scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err), &err);
+
+	scene_move(g.fixture, g.owner, 0, 0);
+	status = now(&g);
+	assert_true(status.is_done && !status.is_wanted);     /* nothing is there, and nothing is wanted */
+	assert_ok(unit_abandon(g.db, VIEW("p+c1"), &g.arena, &left, &count, &err));
+	assert_int_equal(count, 0);
+	given_done(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counters_are_the_sums_of_rows),
+		cmocka_unit_test(test_a_drift_counts_for_a_unit_at_rest_and_may_heal),
+		cmocka_unit_test(test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_back),
+		cmocka_unit_test(test_one_process_watches_a_cluster_until_its_right_ends),
+		cmocka_unit_test(test_units_that_were_begun_are_live),
+		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
