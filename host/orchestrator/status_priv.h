@@ -1,5 +1,5 @@
 /*
- * status_priv.h - between status.c, which decides what is shown, and status_json.c, which writes it.
+ * status_priv.h - between status.c, which decides what is shown, and status_json.c and status_place.c, which write it.
  */
 #ifndef HOST_ORCHESTRATOR_STATUS_PRIV_H
 #define HOST_ORCHESTRATOR_STATUS_PRIV_H
@@ -31,6 +31,18 @@ struct report {
 };
 
 bool report_is_about_ready(const struct report *report);      /* cluster, ready: what the monitor says */
+
+/* -- words: status_words.c -- */
+
+struct deployed_word { enum object_state state; const char *name; };
+struct ready_word    { enum ready state;        const char *name; };
+struct mode_words    { const char *status, *counts, *resource, *connectivity; };
+extern const struct deployed_word deployed_words[OBJECT_STATES];
+extern const struct ready_word    ready_words[READY_STATES];
+extern const struct mode_words    mode_words[];          /* by enum status_mode: what a mode calls things */
+
+const char *deployed_word(enum object_state state);
+const char *ready_word(enum ready state);
 
 /* Does a kind count for readiness?  The contract names eight. */
 bool status_tracks(struct view api_version, struct view kind);

@@ -1,0 +1,36 @@
+/*
+ * status_place.h - one app on one cluster, as a status shows it.
+ */
+#ifndef HOST_ORCHESTRATOR_STATUS_PLACE_H
+#define HOST_ORCHESTRATOR_STATUS_PLACE_H
+
+#include "host/orchestrator/json_out.h"
+#include "host/orchestrator/status_priv.h"
+
+struct here {
+	struct plan_slot         *slot;
+	struct view               app, cluster;
+	const struct unit_status *unit;              /* NULL: none                          */
+	const struct set_entry   *entries;
+	size_t                    count;
+	struct object_row        *objects;           /* what is known of them               */
+	size_t                    object_count;
+	struct seen_row          *seen;              /* what is seen of them, by name       */
+	size_t                    seen_count;
+	bool                     *is_entry;          /* for each                            */
+};
+
+/* Read its objects, and their states when the mode shows them; they live in arena. */
+enum status MUST_CHECK place_look(struct report *report, struct here *here, struct arena *arena, bool with_states,
+                                  struct error *err);
+
+/* Count its objects, and write it.  Nothing is written for a cluster without a matching object. */
+void put_place(struct out *out, struct report *report, struct here *here);
+
+void put_cluster(struct out *out, struct view cluster);                  /* "clusterProvider" and "cluster" */
+void put_gvk(struct out *out, const struct set_entry *entry);
+
+/* No names: every one. */
+bool name_is_among(const struct view *names, size_t count, struct view name);
+
+#endif
