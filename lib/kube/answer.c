@@ -106,8 +106,11 @@ static void describe_other(const struct kube_answer *answer, struct answer_statu
 	const struct view text = { answer->body.ptr, answer->body.len > 200 ? 200 : answer->body.len };
 
 	if (answer->code >= 300 && answer->code < 400 && answer->location.len > 0) {
-		snprintf(status->message, sizeof status->message, "the server redirects to %.*s, which is not followed: check \"server\" of the kubeconfig",
-		         (int) answer->location.len, answer->location.ptr);
+		char place[256];
+
+		copy_line(place, sizeof place, answer->location);
+		snprintf(status->message, sizeof status->message,
+		         "the server redirects to %s, which is not followed: check \"server\" of the kubeconfig", place);
 		return;
 	}
 	if (text.len > 0 && text.ptr[0] != '<')
