@@ -17,7 +17,7 @@ struct rule {
 	const char       *message;           /* part of it; NULL: any */
 };
 
-/* The first that fits. */
+/* The first that fits.  Of a missing object only the API server itself can tell, not what stands before it. */
 static const struct rule rules[] = {
 	/* what never passes, whatever code an old server gives it */
 	{ KUBE_REFUSED,      0,   NULL,                   "failed to create typed patch" },
@@ -69,7 +69,7 @@ enum kube_outcome answer_outcome(const struct answer_status *status)
 		const struct rule *rule = &rules[i];
 		if ((rule->code == 0 || rule->code == status->code) && has(status->message, rule->message) &&
 		    (rule->cause == NULL || strcmp(rule->cause, status->cause) == 0))
-			return rule->outcome;
+			return rule->outcome == KUBE_GONE && !status->is_status ? KUBE_LATER : rule->outcome;
 	}
 	return status->code >= 300 && status->code < 500 ? KUBE_REFUSED : KUBE_LATER;
 }
@@ -137,6 +137,7 @@ void answer_read(const struct kube_answer *answer, struct answer_status *ret_sta
 
 	*ret_status = (struct answer_status) { .code = answer->code };
 	if (answer->body.len > 0 && answer->body.len <= BODY_READ_MAX && json_read(answer->body, &body, &err) == ST_OK) {
+		ret_status->is_status = view_is(json_text_at(body, "kind"), "Status");
 		copy_line(ret_status->reason, sizeof ret_status->reason, json_text_at(body, "reason"));
 		copy_line(ret_status->message, sizeof ret_status->message, json_text_at(body, "message"));
 		const json_t *causes = json_at(body, "details.causes");

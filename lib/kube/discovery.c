@@ -209,6 +209,7 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 	struct lookup *waiting;
 	struct error   why;
 	size_t         count = 0;
+	struct answer_status status;
 
 	if (st != ST_OK) {
 		why = *err;
@@ -216,10 +217,12 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 		known = read_kinds(answer->body, &count, &why);
 		if (known == NULL)
 			st = fail_within(&why, "kinds of \"%s\"", group->api_version);
-	} else if (answer->code != 404) {
+	} else {
 		char what[160];
 		snprintf(what, sizeof what, "kinds of \"%.120s\"", group->api_version);
-		st = kube_answer_fail(answer, what, &why);
+		answer_read(answer, &status);
+		if (answer_outcome(&status) != KUBE_UNKNOWN_KIND)
+			st = kube_answer_fail(answer, what, &why);
 	}
 	waiting = settle(group, st, known, count, &why);
 	while (waiting != NULL) {

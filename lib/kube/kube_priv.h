@@ -176,6 +176,7 @@ enum { MESSAGE_SIZE = 4096 };
 /* What a Status object says, or else the answer itself; texts are cut to fit. */
 struct answer_status {
 	int  code;
+	bool is_status;                       /* a Status object of Kubernetes                 */
 	char reason[64];
 	char cause[64];                       /* of the first detail                           */
 	char message[MESSAGE_SIZE];

@@ -147,6 +147,19 @@ static void test_a_kind_that_comes_later_is_found_and_the_server_is_not_asked_al
 	assert_int_equal(server_count("GET", "/apis/x.dev/v1"), asked + 1);
 }
 
+static void test_what_stands_before_the_server_does_not_tell_what_is_missing(void **state)
+{
+	const struct kube_id id = { VIEW("y.dev/v1"), VIEW("Thing"), VIEW("web"), VIEW("a") };
+	struct waited        waited;
+
+	(void) state;
+	waited_init(&waited);
+	server_rule("GET", "/apis/y.dev/v1", "[{'code':404,'body':'default backend - 404'}]");
+	apply(&(struct kube_apply) { .id = id }, &waited);
+	assert_int_equal(waited.outcome, KUBE_LATER);
+	assert_string_equal(waited.text, "kinds of \"y.dev/v1\": default backend - 404");
+}
+
 static void test_discovery_is_asked_once_for_many(void **state)
 {
 	struct waited waited;
@@ -213,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_apply_sends_one_patch_and_says_what_came_of_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_name_becomes_a_path_or_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_kind_that_comes_later_is_found_and_the_server_is_not_asked_all_the_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_stands_before_the_server_does_not_tell_what_is_missing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_discovery_is_asked_once_for_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_delete_asks_in_the_background_and_knows_what_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_get_gives_the_object_or_says_that_it_is_gone, set_up, tear_down),
