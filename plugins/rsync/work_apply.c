@@ -184,11 +184,13 @@ static void conflicted(struct item *item)
 	item_next(item, ACTION_APPLY);
 }
 
+/* What is there from before a terminate was to go anyway: its label alone, in a Job's template, could not be changed. */
 static void cannot_change(struct item *item)
 {
 	const struct config *config = item->work->pass->config;
+	const bool           may_replace = str_is(config->immutable, "replace") || item->work->old_label != NULL;
 
-	if (item->is_known && str_is(config->immutable, "replace")) {
+	if (item->is_known && may_replace) {
 		item->uid[0] = '\0';
 		item_next(item, ACTION_REPLACE);
 	} else {

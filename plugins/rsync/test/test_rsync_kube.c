@@ -451,6 +451,18 @@ static void test_an_immutable_change_is_refused_or_replaces(void **state)
 	assert_string_equal(at("/apis/batch/v1/namespaces/ns1/jobs/once", "spec.template.spec.image"), "j");
 }
 
+static void test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" JOB("i") "]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_done(unit);
+	unit->unit.status_context = EMCO_STR("4712");
+	bring("web", "v1");
+	assert_done(unit);
+	assert_string_equal(at("/apis/batch/v1/namespaces/ns1/jobs/once", "metadata.labels.emco/deployment-id"), "4712-web");
+}
+
 static void test_a_refused_object_fails_alone_in_the_servers_words(void **state)
 {
 	(void) state;
@@ -604,6 +616,7 @@ int main(void)
 		T(test_a_unit_that_is_unsure_sends_everything_again),
 		T(test_a_new_label_is_put_on_all_and_the_old_managers_fields_go),
 		T(test_an_immutable_change_is_refused_or_replaces),
+		T(test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must),
 		T(test_a_refused_object_fails_alone_in_the_servers_words),
 		T(test_an_object_that_cannot_be_sent_fails_alone),
 		T(test_an_object_with_a_finalizer_is_waited_for_and_named),
