@@ -15,6 +15,7 @@ struct deployment_app {
 	struct view   intent_name;              /* of its placement intent                      */
 	const json_t *intent;                   /* {"allOf", "anyOf"}                           */
 	struct view   dependencies;             /* JSON array; empty: none                      */
+	struct view   kube_version;             /* that its chart is rendered for               */
 };
 
 struct deployment {

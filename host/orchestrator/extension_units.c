@@ -13,6 +13,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 
+/* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
+#define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
+
 enum {
 	POLL_MS = 5000,                 /* the safety net under notifications                    */
 	SLICE_MS = 250,                 /* how soon a cancelled wait ends                        */
@@ -273,9 +276,9 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 
 	if (report->outcome < EMCO_UNIT_DONE || report->outcome > EMCO_UNIT_FAILED)
 		return fail(err, ST_INVALID, "unknown outcome %d", (int) report->outcome);
-	if (report->object_count > 0 && report->objects[0].size < sizeof(emco_object_state))
+	if (report->object_count > 0 && report->objects[0].size < SIZE_THROUGH(emco_object_state, message))
 		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u",
-		            sizeof(emco_object_state), (unsigned) report->objects[0].size);
+		            SIZE_THROUGH(emco_object_state, message), (unsigned) report->objects[0].size);
 
 	enum status st = objects_from_abi(call, report, &rows, err);
 	if (st != ST_OK)
@@ -513,8 +516,8 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 	bool              wakes = sight->event == EMCO_SIGHT_WHOLE;
 	enum status       st = enter(call, &db, &err);
 
-	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < sizeof(emco_seen))
-		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", sizeof(emco_seen),
+	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, reason))
+		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, reason),
 		          (unsigned) sight->seen[0].size);
 	if (st == ST_OK)
 		st = observe_rows(call, db, sight, &wakes, &err);
@@ -522,6 +525,8 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 		st = unit_observe_whole(db, cluster, (int64_t) (sight->session & INT64_MAX), &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
 		st = unit_observe_lost(db, cluster, view_from_abi(sight->error), &err);
+	if (st == ST_OK && sight->size >= SIZE_THROUGH(emco_sight, version) && sight->version.len > 0)
+		st = unit_know_version(db, cluster, view_from_abi(sight->version), &err);
 	give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);

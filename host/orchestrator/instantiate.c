@@ -32,16 +32,6 @@ static void making_done(struct making *making)
 	deployment_done(&making->deployment);
 }
 
-/*
- * The version that charts are rendered for: the lowest among the target clusters, because a chart asks it what it may
- * use.  Clusters behind Git do not tell theirs; the Kubernetes target will, and then this is the one place to ask.
- */
-static struct view kube_version_of(const struct deployment *deployment)
-{
-	(void) deployment;
-	return VIEW(KUBE_VERSION_DEFAULT);
-}
-
 /* -- before the controllers -------------------------------------------------------------------------------------- */
 
 static enum status check_state(struct making *making, struct db *db, struct error *err)
@@ -55,6 +45,26 @@ static enum status check_state(struct making *making, struct db *db, struct erro
 		st = life_check(making->last.state, making->is_update ? ON_UPDATE : ON_INSTANTIATE, name, &to, err);
 	if (st == ST_OK && making->is_update)
 		snprintf(making->from, sizeof making->from, "%" PRId64, making->last.instance);
+	return st;
+}
+
+/* For charts that ask what they may use: the lowest version among the clusters an app may go to that tell theirs. */
+static enum status find_kube_version(struct deployment *d, struct db *db, const struct placement *placement,
+                                     struct view *ret_version, struct error *err)
+{
+	struct view *clusters = arena_alloc(&d->arena, placement->count + 1, sizeof *clusters), *versions = NULL;
+	size_t       count = 0;
+
+	if (clusters == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < placement->count; i++)
+		clusters[i] = placement->at[i].cluster;
+
+	enum status st = unit_versions(db, clusters, placement->count, &d->arena, &versions, &count, err);
+	*ret_version = VIEW(KUBE_VERSION_DEFAULT);
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		if (i == 0 || kube_version_compare(versions[i], *ret_version) < 0)
+			*ret_version = versions[i];
 	return st;
 }
 
@@ -73,7 +83,10 @@ static enum status load(struct making *making, struct placement **ret_placements
 	*ret_placements = arena_alloc(&d->arena, d->app_count + 1, sizeof **ret_placements);
 	if (*ret_placements == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	return deployment_place(d, operation->o, db, *ret_placements, err);
+	st = deployment_place(d, operation->o, db, *ret_placements, err);
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
+		st = find_kube_version(d, db, &(*ret_placements)[i], &d->apps[i].kube_version, err);
+	return st;
 }
 
 static enum status render(struct making *making, struct render *renders, struct error *err)
@@ -88,7 +101,7 @@ static enum status render(struct making *making, struct render *renders, struct 
 		renders[i].overrides = app->overrides;
 		renders[i].release = d->release;
 		renders[i].namespace_ = d->namespace_;
-		renders[i].kube_version = kube_version_of(d);
+		renders[i].kube_version = app->kube_version;
 	}
 	enum status st = render_all(making->operation->o->renderer, making->operation->o->store, renders, d->app_count,
 	                            making->operation->deadline_ns, err);

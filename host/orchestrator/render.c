@@ -253,6 +253,32 @@ static void keep_all(struct store *store, const struct batch *batch)
 			keep(store, db, &batch->tasks[i]->key, batch->tasks[i]->render);
 }
 
+/* The next number of a version; *at goes behind it and its point. */
+static unsigned number_at(struct view version, size_t *at)
+{
+	unsigned number = 0;
+
+	while (*at < version.len && version.ptr[*at] == 'v')
+		++*at;
+	for (; *at < version.len && version.ptr[*at] >= '0' && version.ptr[*at] <= '9' && number < 1000000; ++*at)
+		number = 10 * number + (unsigned) (version.ptr[*at] - '0');
+	if (*at < version.len && version.ptr[*at] == '.')
+		++*at;
+	return number;
+}
+
+int kube_version_compare(struct view a, struct view b)
+{
+	size_t at_a = 0, at_b = 0;
+
+	for (int part = 0; part < 3; part++) {
+		const unsigned x = number_at(a, &at_a), y = number_at(b, &at_b);
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
 enum status render_all(struct renderer *renderer, struct store *store, struct render *renders, size_t count,
                        int64_t deadline_ns, struct error *err)
 {

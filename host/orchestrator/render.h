@@ -51,7 +51,10 @@ enum status MUST_CHECK render_all(struct renderer *renderer, struct store *store
 enum { RELEASE_LEN_MAX = 53 };
 bool release_is_valid(struct view name);
 
-/* Of no known cluster version.  Helm's charts ask for a version; see kube_version_of in instantiate.c. */
-#define KUBE_VERSION_DEFAULT "1.29.0"
+/* Where no cluster tells its version: behind Git, and before one has answered for the first time. */
+#define KUBE_VERSION_DEFAULT "v1.29.0"
+
+/* By major, minor and patch: -1, 0, 1.  What is no number is 0: "v1.20+" is "v1.20.0". */
+int kube_version_compare(struct view a, struct view b);
 
 #endif

@@ -203,11 +203,15 @@ static const char seen_sql[] =
 	"  error   text NOT NULL DEFAULT ''"
 	");";
 
+static const char versions_sql[] =
+	"ALTER TABLE cluster_watch ADD version text NOT NULL DEFAULT '';";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
 	{ 3, "manifests, sets, contexts and a cache",  contents_sql  },
 	{ 4, "units and their objects",                units_sql     },
 	{ 5, "what is seen on clusters",               seen_sql      },
+	{ 6, "versions of clusters",                   versions_sql  },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -87,6 +87,11 @@ enum status MUST_CHECK unit_observe(struct db *db, struct view cluster, int64_t 
 enum status MUST_CHECK unit_observe_whole(struct db *db, struct view cluster, int64_t session, struct error *err);
 enum status MUST_CHECK unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err);
 
+/* Which Kubernetes a cluster runs: "v1.29.4".  Of several, in byte order of clusters, those that are known; in arena. */
+enum status MUST_CHECK unit_know_version(struct db *db, struct view cluster, struct view version, struct error *err);
+enum status MUST_CHECK unit_versions(struct db *db, const struct view *clusters, size_t count, struct arena *arena,
+                                     struct view **ret_versions, size_t *ret_count, struct error *err);
+
 /* What was seen of one unit, in byte order of names; live as long as the arena. */
 enum status MUST_CHECK unit_seen_list(struct db *db, int64_t owner, struct view app, struct view cluster,
                                       struct arena *arena, struct seen_row **ret_rows, size_t *ret_count,

@@ -82,6 +82,14 @@ static const struct query wake_query = { "unit_wake",
 static const struct query lost_query = { "unit_observe_lost",
 	"UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp()) WHERE cluster = $1" };
 
+/* Of a cluster that nobody watches yet, too. */
+static const struct query know_query = { "unit_know_version",
+	"INSERT INTO cluster_watch AS w (cluster, host, until, version) VALUES ($1, 0, statement_timestamp(), $2)"
+	" ON CONFLICT (cluster) DO UPDATE SET version = excluded.version WHERE w.version <> excluded.version" };
+
+static const struct query versions_query = { "unit_versions",
+	"SELECT version FROM cluster_watch WHERE cluster = ANY ($1::text[]) AND version <> '' ORDER BY cluster" };
+
 static const struct query list_query = { "unit_seen_list",
 	"SELECT s.name, s.api_version, s.reason, s.ready, s.is_tracked, s.is_member, u.status_context FROM unit u"
 	" JOIN unit_seen s ON s.unit = u.id WHERE u.owner = $1 AND u.app = $2 AND u.cluster = $3 ORDER BY s.name" };
@@ -214,6 +222,35 @@ enum status unit_observe_whole(struct db *db, struct view cluster, int64_t sessi
 enum status unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err)
 {
 	return db_query(db, &lost_query, PARAMS(P_TEXT(cluster), P_TEXT(why)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_know_version(struct db *db, struct view cluster, struct view version, struct error *err)
+{
+	return db_query(db, &know_query, PARAMS(P_TEXT(cluster), P_TEXT(version)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_versions(struct db *db, const struct view *clusters, size_t count, struct arena *arena,
+                          struct view **ret_versions, size_t *ret_count, struct error *err)
+{
+	auto_buf     names = BUF(ARRAYS_MAX);
+	struct rows *rows = NULL;
+	enum status  st = param_texts(&names, clusters, count, err);
+
+	if (st == ST_OK)
+		st = db_query(db, &versions_query, PARAMS(P_BYTES(buf_view(&names))), EXPECT_ROWS, &rows, err);
+	if (st == ST_OK)
+		st = rows_give(rows, arena, err);
+	if (st != ST_OK)
+		return st;
+
+	struct view *versions = arena_alloc(arena, rows_count(rows), sizeof *versions);
+	if (versions == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < rows_count(rows); i++)
+		versions[i] = rows_view(rows, i, 0);
+	*ret_versions = versions;
+	*ret_count = rows_count(rows);
+	return ST_OK;
 }
 
 enum status unit_seen_list(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,

@@ -12,6 +12,7 @@
 #include "plugins/rsync/bell.h"
 #include "plugins/rsync/git_repo.h"
 #include "plugins/rsync/reconcile.h"
+#include "plugins/rsync/versions.h"
 #include "plugins/rsync/watch.h"
 
 #include "lib/kube/client.h"
@@ -41,6 +42,7 @@ struct emco_instance {
 	size_t                 worker_count;     /* running                                     */
 	struct kube           *kube;
 	struct watcher        *watcher;
+	struct versions        versions;         /* written to until kube is closed             */
 	struct bell           *bells;            /* of each worker; the last one of the stragglers' */
 	pthread_t              straggler;
 	bool                   has_straggler;    /* runs                                        */
@@ -430,6 +432,7 @@ static void passes_end(emco_instance *self)
 		reconcile_drop(pass);
 	kube_close(self->kube);
 	self->kube = NULL;
+	versions_done(&self->versions);
 	while (self->left_behind != NULL) {
 		struct pass *pass = self->left_behind;
 
@@ -463,6 +466,7 @@ static bool watcher_begin(emco_instance *self)
 {
 	const struct watcher_options watching = {
 		.host = self->host, .units = self->units, .clusters = self->clusters, .config = self->config, .kube = self->kube,
+		.versions = &self->versions,
 	};
 
 	if (!EMCO_HAS(self->units, observe))
@@ -502,9 +506,30 @@ static emco_status health(emco_instance *self, emco_call *call)
 	return trouble[0] == '\0' ? EMCO_OK : say(call, EMCO_E_UNAVAILABLE, "", trouble, "");
 }
 
+/* Nothing is waited for: what a cluster that answers runs is a hint for the charts that will come to it. */
+static emco_status cluster_event(emco_instance *self, emco_call *call, emco_str provider, emco_str cluster, int32_t event)
+{
+	char                 name[512];
+	emco_cluster_access  access;
+	struct kube_cluster *reached = NULL;
+	struct error         err;
+
+	snprintf(name, sizeof name, "%.*s+%.*s", STR_ARG(provider), STR_ARG(cluster));
+	if (event == EMCO_CLUSTER_DELETED || self->watcher == NULL ||
+	    self->clusters->access(call, str_of(name), EMCO_STR("0"), EMCO_STR("default"), &access) != EMCO_OK ||
+	    access.kubeconfig.len == 0 ||
+	    kube_cluster_ref(self->kube, view_of(name), (struct view) { access.kubeconfig.ptr, access.kubeconfig.len }, &reached,
+	                     &err) != ST_OK)
+		return EMCO_OK;
+	versions_ask(&self->versions, reached, name);
+	kube_cluster_unref(reached);
+	return EMCO_OK;
+}
+
 EMCO_PLUGIN(
 	.name = "rsync", .version = EMCO_VERSION,
 	.summary = "Makes what is on clusters equal to what deployments want.",
-	.roles = EMCO_ROLE_SYNCHRONISER, .priority = 1, .thread_model = EMCO_THREADS_PARALLEL,
+	.roles = EMCO_ROLE_SYNCHRONISER | EMCO_ROLE_CLUSTER_LISTENER, .priority = 1, .thread_model = EMCO_THREADS_PARALLEL,
 	EMCO_OPTIONS(options, struct config),
-	.check = check, .create = create, .start = start, .health = health, .stop = stop, .destroy = destroy);
+	.check = check, .create = create, .start = start, .health = health, .stop = stop, .destroy = destroy,
+	.cluster_event = cluster_event);

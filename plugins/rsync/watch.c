@@ -1,6 +1,7 @@
 #include "plugins/rsync/watch.h"
 
 #include "plugins/rsync/bell.h"
+#include "plugins/rsync/versions.h"
 #include "plugins/rsync/watch_spot.h"
 
 #include <stdio.h>
@@ -197,8 +198,32 @@ static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 	}
 	if (self->o.units->observe(call, &sight) != EMCO_OK)
 		return false;
+	if (sight.event == EMCO_SIGHT_WHOLE)
+		versions_ask(self->o.versions, spot->cluster, spot->name);
 	spot_told(spot, sight.event);
 	return true;
+}
+
+/* A hint: one that is not stored comes again with the next whole sight. */
+static void tell_versions(struct watcher *self)
+{
+	struct version *version = versions_take(self->o.versions), *next;
+	emco_call      *call = version == NULL ? NULL : self->o.host->begin(self->o.host, EMCO_STR("rsync.versions"),
+	                                                                  (int64_t) CALL_S * 1000 * NS_PER_MS);
+
+	for (; version != NULL; version = next) {
+		const emco_sight sight = {
+			.size = sizeof sight, .event = EMCO_SIGHT_CHANGES, .cluster = str_of(version->cluster),
+			.version = str_of(version->text),
+		};
+
+		if (call != NULL)
+			(void) self->o.units->observe(call, &sight);
+		next = version->next;
+		version_free(version);
+	}
+	if (call != NULL)
+		self->o.host->end(self->o.host, call);
 }
 
 static bool tell(struct watcher *self)
@@ -261,6 +286,7 @@ static void *watcher_run(void *data)
 		spots_take(&self->spots);
 		for (size_t i = 0; i < self->spots.count; i++)
 			spot_drifts(self->spots.items[i], heals, &next_ns);
+		tell_versions(self);
 		if (!tell(self))
 			next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
 		const struct timespec gather = { .tv_nsec = (long) GATHER_MS * NS_PER_MS };

@@ -13,6 +13,7 @@
 
 #include "plugins/rsync/pass.h"
 
+struct versions;
 struct watcher;
 
 /* All borrowed until watcher_stop. */
@@ -22,6 +23,7 @@ struct watcher_options {
 	const emco_clusters_1 *clusters;
 	const struct config   *config;
 	struct kube           *kube;
+	struct versions       *versions;
 };
 
 /* Begin.  NULL: no memory or no thread. */

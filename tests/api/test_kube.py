@@ -195,6 +195,28 @@ def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
     assert kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 5, "replicas are an autoscaler's"
 
 
+VERSIONED = {"map.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata: {name: versioned}
+data:
+  kube: {{ .Capabilities.KubeVersion.Version }}
+  budget: {{ if semverCompare ">=1.21-0" .Capabilities.KubeVersion.Version }}policy/v1{{ else }}policy/v1beta1{{ end }}
+"""}
+
+
+def test_charts_are_rendered_for_the_version_of_the_cluster(daemon, api, unique, kubeconfig, kube):
+    scene = KubeScene(api, unique).onboard({"one": kubeconfig.read_bytes()})
+    scene.cloud().apps({"web": chart("web", VERSIONED)}).deployment({"web": scene.by_name("one")})
+    version = kube.call("GET", "/version")["gitVersion"]
+    wait_for(lambda: daemon.sql(f"SELECT version FROM cluster_watch WHERE cluster = '{scene.provider}+one'") == [(version,)],
+             what="the version that the cluster tells when it is onboarded")
+    scene.instantiate()
+    newer = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (1, 21)
+    assert kube.get("v1/ConfigMap", "versioned")["data"] == {"kube": version, "budget": "policy/v1" if newer else "policy/v1beta1"}
+    api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+
+
 def test_a_deployment_says_what_others_may_change(api, unique, kubeconfig, kube):
     """Its policy is to report, and two fields are anybody's: an update leaves those as they are."""
     scene = KubeScene(api, unique).onboard({"one": kubeconfig.read_bytes()})

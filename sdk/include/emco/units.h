@@ -107,6 +107,7 @@ typedef struct emco_sight {
 	emco_str cluster, error;
 	const emco_seen *seen;         /* an object may be named more than once: the last one counts         */
 	uint64_t seen_count;
+	emco_str version;              /* of Kubernetes there: "v1.29.4"; empty: not known now                */
 } emco_sight;
 
 typedef struct emco_units_1 {

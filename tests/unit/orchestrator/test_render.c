@@ -99,7 +99,7 @@ static void test_values_come_from_chart_then_profile_then_overrides(void **state
 		fail_msg("%s", words);
 	assert_string_equal(body.ptr, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"r1-web\","
 	                    "\"namespace\":\"ns\"},\"data\":{\"a\":\"chart\",\"b\":\"profile\",\"c\":\"from,override\"},"
-	                    "\"list\":[1,\"x\",3],\"kube\":\"v" KUBE_VERSION_DEFAULT "\"}");
+	                    "\"list\":[1,\"x\",3],\"kube\":\"" KUBE_VERSION_DEFAULT "\"}");
 	free_view(body);
 	expect_no_folder_left();
 }
@@ -287,6 +287,21 @@ static void test_release_names_are_labels_that_helm_takes(void **state)
 		assert_int_equal(release_is_valid(view_of(releases[i].name)), releases[i].is_valid);
 }
 
+static void test_versions_are_compared_by_number(void **state)
+{
+	static const struct { const char *a, *b; int want; } rows[] = {
+		{ "v1.29.0", "v1.29.0", 0 },  { "v1.9.0", "v1.29.0", -1 },       { "v1.30.1", "v1.29.9", 1 },
+		{ "v1.20+", "v1.20.0", 0 },   { "1.20.2", "v1.20.2-k3s1", 0 },   { "v2.0.0", "v1.99.99", 1 },
+		{ "", "v0.0.0", 0 },          { "v99999999999999.1", "v1.1", 1 },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(kube_version_compare(view_of(rows[i].a), view_of(rows[i].b)), rows[i].want);
+		assert_int_equal(kube_version_compare(view_of(rows[i].b), view_of(rows[i].a)), -rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_several_charts_overlap),
 		cmocka_unit_test(test_folders_of_the_dead_are_removed_and_those_of_the_living_stay),
 		cmocka_unit_test(test_release_names_are_labels_that_helm_takes),
+		cmocka_unit_test(test_versions_are_compared_by_number),
 	};
 
 	return cmocka_run_group_tests_name("render", tests, NULL, NULL);

@@ -238,6 +238,27 @@ static void test_a_cluster_that_is_given_up_holds_nothing_any_more(void **state)
 	given_done(&g);
 }
 
+static void test_versions_of_clusters_are_known_before_they_are_watched(void **state)
+{
+	struct given      g = given(*state, "projects/versions", scene_c12);
+	const struct view clusters[] = { VIEW("p+c1"), VIEW("p+c2"), VIEW("p+c3") };
+	struct view      *versions = NULL;
+	size_t            count = 0;
+	struct error      err;
+
+	assert_ok(unit_versions(g.db, clusters, 3, &g.arena, &versions, &count, &err));
+	assert_int_equal(count, 0);
+	assert_ok(unit_know_version(g.db, VIEW("p+c2"), VIEW("v1.20.2"), &err));
+	assert_true(watch(&g, &g.fixture->store, 5000));
+	assert_ok(unit_know_version(g.db, VIEW("p+c1"), VIEW("v1.28.0"), &err));
+	assert_ok(unit_know_version(g.db, VIEW("p+c1"), VIEW("v1.29.0"), &err));
+	assert_ok(unit_versions(g.db, clusters, 3, &g.arena, &versions, &count, &err));
+	assert_true(count == 2 && view_is(versions[0], "v1.29.0") && view_is(versions[1], "v1.20.2"));
+	assert_false(scene_status(g.fixture, g.owner, 1, &g.arena).is_watched);
+	assert_true(watch(&g, &g.fixture->store, 5000));      /* the right is still ours */
+	given_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_one_process_watches_a_cluster_until_its_right_ends),
 		cmocka_unit_test(test_units_that_were_begun_are_live),
 		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
+		cmocka_unit_test(test_versions_of_clusters_are_known_before_they_are_watched),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
