@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MANAGER_MAX = 128, NS_PER_MS = 1000000 };
+enum { MANAGER_MAX = 128, NS_PER_MS = 1000000, AWAY_MAX = KUBE_IN_FLIGHT };
 
 static bool takes(const emco_cluster_access *access)
 {
@@ -143,22 +143,36 @@ static bool has_unready(const struct work *work)
 	return false;
 }
 
-/* Waves go up while objects go out, and down while they are taken away.  false: there is none left. */
-static bool wave_next(struct work *work)
+/*
+ * A few of a wave are under way at a time: what waits for its turn here has all its time left when it goes out, and does
+ * not go out at all once the unit is somebody else's.
+ */
+static bool wave_send(struct work *work)
 {
 	size_t       count;
 	struct item *items = items_now(work, &count);
+	bool         is_sent = false;
 
+	for (; work->at < count && work->away < AWAY_MAX && !work->is_cut; work->at++) {
+		struct item *item = &items[work->at];
+
+		if (item->state != ITEM_WAITS || (int) item->piece->wave != work->wave)
+			continue;
+		item_send(item);
+		is_sent = true;
+	}
+	return is_sent;
+}
+
+/* Waves go up while objects go out, and down while they are taken away.  false: there is none left. */
+static bool wave_next(struct work *work)
+{
 	for (bool is_sent = false; !is_sent;) {
 		work->wave += work->is_pruning ? -1 : 1;
 		if (work->wave < 0 || work->wave >= WAVES)
 			return false;
-		for (size_t i = 0; i < count; i++) {
-			if (items[i].state != ITEM_WAITS || (int) items[i].piece->wave != work->wave)
-				continue;
-			item_send(&items[i]);
-			is_sent = true;
-		}
+		work->at = 0;
+		is_sent = wave_send(work);
 	}
 	return true;
 }
@@ -177,6 +191,7 @@ static bool pauses_any(const struct work *work)
 /* true: nothing is left to be done, or may be. */
 static bool is_over(struct work *work)
 {
+	(void) wave_send(work);
 	if (work->away > 0)
 		return false;
 	if (work->is_cut)

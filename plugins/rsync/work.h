@@ -63,6 +63,7 @@ struct work {
 	struct item           *items, *removals;
 	size_t                 item_count, removal_count;
 	size_t                 away;     /* requests under way                                            */
+	size_t                 at;       /* the next item that may be of this wave                        */
 	int                    wave;     /* of what is sent now                                           */
 	bool                   is_pruning, is_cut, has_crd, has_namespace, was_tried;
 	int64_t                next_ns;  /* when an item has paused                                       */
