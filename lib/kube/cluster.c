@@ -62,6 +62,10 @@ void cluster_offer(struct call *call)
 {
 	struct kube_cluster *cluster = call->cluster;
 
+	if (deadline_past(call->deadline_ns)) {
+		expire(&call->timer);
+		return;
+	}
 	if (cluster->is_open) {
 		if (cluster->is_probing || !deadline_past(cluster->probe_ns)) {
 			refuse(call);
@@ -79,11 +83,9 @@ void cluster_offer(struct call *call)
 	call_start(call);
 }
 
-/* Take the first of those that wait. */
-static struct call *take_waiting(struct kube_cluster *cluster)
+/* NULL: none waits. */
+static struct call *take(struct kube_cluster *cluster, struct call *call)
 {
-	struct call *call = TAILQ_FIRST(&cluster->queue);
-
 	if (call == NULL)
 		return NULL;
 	TAILQ_REMOVE(&cluster->queue, call, queued);
@@ -91,6 +93,25 @@ static struct call *take_waiting(struct kube_cluster *cluster)
 	timer_unset(&cluster->loop->timers, &call->timer);
 	call->state = CALL_POSTED;
 	return call;
+}
+
+static struct call *take_waiting(struct kube_cluster *cluster)
+{
+	return take(cluster, TAILQ_FIRST(&cluster->queue));
+}
+
+/*
+ * Nothing goes out late: who asked may have lost its right to meanwhile, when the whole process stood still.  The others'
+ * timers end them.
+ */
+static struct call *take_in_time(struct kube_cluster *cluster)
+{
+	struct call *call;
+
+	TAILQ_FOREACH(call, &cluster->queue, queued)
+		if (!deadline_past(call->deadline_ns))
+			break;
+	return take(cluster, call);
 }
 
 void cluster_ended(struct call *call)
@@ -105,7 +126,7 @@ void cluster_ended(struct call *call)
 		call->is_counted = false;
 	}
 	while (!cluster->is_open && atomic_load(&cluster->in_flight) < cluster->kube->options.in_flight &&
-	       (next = take_waiting(cluster)) != NULL)
+	       (next = take_in_time(cluster)) != NULL)
 		call_start(next);
 }
 

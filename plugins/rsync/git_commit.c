@@ -377,6 +377,24 @@ static bool has_live(const struct batch *batch)
 	return false;
 }
 
+static size_t count_lost(const struct batch *batch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		count += batch->jobs[i]->is_lost;
+	return count;
+}
+
+/* Making a tree may take longer than a lease.  A branch that stayed where it was does not show that others were at work. */
+static emco_status still_ours(struct batch *batch, size_t lost, struct fault *fault)
+{
+	if (!pass_alive(batch->repo.pass))
+		return fault_say(fault, EMCO_E_DEADLINE, "cancelled");
+	return count_lost(batch) == lost ? EMCO_OK
+	                                 : fault_say(fault, EMCO_E_UNAVAILABLE, "others have taken over a part of the commit");
+}
+
 /* One try on top of the tip: EMCO_OK also when nothing differs.  EMCO_E_CONFLICT: the branch has moved. */
 static emco_status batch_try(struct batch *batch, struct fault *fault)
 {
@@ -384,16 +402,20 @@ static emco_status batch_try(struct batch *batch, struct fault *fault)
 	git_commit *parent = NULL;
 	git_oid     commit;
 	emco_status status = base_read(&batch->repo, &parent, &base, fault);
+	size_t      lost;
 
 	/* A lease that is lost now must not come back into the tree: the leases are asked before it is made. */
 	if (status == EMCO_OK && !pass_renew(batch->repo.pass))
 		status = fault_say(fault, EMCO_E_DEADLINE, "cancelled");
+	lost = count_lost(batch);
 	if (status == EMCO_OK)
 		status = units_apply(batch, base, &units, fault);
 	if (status == EMCO_OK)
 		status = flux_apply(batch, units, &tree, fault);
 	if (status == EMCO_OK && has_live(batch) && !git_oid_equal(git_tree_id(tree), git_tree_id(base))) {
 		status = commit_make(batch, parent, tree, &commit, fault);
+		if (status == EMCO_OK)
+			status = still_ours(batch, lost, fault);
 		if (status == EMCO_OK)
 			status = git_repo_publish(&batch->repo, &commit, fault);
 	}

@@ -98,6 +98,11 @@ static bool lease_is_older(const struct pass *pass, int64_t percent)
 	return now_ns() - pass->renewed_ns > pass->config->lease_ms * 1000000 / PERCENT * percent;
 }
 
+int64_t pass_end_ns(const struct pass *pass)
+{
+	return pass->renewed_ns + pass->config->lease_ms * 1000000 / PERCENT * LOST_AFTER;
+}
+
 bool pass_renew(struct pass *pass)
 {
 	const int64_t begin_ns = now_ns();

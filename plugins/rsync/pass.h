@@ -95,6 +95,9 @@ bool pass_alive(struct pass *pass);
 /* Renew all leases now: before anything is published.  Lost ones are marked; false as above. */
 bool pass_renew(struct pass *pass);
 
+/* Until when the leases are surely ours: what asks for a change goes out before, or not at all. */
+int64_t pass_end_ns(const struct pass *pass);
+
 /* Does the job still want to be done: no fault, lease ours? */
 static inline bool job_is_live(const struct job *job)
 {

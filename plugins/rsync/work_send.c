@@ -77,9 +77,16 @@ static void apply_as(struct item *item, struct view text, const char *manager, b
 void item_send(struct item *item)
 {
 	struct work  *work = item->work;
-	const int64_t deadline_ns = now_ns() + work->pass->config->remote_timeout_ms * NS_PER_MS;
+	const int64_t now = now_ns(), end_ns = pass_end_ns(work->pass);
+	const int64_t answer_ns = now + work->pass->config->remote_timeout_ms * NS_PER_MS;
+	const int64_t deadline_ns = answer_ns < end_ns ? answer_ns : end_ns;
 	struct view   bare = VIEW("");
 
+	if (work->is_cut || now >= end_ns) {
+		work->is_cut = true;
+		item_end(item, ITEM_LATER, "not done in time");
+		return;
+	}
 	if (item->action == ACTION_DROP_OLD || item->action == ACTION_RELEASE) {
 		bare = piece_bare(work->pass, &item->piece->id);
 		if (bare.len == 0) {
