@@ -66,7 +66,8 @@ static int32_t abi_cancelled(const emco_call *abi)
 {
 	const struct call *call = call_seen(abi);
 
-	return (call->cancelled != NULL && __atomic_load_n(call->cancelled, __ATOMIC_RELAXED)) || deadline_past(call->deadline_ns);
+	return (call->cancelled != NULL && __atomic_load_n(call->cancelled, __ATOMIC_RELAXED)) ||
+	       (call->ends_with_leases && store_losses(call->store) != call->losses) || deadline_past(call->deadline_ns);
 }
 
 static int64_t abi_left_ns(const emco_call *abi)

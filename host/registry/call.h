@@ -18,6 +18,8 @@ struct call {
 	struct error  error;
 	int64_t       deadline_ns;
 	const volatile bool *cancelled;    /* may be NULL                                       */
+	bool          ends_with_leases;    /* cancelled as well when those of its time may be somebody else's */
+	uint64_t      losses;              /* of the store when it began                        */
 	uint32_t      roles;           /* of the plugin it goes to: what it may ask             */
 	const char   *who;             /* the instance, for messages; borrowed                  */
 	void         *overlay;         /* of emco.app-context; NULL: read only                  */

@@ -56,6 +56,8 @@ static emco_call *host_begin(const emco_host *host, emco_str what, int64_t limit
 	call_init(&own->call, plugins->store, controller->instance.name, controller->plugin.roles,
 	          limit_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + limit_ns);
 	own->call.cancelled = &plugins->is_stopping;
+	own->call.ends_with_leases = plugins->store != NULL;
+	own->call.losses = plugins->store != NULL ? store_losses(plugins->store) : 0;
 	snprintf(own->what, sizeof own->what, "%.*s", (int) (what.len < sizeof own->what ? what.len : sizeof own->what),
 	         what.len > 0 ? what.ptr : "");
 

@@ -20,6 +20,7 @@ struct liveness {
 	pthread_t    thread;
 	bool         has_thread;
 	_Atomic bool is_held;
+	_Atomic uint64_t losses;
 };
 
 /* Advisory locks take two int4; a collision of ids is met by trying another. */
@@ -62,8 +63,10 @@ static bool rest(const struct liveness *liveness, int timeout_ms)
 
 static void lose(struct liveness *liveness)
 {
-	if (liveness->is_held)
+	if (liveness->is_held) {
+		liveness->losses++;
 		log_warning("store.liveness_lost", "host", log_num(liveness->host));
+	}
 	liveness->is_held = false;
 	PQfinish(liveness->conn);
 	liveness->conn = NULL;
@@ -152,4 +155,9 @@ void liveness_close(struct liveness *liveness)
 bool liveness_is_held(struct liveness *liveness)
 {
 	return liveness->is_held;
+}
+
+uint64_t store_losses(const struct store *store)
+{
+	return store->liveness != NULL ? store->liveness->losses : 0;
 }

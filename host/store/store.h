@@ -30,6 +30,12 @@ enum status MUST_CHECK store_open(const struct store_options *options, int64_t d
                                   struct error *err);
 void store_close(struct store *store);                  /* accepts a zeroed store */
 
+/*
+ * How often the lock was lost so far.  What was leased before may be somebody else's since: others take over at once from
+ * a process that does not hold it.
+ */
+uint64_t store_losses(const struct store *store);
+
 /* One round trip: is the database there, and our liveness lock held? */
 enum status MUST_CHECK store_ready(struct store *store, int64_t deadline_ns, struct error *err);
 
