@@ -164,15 +164,19 @@ class Scene:
         """remotes: {cluster: Remote}; labels: {cluster: [label]}."""
         self.api.make("cluster-providers", named(self.provider))
         for cluster, remote in remotes.items():
-            self.remotes[cluster] = remote
-            pairs = [{"url": url or str(remote.path)}, {"branch": "main"}, *extra]
-            self.api.make(f"cluster-providers/{self.provider}/cluster-sync-objects", named(f"git-{cluster}", kv=pairs))
-            body = named(cluster, gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": f"git-{cluster}",
-                                          "gitOpsResourceObject": f"git-{cluster}"})
-            answer = self.api.upload(f"cluster-providers/{self.provider}/clusters", body)
-            assert answer.status_code == 201, answer.text
-            for label in (labels or {}).get(cluster, []):
-                self.api.make(f"cluster-providers/{self.provider}/clusters/{cluster}/labels", {"clusterLabel": label})
+            self.git_cluster(cluster, remote, (labels or {}).get(cluster, []), url, extra)
+        return self
+
+    def git_cluster(self, cluster, remote, labels=(), url=None, extra=()):
+        self.remotes[cluster] = remote
+        pairs = [{"url": url or str(remote.path)}, {"branch": "main"}, *extra]
+        self.api.make(f"cluster-providers/{self.provider}/cluster-sync-objects", named(f"git-{cluster}", kv=pairs))
+        body = named(cluster, gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": f"git-{cluster}",
+                                      "gitOpsResourceObject": f"git-{cluster}"})
+        answer = self.api.upload(f"cluster-providers/{self.provider}/clusters", body)
+        assert answer.status_code == 201, answer.text
+        for label in labels:
+            self.api.make(f"cluster-providers/{self.provider}/clusters/{cluster}/labels", {"clusterLabel": label})
         return self
 
     def cloud(self):
