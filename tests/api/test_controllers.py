@@ -153,3 +153,28 @@ def test_an_event_that_is_refused_is_told_again_also_after_a_kill(make_daemon, t
     daemon.start()
     wait_for(lambda: told(journal) == [("created", unique, "one")], 30, "the event after the restart")
     wait_for(lambda: daemon.count("outbox") == 0, 10, "an empty outbox")
+
+
+def test_a_controller_says_what_it_is_bound_to_and_how_it_is(make_daemon):
+    daemon = make_daemon(controllers={"rsync": RSYNC, "red": TRACE % ("red", 7)})
+    api = daemon.start().client()
+    assert api.get("controllers/nobody/status").status_code == 404
+    found = api.get("controllers/red/status").json()
+    assert found["name"] == "red" and found["isRegistered"] is False
+    instance = found["instance"]
+    assert (instance["plugin"], instance["priority"], instance["roles"], instance["health"]) == ("action-annotate", 7, ["action"], "ok")
+    assert instance["calls"] == instance["failures"] == instance["late"] == 0
+
+    api.make("controllers", named("red", host="localhost", port=9033, type="action", priority=20))
+    assert api.get("controllers/red/status").json()["isRegistered"] is True
+    api.make("controllers", named("far", host="far.invalid", port=9033, type="action", priority=20))
+    assert api.get("controllers/far/status").json() == {"name": "far", "isRegistered": True, "instance": None}
+    assert [i["name"] for i in api.get("controllers?instances=true").json()] == ["red", "rsync"]
+    assert [c["metadata"]["name"] for c in api.get("controllers").json()] == ["far", "red"]
+
+
+def test_the_synchroniser_has_two_roles_and_is_well(make_daemon):
+    daemon = make_daemon(controllers={"rsync": RSYNC})
+    api = daemon.start().client()
+    instance = api.get("controllers/rsync/status").json()["instance"]
+    assert instance["roles"] == ["synchroniser", "clusterListener"] and instance["health"] == "ok"
