@@ -228,6 +228,26 @@ static emco_status renew(emco_call *abi, const emco_unit *unit, int64_t lease_ns
 	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
 }
 
+static emco_status owns(emco_call *abi, const emco_unit *unit, emco_str status_context, int32_t *ret_owns)
+{
+	struct call           *call = call_of(abi);
+	const struct unit_row *row = row_of(unit);
+	struct error           err = { 0 };
+	struct db             *db = NULL;
+	bool                   is_owner = false;
+	enum status            st = enter(call, &db, &err);
+
+	if (st == ST_OK && row == NULL)
+		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
+	if (st == ST_OK)
+		st = unit_owns(db, row, view_from_abi(status_context), &is_owner, &err);
+	give_back(call);
+	if (st != ST_OK)
+		return call_failed(call, &err);
+	*ret_owns = is_owner;
+	return EMCO_OK;
+}
+
 /* -- report -- */
 
 static const enum object_state object_states[] = {
@@ -539,5 +559,5 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 const emco_units_1 extension_units = {
 	.size = sizeof extension_units,
 	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
-	.each_live = each_live, .watch = watch, .observe = observe,
+	.each_live = each_live, .watch = watch, .observe = observe, .owns = owns,
 };

@@ -59,6 +59,9 @@ static const struct query retry_cluster_query = { "unit_retry_cluster",
 
 static const struct query reown_query = { "unit_reown", "UPDATE unit SET owner = $2 WHERE owner = $1" };
 
+static const struct query owns_query = { "unit_owns",
+	"SELECT true FROM app_context WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };
+
 static const struct query forget_query = { "unit_forget",
 	"WITH full_one AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY " LIMIT 1),"
 	"gone AS (DELETE FROM unit u WHERE u.owner = $1 AND NOT EXISTS (SELECT FROM full_one))"
@@ -99,6 +102,16 @@ enum status unit_retry_cluster(struct db *db, struct view cluster, struct error 
 enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err)
 {
 	return db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+}
+
+enum status unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &owns_query, PARAMS(P_INT(unit->owner), P_TEXT(status_context)), EXPECT_MAYBE, &rows, err);
+	if (st == ST_OK)
+		*ret_owns = rows_count(rows) > 0;
+	return st;
 }
 
 enum status unit_forget(struct db *db, int64_t owner, struct error *err)

@@ -137,6 +137,10 @@ enum status MUST_CHECK unit_cluster_answers(struct db *db, struct view cluster, 
 enum status MUST_CHECK unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,
                                     size_t *ret_count, struct error *err);
 
+/* Is this status context one of the unit's owner?  Text that is no number is none. */
+enum status MUST_CHECK unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns,
+                                 struct error *err);
+
 /* Forget the units of an owner that are empty on both sides; ST_CONFLICT when one is not. */
 enum status MUST_CHECK unit_forget(struct db *db, int64_t owner, struct error *err);
 

@@ -55,11 +55,9 @@ static emco_status names_make(struct pass *pass, struct work *work, struct fault
 	if (status != EMCO_OK)
 		return status;
 	work->manager = pass_printf(pass, "emco-%s", work->label);
-	if (old.len > 0) {
+	if (old.len > 0)
 		work->old_label = pass_printf(pass, "%.*s-%.*s", STR_ARG(old), STR_ARG(unit->app));
-		work->old_manager = pass_printf(pass, "emco-%.*s-%.*s", STR_ARG(old), STR_ARG(unit->app));
-	}
-	if (work->manager == NULL || (old.len > 0 && (work->old_label == NULL || work->old_manager == NULL)))
+	if (work->manager == NULL || (old.len > 0 && work->old_label == NULL))
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	return EMCO_OK;
 }

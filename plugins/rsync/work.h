@@ -21,7 +21,7 @@ enum action {
 	ACTION_LOOK,                     /* whose is it?  Before the first apply, and after a conflict    */
 	ACTION_APPLY,
 	ACTION_ESTABLISHED,              /* a CRD that was applied: wait until it is served               */
-	ACTION_DROP_OLD,                 /* let go of fields under the manager of an older label          */
+	ACTION_DROP_OLD,                 /* let go of fields under the manager of an earlier life         */
 	ACTION_RELEASE,                  /* of an object that was not ours after all                      */
 	ACTION_REPLACE,                  /* delete what cannot be changed ...                             */
 	ACTION_REPLACED,                 /* ... and wait until it is gone, then apply                     */
@@ -43,6 +43,8 @@ struct item {
 	enum action           action;
 	bool                  is_known;  /* it was ours before                                            */
 	bool                  is_looked_at, is_forced;
+	bool                  is_older;  /* it carries the label of an earlier life of the deployment     */
+	const char           *old_manager;       /* of an earlier life, which still owns fields of it     */
 	struct view           text;      /* what is applied                                               */
 	char                  uid[64];
 	int64_t               again_ns, pause_ns, until_ns;
@@ -59,7 +61,7 @@ struct work {
 	struct job            *job;
 	struct kube_cluster   *cluster;
 	const char            *label, *old_label;        /* old: under which it was applied; NULL: the same */
-	const char            *manager, *old_manager;
+	const char            *manager;
 	struct item           *items, *removals;
 	size_t                 item_count, removal_count;
 	size_t                 away;     /* requests under way                                            */
@@ -70,6 +72,7 @@ struct work {
 	_Atomic(struct item *) answers;  /* newest first                                                  */
 };
 
+#define MANAGER_PREFIX  "emco-"         /* before a label                                                */
 #define SHARED_MANAGER  "emco"          /* of definitions, which belong to all deployments               */
 
 /* The field manager an item is applied under. */
@@ -90,7 +93,9 @@ void item_removed(struct item *item);
 json_t *item_body(const struct item *item);
 /* The deployment whose label an object carries; "" none. */
 const char *body_label(const json_t *body);
-bool        body_is_ours(const struct work *work, const json_t *body);
+bool        body_is_ours(struct work *work, const json_t *body);
+/* Ours, or of an earlier life of the deployment.  When that cannot be found out the job has a fault. */
+bool        label_is_ours(struct work *work, const char *label);
 
 /* Ends of an item.  message: NULL keeps what is there. */
 void item_end(struct item *item, enum item_state state, const char *fmt, ...) RSYNC_PRINTF(3, 4);

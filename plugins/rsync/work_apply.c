@@ -59,6 +59,7 @@ static void take_or_refuse(struct item *item, const json_t *body)
 		return;
 	}
 	item->is_known = true;
+	item->is_older = label[0] != '\0' && strcmp(label, item->work->label) != 0;
 	item->is_forced = !item->piece->has_ignored;
 	item_next(item, ACTION_APPLY);
 }
@@ -123,19 +124,55 @@ static bool is_ending(const json_t *body)
 	return json_object_get(json_object_get(body, "metadata"), "deletionTimestamp") != NULL;
 }
 
-static void done_or_more(struct item *item)
+/* Lives that were ended before all was there may have left several. */
+static const char *earlier_manager(struct item *item, const json_t *body)
 {
-	if (item->piece->wave == WAVE_CRD)
+	const json_t *fields = json_object_get(json_object_get(body, "metadata"), "managedFields"), *entry;
+	const size_t  prefix = sizeof MANAGER_PREFIX - 1;
+	size_t        i;
+
+	json_array_foreach(fields, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "manager"));
+
+		if (name != NULL && strncmp(name, MANAGER_PREFIX, prefix) == 0 && strcmp(name, item->work->manager) != 0 &&
+		    (item->old_manager == NULL || strcmp(name, item->old_manager) != 0) && label_is_ours(item->work, name + prefix))
+			return name;
+	}
+	return NULL;
+}
+
+static void done_or_more(struct item *item, const json_t *body)
+{
+	const char *earlier = item->piece->wave != WAVE_CRD ? earlier_manager(item, body) : NULL;
+
+	if (earlier != NULL) {
+		item->old_manager = pass_text(item->work->pass, str_of(earlier));
+		if (item->old_manager != NULL)
+			item_next(item, ACTION_DROP_OLD);
+		else
+			item_end(item, ITEM_LATER, "out of memory");
+	} else if (item->piece->wave == WAVE_CRD) {
 		item_next(item, ACTION_ESTABLISHED);
-	else
+	} else {
 		item_end(item, ITEM_DONE, NULL);
+	}
+}
+
+static void dropped(struct item *item)
+{
+	json_t *body = item_body(item);
+
+	if (item->outcome == KUBE_LATER)
+		end_later(item);
+	else
+		done_or_more(item, body);
+	json_decref(body);
 }
 
 static void took(struct item *item)
 {
-	struct work *work = item->work;
-	json_t      *body = item_body(item);
-	const char  *other = NULL;
+	json_t     *body = item_body(item);
+	const char *other = NULL;
 
 	/* Without a conflict we may still have met an object that others made: nothing of theirs has changed then. */
 	if (!item->is_known && !item->is_looked_at && item->outcome == KUBE_CHANGED && !may_take_over(item))
@@ -148,10 +185,8 @@ static void took(struct item *item)
 	} else if (is_ending(body)) {
 		item->is_known = item->is_looked_at = true;
 		item_again(item, "the object of this name is still being deleted");
-	} else if (work->old_manager != NULL && item->is_known && item->piece->wave != WAVE_CRD) {
-		item_next(item, ACTION_DROP_OLD);
 	} else {
-		done_or_more(item);
+		done_or_more(item, body);
 	}
 	json_decref(body);
 }
@@ -188,7 +223,7 @@ static void conflicted(struct item *item)
 static void cannot_change(struct item *item)
 {
 	const struct config *config = item->work->pass->config;
-	const bool           may_replace = str_is(config->immutable, "replace") || item->work->old_label != NULL;
+	const bool           may_replace = str_is(config->immutable, "replace") || item->work->old_label != NULL || item->is_older;
 
 	if (item->is_known && may_replace) {
 		item->uid[0] = '\0';
@@ -273,12 +308,7 @@ void item_applied(struct item *item)
 	case ACTION_RELEASE:
 		item->state = ITEM_FAILED;       /* the message is there; what is left of ours goes with the next try */
 		break;
-	case ACTION_DROP_OLD:
-		if (item->outcome == KUBE_LATER)
-			end_later(item);
-		else
-			done_or_more(item);
-		break;
+	case ACTION_DROP_OLD:    dropped(item);        break;
 	case ACTION_REPLACE:
 		if (item->outcome == KUBE_DELETED || item->outcome == KUBE_GONE)
 			item_next(item, ACTION_REPLACED);

@@ -12,7 +12,7 @@ static const struct { enum { ASK_GET, ASK_APPLY, ASK_DELETE } ask; bool has_obje
 	[ACTION_LOOK]        = { ASK_GET,    true  },
 	[ACTION_APPLY]       = { ASK_APPLY,  true  },
 	[ACTION_ESTABLISHED] = { ASK_GET,    true  },
-	[ACTION_DROP_OLD]    = { ASK_APPLY,  false },
+	[ACTION_DROP_OLD]    = { ASK_APPLY,  true  },
 	[ACTION_RELEASE]     = { ASK_APPLY,  false },
 	[ACTION_REPLACE]     = { ASK_DELETE, false },
 	[ACTION_REPLACED]    = { ASK_GET,    true  },
@@ -29,6 +29,15 @@ static bool is_ending(struct view object)
 	return memmem(object.ptr, object.len, member, sizeof member - 1) != NULL;
 }
 
+/* As above: does more than one of our managers own fields? */
+static bool has_managers(struct view object)
+{
+	static const char manager[] = "\"" MANAGER_PREFIX;
+	const char       *first = memmem(object.ptr, object.len, manager, sizeof manager - 1);
+
+	return first != NULL && memmem(first + 1, (size_t) (object.ptr + object.len - first - 1), manager, sizeof manager - 1) != NULL;
+}
+
 /* On a loop of the client.  NOTE: once the item is among the answers, the pass and all of its memory may go any moment. */
 static void answered(void *data, const struct kube_result *result)
 {
@@ -37,7 +46,7 @@ static void answered(void *data, const struct kube_result *result)
 	struct bell *bell = atomic_load(&work->pass->bell);
 	const bool   is_looked_at = asks[item->action].has_object && result->object.len > 0 &&
 	                          (item->action != ACTION_APPLY || !item->is_known || result->outcome == KUBE_CONFLICT ||
-	                           is_ending(result->object));
+	                           is_ending(result->object) || has_managers(result->object));
 
 	item->outcome = result->outcome;
 	item->said = result->message != NULL && result->message[0] != '\0' ? strdup(result->message) : NULL;
@@ -103,7 +112,7 @@ void item_send(struct item *item)
 		apply_as(item, item->text, item_manager(item), item->is_forced, deadline_ns);
 		break;
 	case ACTION_DROP_OLD:
-		apply_as(item, bare, work->old_manager, true, deadline_ns);
+		apply_as(item, bare, item->old_manager, true, deadline_ns);
 		break;
 	case ACTION_RELEASE:
 		apply_as(item, bare, item_manager(item), true, deadline_ns);
@@ -144,11 +153,28 @@ const char *body_label(const json_t *body)
 	return label != NULL ? label : "";
 }
 
-bool body_is_ours(const struct work *work, const json_t *body)
+/* "<status context>-<app>" */
+bool label_is_ours(struct work *work, const char *label)
 {
-	const char *label = body_label(body);
+	const emco_unit    *unit = work->job->unit;
+	const emco_units_1 *units = work->pass->units;
+	const size_t        digits = strspn(label, "0123456789");
+	int32_t             owns = 0;
 
-	return strcmp(label, work->label) == 0 || (work->old_label != NULL && strcmp(label, work->old_label) == 0);
+	if (strcmp(label, work->label) == 0 || (work->old_label != NULL && strcmp(label, work->old_label) == 0))
+		return true;
+	if (digits == 0 || label[digits] != '-' || !str_is(unit->app, label + digits + 1) || !EMCO_HAS_MEMBER(units, owns))
+		return false;
+
+	const emco_status status = units->owns(work->pass->call, unit, (emco_str) { label, digits }, &owns);
+	if (status != EMCO_OK)
+		fault_say(&work->job->fault, status, "whose \"%s\" is cannot be found out now", label);
+	return status == EMCO_OK && owns != 0;
+}
+
+bool body_is_ours(struct work *work, const json_t *body)
+{
+	return label_is_ours(work, body_label(body));
 }
 
 /* -- what becomes of an item -- */

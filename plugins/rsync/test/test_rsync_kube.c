@@ -435,6 +435,30 @@ static void test_a_new_label_is_put_on_all_and_the_old_managers_fields_go(void *
 
 /* -- what goes wrong -- */
 
+static void test_what_earlier_lives_have_begun_is_ours_and_their_fields_go(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"first\":\"1\"}}},"
+	                      MAP("y", "1") "," DEPLOYMENT("i", "") "]");
+	fake_set(&fake, "v2", "[" MAP("x", "2") "," DEPLOYMENT("i", "") "]");
+	fake_set(&fake, "v3", "[" MAP("x", "3") "]");
+	do_steer("fault", "{\"path\":\"deployments\",\"code\":500,\"message\":\"no luck\",\"times\":9}");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	unit->unit.status_context = EMCO_STR("4712");
+	bring("web", "v2");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	assert_string_equal(at(IN_NS1("configmaps/x"), "metadata.labels.emco/deployment-id"), "4712-web");
+	do_steer("clear", "{}");
+	unit->unit.status_context = EMCO_STR("4713");
+	bring("web", "v3");
+	assert_done(unit);
+	assert_string_equal(at(IN_NS1("configmaps/x"), "metadata.labels.emco/deployment-id"), "4713-web");
+	assert_string_equal(at(IN_NS1("configmaps/x"), "data.v"), "3");
+	assert_string_equal(at(IN_NS1("configmaps/x"), "data.first"), "");
+	assert_string_equal(at(IN_NS1("configmaps/y"), ""), "");
+}
+
 static void test_an_immutable_change_is_refused_or_replaces(void **state)
 {
 	(void) state;
@@ -615,6 +639,7 @@ int main(void)
 		T(test_a_policy_without_meaning_is_refused),
 		T(test_a_unit_that_is_unsure_sends_everything_again),
 		T(test_a_new_label_is_put_on_all_and_the_old_managers_fields_go),
+		T(test_what_earlier_lives_have_begun_is_ours_and_their_fields_go),
 		T(test_an_immutable_change_is_refused_or_replaces),
 		T(test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must),
 		T(test_a_refused_object_fails_alone_in_the_servers_words),

@@ -145,6 +145,9 @@ typedef struct emco_units_1 {
 
 	/* Store what was seen.  Objects whose label no unit has are left out. */
 	emco_status (*observe)(emco_call *call, const emco_sight *sight);
+
+	/* Is this status context one of the unit's owner?  What carries its label is then left from an earlier life. */
+	emco_status (*owns)(emco_call *call, const emco_unit *unit, emco_str status_context, int32_t *ret_owns);
 } emco_units_1;
 
 #endif

@@ -28,6 +28,14 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	assert_true(view_is(units[0].owner_path, "projects/a") && view_is(units[0].meta, "{\"project\":\"p\"}"));
 	assert_true(units[0].has_desired && !units[0].has_applied && units[0].tried_count == 1 && view_is(units[0].event, "instantiate"));
 	assert_false(units[0].is_begun);
+	char       text[32];
+	bool       is_owner = false, is_other_owner = true;
+	struct db *asked = fixture_db(fixture);
+	snprintf(text, sizeof text, "%lld", (long long) context);
+	assert_ok(unit_owns(asked, &units[0], view_of(text), &is_owner, &err));
+	assert_ok(unit_owns(asked, &units[0], VIEW("4711"), &is_other_owner, &err));
+	assert_true(is_owner && !is_other_owner);
+	db_return(asked);
 	struct unit_row *none = NULL;
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
 
