@@ -1,0 +1,102 @@
+"""P9 and P11: many clusters at once, and some of them dead."""
+import statistics
+import time
+
+from bench import TOOLS
+from fleet import BYTES, Fleet, Stub, Told, Used, resident_kb
+
+
+class Way(Told):
+    """bench-fanout: the same objects, sent by libcurl alone ("loop") or by lib/kube ("kube")."""
+
+    def __init__(self, bench, name, kubeconfigs, objects, *more):
+        super().__init__(bench, TOOLS / "bench-fanout", name, kubeconfigs, objects, BYTES, *more)
+        self.number = 0
+
+    def turn(self):
+        self.number += 1
+        return self.ask(self.number)
+
+
+def fan_out(bench, name, hosts, objects, rounds):
+    """A deployment to all hosts, every object of it changed in each round: from the commit to the last apply."""
+    stub = Stub(bench, hosts)
+    fleet = Fleet(bench, name.lower()).onboard(sorted(stub.kubeconfigs.iterdir()))
+    before_kb = resident_kb(fleet.daemon.process.pid)
+    fleet.deploy(objects, 300)
+    stub.wait(lambda s: s["watches"] >= 2 * hosts, 120, "a watch for each kind on each host")
+    live_kb = (resident_kb(fleet.daemon.process.pid) - before_kb) / hosts
+    loop, kube = (Way(bench, way, stub.kubeconfigs, objects) for way in ("loop", "kube"))
+    loop.turn(), kube.turn()             # the first one makes the objects
+    count = hosts * objects
+    ratios, alone, figures = [], [], []
+    for _ in range(rounds):
+        raw = loop.turn()
+        stub.ask("mark")
+        used = Used(fleet.daemon.process.pid)
+        begun = fleet.turn()
+        seconds = stub.wait(lambda s: s["applies"] >= count, 300, "the last apply")["last"] - begun
+        fleet.settle()
+        cpu_us = used.seconds() * 1e6 / count
+        lib = kube.turn()
+        ratios.append(count / seconds / raw["rate"])
+        alone.append(lib["rate"] / raw["rate"])
+        figures.append((count / seconds, raw["rate"], lib["rate"], cpu_us, raw["cpu_us"], lib["cpu_us"]))
+    got, limit, lib, cpu_us, raw_us, lib_us = (statistics.median(column) for column in zip(*figures))
+    bench.row(name, statistics.median(ratios), 0.50, holds=live_kb <= 100, limit=limit, got=got, kube=lib,
+              kube_ratio=statistics.median(alone), hosts=hosts, applies=count, cpu_us=cpu_us, loop_us=raw_us, kube_us=lib_us,
+              kb_a_cluster=live_kb)
+    for way in (loop, kube):
+        way.end()
+    fleet.end()
+    stub.end()
+
+
+def p9_hundred(bench):
+    fan_out(bench, "P9", 100, 50, bench.rounds)
+
+
+def p9_thousand(bench):
+    fan_out(bench, "P9b", 1000, 10, min(bench.rounds, 5))
+
+
+def p9_five_thousand(bench):
+    fan_out(bench, "P9c", 5000, 4, min(bench.rounds, 3))
+
+
+HOSTS, DEAD, OBJECTS = 100, 20, 50
+
+
+def p11_isolation(bench):
+    """The same update with all hosts alive, and with a part of them silent from the moment before: what do the others wait?"""
+    stub = Stub(bench, HOSTS)
+    fleet = Fleet(bench, "p11", "remote_timeout_ms = 3000;").onboard(sorted(stub.kubeconfigs.iterdir()))
+    fleet.deploy(OBJECTS)
+    live = HOSTS - DEAD
+    ratios, waits, figures = [], [], []
+
+    def update(hosts):
+        """(applies a second, when each of the hosts that live had its last apply)"""
+        stub.ask("mark")
+        begun = fleet.turn()
+        stub.wait(lambda s: s["applies"] >= hosts * OBJECTS, 60, f"the applies of {hosts} hosts")
+        lasts = [float(word) - begun for word in stub.tell(f"lasts 0 {hosts}").split()]
+        return hosts * OBJECTS / max(lasts), max(lasts[:live])
+    for _ in range(min(bench.rounds, 5)):
+        whole, whole_s = update(HOSTS)
+        fleet.settle()
+        stub.ask(f"freeze {live} {HOSTS}")
+        part, part_s = update(live)
+        stub.ask("thaw")
+        fleet.settle(120)
+        ratios.append(part / whole)
+        waits.append(part_s - whole_s)
+        figures.append((part, whole, part_s, whole_s))
+    part, whole, part_s, whole_s = (statistics.median(column) for column in zip(*figures))
+    bench.row("P11", statistics.median(ratios), 0.90, holds=max(waits) <= 1, limit=whole, got=part, hosts=HOSTS, dead=DEAD,
+              last_s=part_s, last_without_s=whole_s, longest_wait_s=max(max(waits), 0.0))
+    fleet.end()
+    stub.end()
+
+
+ROWS = {"P9": p9_hundred, "P9b": p9_thousand, "P9c": p9_five_thousand, "P11": p11_isolation}
