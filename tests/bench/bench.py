@@ -15,6 +15,7 @@ sys.path.insert(0, str(SOURCE / "tests" / "api"))
 os.environ["EMCO_STAGE"] = str(STAGE)
 
 import conftest  # noqa: E402
+import psycopg2  # noqa: E402, F401
 
 CLIENTS = 8
 THREADS = 16

@@ -88,7 +88,6 @@ static CURL *easy_new(struct shard *shard)
 		curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
 		curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
 	}
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, shard->head);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, answer);
@@ -111,11 +110,13 @@ static bool begin_next(struct shard *shard)
 	curl_easy_setopt(easy, CURLOPT_URL, url.data);
 	if (shard->is_connecting) {
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);        /* a type without a body is not acceptable */
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
 	} else {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) shard->bodies[object].len);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, shard->bodies[object].data);
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PATCH");
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, shard->head);
 	}
 	curl_multi_add_handle(shard->multi, easy);
 	shard->away++;
@@ -137,9 +138,9 @@ static void read_messages(struct shard *shard)
 		if (message->data.result != CURLE_OK)
 			fanout_die("a request", curl_easy_strerror(message->data.result));
 		curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &code);
-		if (code != 200 && code != 201)
-			fanout_die("a request", "the server refuses it");
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &answer);
+		if (code != 200 && code != 201)
+			fanout_die("the server refuses a request", ((struct buf *) (void *) answer)->data);
 		buf_clear((struct buf *) (void *) answer);
 		curl_multi_remove_handle(shard->multi, easy);
 		shard->idle[shard->idle_count++] = easy;

@@ -19,7 +19,7 @@ kind: ConfigMap
 metadata:
   name: {{ $.Chart.Name }}-{{ $i }}
 data:
-  text: {{ repeat %d "0123456789" }}
+  text: {{ repeat %d "0123456789" | quote }}
   turn: {{ $.Values.turn | default 0 | quote }}
 {{ end }}
 """
@@ -128,6 +128,7 @@ class Fleet(emco.Scene):
         self.daemon.start()
         bench.daemons.append(self.daemon)
         super().__init__(self.daemon.client(), name)
+        self.postgres = bench.postgres
         self.number = 0
 
     def end(self):
@@ -175,8 +176,12 @@ class Fleet(emco.Scene):
 
     def settle(self, seconds=120):
         """Until every unit is done and at rest."""
-        conftest.wait_for(lambda: self.daemon.count("unit", "due_at IS NOT NULL OR lease IS NOT NULL OR applied IS DISTINCT FROM set")
-                          == 0 and self.daemon.count("unit") > 0, seconds, "that all units are done")
+        deadline = time.monotonic() + seconds
+        while self.daemon.count("unit", "due_at IS NOT NULL OR lease IS NOT NULL OR applied IS DISTINCT FROM set") > 0:
+            if time.monotonic() > deadline:
+                why = self.daemon.sql("SELECT cluster, error FROM unit WHERE due_at IS NOT NULL OR lease IS NOT NULL LIMIT 1")
+                raise RuntimeError(f"units are not done within {seconds} s: {why}\n{self.daemon.tail()}")
+            time.sleep(0.02)
 
     def label(self):
         return f"{self.daemon.sql('SELECT max(status_context) FROM unit')[0][0]}-a"
