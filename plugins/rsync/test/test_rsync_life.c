@@ -66,7 +66,7 @@ static void test_the_table_says_what_it_is(void **state)
 {
 	(void) state;
 	assert_string_equal(plugin->name, "rsync");
-	assert_int_equal(plugin->roles, EMCO_ROLE_SYNCHRONISER);
+	assert_int_equal(plugin->roles, EMCO_ROLE_SYNCHRONISER | EMCO_ROLE_CLUSTER_LISTENER);
 	assert_int_equal(plugin->config_size, sizeof(struct config));
 	for (const emco_option *option = plugin->options; option->name != NULL; option++) {
 		assert_non_null(option->dflt);
