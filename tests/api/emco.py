@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import tarfile
+import threading
 import time
 
 import requests
@@ -101,6 +102,21 @@ class Client:
         answer = self.post(path, body) if content is None else self.upload(path, body, content)
         assert answer.status_code in (201, 202), f"POST {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.text.strip() else None
+
+
+class Attempt(threading.Thread):
+    """One POST in the background; `code` is the answer, or None when the connection broke."""
+
+    def __init__(self, api, path):
+        super().__init__()
+        self.api, self.path, self.code = api, path, None
+        self.start()
+
+    def run(self):
+        try:
+            self.code = self.api.post(self.path).status_code
+        except requests.RequestException:
+            self.code = None
 
 
 class Remote:

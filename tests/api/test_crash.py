@@ -1,30 +1,13 @@
 """kill -9 is a normal event: an operation answered 202 completes, one that was not answered is wholly there or absent."""
 import itertools
-import threading
 import time
 
 import pytest
-import requests
 
 from conftest import Daemon, Postgres, wait_for
-from emco import Scene, profile, simple_chart
+from emco import Attempt, Scene, profile, simple_chart
 
 POINTS = 10
-
-
-class Attempt(threading.Thread):
-    """One POST in the background; `code` is the answer, or None when the connection broke."""
-
-    def __init__(self, api, path):
-        super().__init__()
-        self.api, self.path, self.code = api, path, None
-        self.start()
-
-    def run(self):
-        try:
-            self.code = self.api.post(self.path).status_code
-        except requests.RequestException:
-            self.code = None
 
 
 def build(daemon, remote, name):
