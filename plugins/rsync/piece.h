@@ -3,6 +3,9 @@
  *
  * Objects go in waves: what others live in or are made of first.  Within a wave there is no order, and everything is under
  * way at once.  What is taken away goes in the opposite order.
+ *
+ * Gates come last, and only when all else is there: a webhook may refuse everything, the server that answers it included,
+ * until that server runs.
  */
 #ifndef RSYNC_PIECE_H
 #define RSYNC_PIECE_H
@@ -11,7 +14,7 @@
 
 #include "lib/kube/object.h"
 
-enum wave { WAVE_NAMESPACE, WAVE_CRD, WAVE_BASE, WAVE_REST, WAVES };
+enum wave { WAVE_NAMESPACE, WAVE_CRD, WAVE_BASE, WAVE_REST, WAVE_GATE, WAVES };
 
 struct piece {
 	struct kube_id id;               /* views live as long as the pass                         */

@@ -141,6 +141,26 @@ static bool has_unready(const struct work *work)
 	return false;
 }
 
+static bool any_is(const struct item *items, size_t count, enum item_state state)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].state == state)
+			return true;
+	return false;
+}
+
+/* While anything else is missing, gates stay away: tried again when that is. */
+static void gates_hold(struct work *work)
+{
+	const bool is_later = any_is(work->items, work->item_count, ITEM_LATER);
+
+	if (!is_later && !has_unready(work) && !any_is(work->items, work->item_count, ITEM_FAILED))
+		return;
+	for (size_t i = 0; i < work->item_count; i++)
+		if (work->items[i].state == ITEM_WAITS && work->items[i].piece->wave == WAVE_GATE)
+			item_end(&work->items[i], is_later ? ITEM_LATER : ITEM_FAILED, "it comes when everything else is there");
+}
+
 /*
  * A few of a wave are under way at a time: what waits for its turn here has all its time left when it goes out, and does
  * not go out at all once the unit is somebody else's.
@@ -169,32 +189,26 @@ static bool wave_next(struct work *work)
 		work->wave += work->is_pruning ? -1 : 1;
 		if (work->wave < 0 || work->wave >= WAVES)
 			return false;
+		if (work->wave == WAVE_GATE && !work->is_pruning)
+			gates_hold(work);
 		work->at = 0;
 		is_sent = wave_send(work);
 	}
 	return true;
 }
 
-static bool pauses_any(const struct work *work)
+/* true: nothing is left to be done, or may be. */
+static bool is_over(struct work *work)
 {
 	size_t             count;
 	const struct item *items = items_now(work, &count);
 
-	for (size_t i = 0; i < count; i++)
-		if (items[i].state == ITEM_PAUSES)
-			return true;
-	return false;
-}
-
-/* true: nothing is left to be done, or may be. */
-static bool is_over(struct work *work)
-{
 	(void) wave_send(work);
 	if (work->away > 0)
 		return false;
 	if (work->is_cut)
 		return true;
-	if (pauses_any(work))
+	if (any_is(items, count, ITEM_PAUSES))
 		return false;
 	if (wave_next(work))
 		return false;

@@ -95,17 +95,26 @@ class KubeClient:
             raise ApiError(method, path, answer)
         return answer.json()
 
-    def path(self, kind, name=None, namespace=None):
-        """The URL path of an object, or of its collection: that of all namespaces when none is named."""
+    def _root(self, version):
+        return ("/apis/" if "/" in version else "/api/") + version
+
+    def _resource(self, kind):
         version, short = kind.rsplit("/", 1)
-        root = ("/apis/" if "/" in version else "/api/") + version
         if kind not in self._resources:
-            for found in self.call("GET", root)["resources"]:
+            for found in self.call("GET", self._root(version))["resources"]:
                 if "/" not in found["name"]:
                     self._resources[f"{version}/{found['kind']}"] = (found["name"], found["namespaced"])
         if kind not in self._resources:
             raise LookupError(f"the cluster does not serve {short} in {version}")
-        plural, is_namespaced = self._resources[kind]
+        return self._resources[kind]
+
+    def is_namespaced(self, kind):
+        return self._resource(kind)[1]
+
+    def path(self, kind, name=None, namespace=None):
+        """The URL path of an object, or of its collection: that of all namespaces when none is named."""
+        root = self._root(kind.rsplit("/", 1)[0])
+        plural, is_namespaced = self._resource(kind)
         path = root
         if is_namespaced and namespace:
             path += f"/namespaces/{namespace}"
