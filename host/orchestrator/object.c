@@ -1,5 +1,7 @@
 #include "host/orchestrator/object.h"
 
+#include "emco/app_context.h"
+
 #include <inttypes.h>
 
 /* A line of numbers per object, its lengths first, then the bytes: decoding copies nothing and parses no JSON. */
@@ -50,6 +52,18 @@ struct view object_plain_name(struct view name)
 	if (len > 1 && len < name.len && name.ptr[len - 1] == '~')
 		name.len = len - 1;
 	return name;
+}
+
+bool object_is_brought(int phase, struct view events)
+{
+	static const char *const bringing[] = { "install", "upgrade" };       /* before or after it */
+
+	if (phase != EMCO_PHASE_HOOK || events.len == 0)
+		return phase != EMCO_PHASE_HOOK;
+	for (size_t i = 0; i < ARRAY_LEN(bringing); i++)
+		if (memmem(events.ptr, events.len, bringing[i], strlen(bringing[i])) != NULL)
+			return true;
+	return false;
 }
 
 enum status objects_encode(const struct objects *objects, struct buf *out, struct error *err)

@@ -3,6 +3,7 @@
  */
 #include "host/orchestrator/status_place.h"
 
+#include "host/orchestrator/object.h"
 #include "host/orchestrator/placement.h"
 #include "lib/base/clock.h"
 
@@ -42,12 +43,36 @@ bool name_is_among(const struct view *names, size_t count, struct view name)
 
 /* -- one app on one cluster -------------------------------------------------------------------------------------- */
 
+/* What is brought nowhere is not missing there either. */
+static enum status entries_brought(struct here *here, struct arena *arena, struct error *err)
+{
+	const struct set_entry *all = here->entries;
+	struct set_entry       *kept;
+	size_t                  count = 0;
+
+	for (size_t i = 0; i < here->count; i++)
+		count += object_is_brought(all[i].phase, all[i].events);
+	if (count == here->count)
+		return ST_OK;
+	kept = arena_alloc(arena, count + 1, sizeof *kept);
+	if (kept == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	here->entries = kept;
+	for (size_t i = 0; i < here->count; i++)
+		if (object_is_brought(all[i].phase, all[i].events))
+			*kept++ = all[i];
+	here->count = count;
+	return ST_OK;
+}
+
 /* States of objects, when the mode shows them. */
 enum status
 place_look(struct report *report, struct here *here, struct arena *arena, bool with_states, struct error *err)
 {
 	enum status st = plan_entries(report->plan, here->slot, &here->entries, &here->count, err);
 
+	if (st == ST_OK)
+		st = entries_brought(here, arena, err);
 	here->objects = NULL;
 	here->seen = NULL;
 	here->object_count = here->seen_count = 0;

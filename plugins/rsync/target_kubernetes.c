@@ -254,8 +254,10 @@ static struct note *notes_desired(struct work *work, struct note *note)
 	for (size_t i = 0; desired != NULL && i < desired->count; i++) {
 		const struct object *object = &desired->objects[i];
 
+		if (!object_is_wanted(object))
+			continue;
 		*note = (struct note) { .name = object->name, .state = EMCO_OBJECT_APPLIED };
-		if (object->message != NULL && object_is_wanted(object))
+		if (object->message != NULL)
 			*note = (struct note) { object->name, EMCO_OBJECT_FAILED, object->message };
 		for (; at < work->item_count && work->items[at].object == object; at++)
 			note_item(note, &work->items[at]);

@@ -351,6 +351,13 @@ metadata:
   name: connection
   annotations: {helm.sh/hook: test}
 spec: {containers: [{name: main, image: busybox}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: farewell
+  annotations: {helm.sh/hook: pre-delete}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}}
 """
 
 # Whoever has these before the workloads never gets the workloads: nobody answers them, and they insist.

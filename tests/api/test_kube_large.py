@@ -162,6 +162,10 @@ def budgets(cluster):
     return "policy/v1" if "policy/v1" in served else "policy/v1beta1"
 
 
+def status_rows(status):
+    return sum(len(c["resources"]) for app in status["apps"] for c in app["clusters"])
+
+
 def not_present(scene):
     return [(r["GVK"]["Kind"], r["name"], r.get("message")) for app in scene.status("status=ready").get("apps", [])
             for c in app["clusters"] for r in c["resources"] if r.get("readyStatus") == "NotPresent"]
@@ -173,6 +177,7 @@ def test_a_monitoring_stack_lands_changes_in_one_object_and_goes(scene, cluster,
     status = scene.instantiate()
     context = status["states"]["statusctxid"]
     wanted, there = rendered(helm, tmp_path, cluster), brought(cluster)
+    assert status["deployedCounts"]["Applied"] == status_rows(status) == len(wanted)
     assert len(wanted) > 110 and len({kind for kind, _, _ in wanted}) > 25
     assert there.keys() == wanted.keys()
     for name, item in wanted.items():
