@@ -234,7 +234,7 @@ def test_a_text_over_the_limit_is_refused_in_the_api_servers_words_and_alone(sce
 def test_two_thousand_objects_land_change_in_one_and_go(scene, cluster):
     scene = scene("many", chart("many", {"many.yaml": MANY}))
     scene.instantiate(wait=False)
-    status = scene.wait("Instantiated", 180)
+    status = scene.wait("Instantiated", 300)
     assert status["deployedCounts"] == {"Applied": 2000}
     before, count = versions(cluster), len(sent(cluster))
     assert len(before) == 2000
@@ -242,5 +242,5 @@ def test_two_thousand_objects_land_change_in_one_and_go(scene, cluster):
     assert sent(cluster)[count:] == ["many-1234"]
     after = versions(cluster)
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {("ConfigMap", "default", "many-1234")}
-    end(scene, cluster, 180)
+    end(scene, cluster, 300)
     assert brought(cluster) == {}
