@@ -501,6 +501,7 @@ static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
 		.status_context = (int64_t) context, .app = { label.ptr + i + 1, label.len - i - 1 }, .name = name,
 		.api_version = view_from_abi(seen->api_version), .reason = view_from_abi(seen->reason),
 		.state = seen->state == EMCO_SEEN_READY ? SEEN_READY : seen->state == EMCO_SEEN_GONE ? SEEN_GONE : SEEN_NOT_READY,
+		.fields = (int64_t) (seen->fields & INT64_MAX), .since = (int64_t) (seen->since & INT64_MAX),
 		.flags = ((seen->flags & EMCO_SEEN_MEMBER) != 0 ? SEEN_MEMBER : 0u) |
 		         ((seen->flags & EMCO_SEEN_DRIFTED) != 0 ? SEEN_DRIFTED : 0u) |
 		         ((seen->flags & EMCO_SEEN_HEAL) != 0 ? SEEN_HEAL : 0u),
@@ -522,9 +523,20 @@ static enum status observe_rows(struct call *call, struct db *db, const emco_sig
 		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
 
 		count += seen_from_abi(seen, &rows[count]);
-		*ret_heals = *ret_heals || (seen->flags & EMCO_SEEN_HEAL) != 0;
 	}
-	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, err);
+	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, ret_heals, err);
+}
+
+static enum status observe_whole(struct call *call, struct db *db, const emco_sight *sight, struct error *err)
+{
+	struct view *kinds = arena_alloc(&call->arena, (size_t) sight->kind_count + 1, sizeof *kinds);
+
+	if (kinds == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (uint64_t i = 0; i < sight->kind_count; i++)
+		kinds[i] = view_from_abi(sight->kinds[i]);
+	return unit_observe_whole(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), kinds,
+	                          (size_t) sight->kind_count, err);
 }
 
 static emco_status observe(emco_call *abi, const emco_sight *sight)
@@ -533,25 +545,28 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 	const struct view cluster = view_from_abi(sight->cluster);
 	struct error      err = { 0 };
 	struct db        *db = NULL;
-	bool              wakes = sight->event == EMCO_SIGHT_WHOLE;
+	bool              heals = false;
 	enum status       st = enter(call, &db, &err);
 
-	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, reason))
-		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, reason),
+	if (st == ST_OK && sight->size < SIZE_THROUGH(emco_sight, kind_count))
+		st = fail(&err, ST_INVALID, "a sight has at least %zu bytes, got %u", SIZE_THROUGH(emco_sight, kind_count),
+		          (unsigned) sight->size);
+	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, since))
+		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, since),
 		          (unsigned) sight->seen[0].size);
 	if (st == ST_OK)
-		st = observe_rows(call, db, sight, &wakes, &err);
+		st = observe_rows(call, db, sight, &heals, &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
-		st = unit_observe_whole(db, cluster, (int64_t) (sight->session & INT64_MAX), &err);
+		st = observe_whole(call, db, sight, &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
 		st = unit_observe_lost(db, cluster, view_from_abi(sight->error), &err);
-	if (st == ST_OK && sight->size >= SIZE_THROUGH(emco_sight, version) && sight->version.len > 0)
+	if (st == ST_OK && sight->version.len > 0)
 		st = unit_know_version(db, cluster, view_from_abi(sight->version), &err);
 	give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
-	if (wakes)
+	if (heals || sight->event == EMCO_SIGHT_WHOLE)
 		store_notify(call->store, CHANNEL_UNITS);
 	return EMCO_OK;
 }

@@ -203,8 +203,16 @@ static const char seen_sql[] =
 	"  error   text NOT NULL DEFAULT ''"
 	");";
 
-static const char versions_sql[] =
-	"ALTER TABLE cluster_watch ADD version text NOT NULL DEFAULT '';";
+/*
+ * What a cluster runs.  fields, since: hashes of what was applied and when, by which the next session sees what has changed
+ * while nobody watched; heals: what is to be done about it.
+ */
+static const char sessions_sql[] =
+	"ALTER TABLE cluster_watch ADD version text NOT NULL DEFAULT '';"
+	"ALTER TABLE unit_seen"
+	"  ADD fields bigint NOT NULL DEFAULT 0,"
+	"  ADD since  bigint NOT NULL DEFAULT 0,"
+	"  ADD heals  boolean NOT NULL DEFAULT false;";
 
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
@@ -212,6 +220,6 @@ const struct migration migrations[] = {
 	{ 3, "manifests, sets, contexts and a cache",  contents_sql  },
 	{ 4, "units and their objects",                units_sql     },
 	{ 5, "what is seen on clusters",               seen_sql      },
-	{ 6, "versions of clusters",                   versions_sql  },
+	{ 6, "from one watcher to the next",           sessions_sql  },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

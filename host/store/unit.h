@@ -78,13 +78,21 @@ struct seen_row {
 	struct view     app, name, api_version, reason;
 	enum seen_state state;
 	unsigned        flags;
+	int64_t         fields, since;  /* hashes: what was applied and is still so, and when */
 };
 
-/* One statement: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest. */
+/*
+ * One statement: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
+ * from those of another session, and since not, are one too.  *ret_heals: some unit is due now.
+ */
 enum status MUST_CHECK unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows,
-                                    size_t count, struct error *err);
-/* Everything is seen: rows of other sessions go, and units that waited for the cluster are due. */
-enum status MUST_CHECK unit_observe_whole(struct db *db, struct view cluster, int64_t session, struct error *err);
+                                    size_t count, bool *ret_heals, struct error *err);
+/*
+ * These kinds ("apps/v1|Deployment") are seen wholly: what only other sessions have seen of them is gone, and has drifted.
+ * Units that waited for the cluster are due.
+ */
+enum status MUST_CHECK unit_observe_whole(struct db *db, struct view cluster, int64_t session, const struct view *kinds,
+                                          size_t kind_count, struct error *err);
 enum status MUST_CHECK unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err);
 
 /* Which Kubernetes a cluster runs: "v1.29.4".  Of several, in byte order of clusters, those that are known; in arena. */

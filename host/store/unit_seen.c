@@ -34,8 +34,17 @@ static const struct query watch_query = { "unit_watch",
 	"ready_count = u.ready_count + d.ready, not_ready_count = u.not_ready_count + d.not_ready," \
 	" member_count = u.member_count + d.member"
 
+/* Nobody works on it, and everything that it wants is there: what happens to it now is somebody else's doing. */
+#define SQL_IS_AT_REST \
+	"u.is_wanted AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
+
+#define SQL_UPDATE_UNITS \
+	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
+	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
+	" due_at = CASE WHEN d.heals THEN statement_timestamp() ELSE u.due_at END FROM delta d WHERE u.id = d.unit"
+
 /*
- * $1 cluster  $2 session  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons
+ * $1 cluster  $2 session  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
  * the unit is his doing.
@@ -43,37 +52,44 @@ static const struct query watch_query = { "unit_watch",
 static const struct query observe_query = { "unit_observe",
 	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
 	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
-	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason"
-	" FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[])"
-	" WITH ORDINALITY AS o (context, app, name, api_version, state, flags, reason, at)"
+	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
+	" FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
+	" WITH ORDINALITY AS o (context, app, name, api_version, state, flags, reason, fields, since, at)"
 	" JOIN unit u ON u.cluster = $1 AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
-	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member FROM unit_seen s"
+	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
+	" s.session <> $2::bigint AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
-	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason)"
-	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2::bigint, reason FROM news WHERE is_there"
+	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
+	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2::bigint, reason, fields, since, heals FROM news WHERE is_there"
 	" ON CONFLICT (unit, name) DO UPDATE SET api_version = excluded.api_version, ready = excluded.ready,"
-	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason),"
+	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason,"
+	" fields = excluded.fields, since = excluded.since, heals = excluded.heals),"
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
 	"drift AS MATERIALIZED (SELECT n.unit, count(*) AS drifts, bool_or(n.heals) AS heals FROM news n JOIN unit u ON u.id = n.unit"
-	" JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1 WHERE n.has_drifted AND u.is_wanted"
-	" AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure GROUP BY n.unit),"
+	" JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1"
+	" LEFT JOIN old ON old.unit = n.unit AND old.name = n.name"
+	" WHERE (n.has_drifted OR coalesce(old.has_drifted, false)) AND " SQL_IS_AT_REST " GROUP BY n.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
 	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"
 	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false FROM old"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit)"
-	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals,"
-	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END,"
-	" due_at = CASE WHEN d.heals THEN statement_timestamp() ELSE u.due_at END"
-	" FROM delta d WHERE u.id = d.unit AND (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0)" };
+	SQL_UPDATE_UNITS " AND (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) RETURNING d.heals" };
 
+/* $1 cluster  $2 session  $3 kinds.  A name ends with its kind: "web+Deployment". */
 static const struct query whole_query = { "unit_observe_whole",
 	"WITH gone AS (DELETE FROM unit_seen s USING unit u WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2"
-	" RETURNING s.unit, s.ready, s.is_tracked, s.is_member),"
-	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member FROM ("
-	"SELECT unit, " SQL_COUNTS("-") " FROM gone) AS all_of_it GROUP BY unit),"
+	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') = ANY ($3::text[])"
+	" RETURNING s.unit, s.name, s.ready, s.is_tracked, s.is_member, s.heals),"
+	"drift AS MATERIALIZED (SELECT g.unit, count(*) AS drifts, bool_or(g.heals) AS heals FROM gone g JOIN unit u ON u.id = g.unit"
+	" JOIN unit_object o ON o.unit = g.unit AND o.name = g.name AND o.state = 1"
+	" WHERE g.is_member AND " SQL_IS_AT_REST " GROUP BY g.unit),"
+	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
+	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
+	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
 	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1)"
-	"UPDATE unit u SET " SQL_ADD_DELTA " FROM delta d WHERE u.id = d.unit" };
+	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",
 	"UPDATE unit SET due_at = statement_timestamp() WHERE cluster = $1 AND reachable = 0 AND lease IS NULL"
@@ -146,7 +162,7 @@ enum status unit_watch(struct store *store, struct db *db, const struct view *cl
 }
 
 /* The columns of rows as arrays. */
-struct columns { struct buf contexts, apps, names, versions, states, flags, reasons; };
+struct columns { struct buf contexts, apps, names, versions, states, flags, reasons, fields, since; };
 
 static void columns_done(struct columns *columns)
 {
@@ -157,17 +173,21 @@ static void columns_done(struct columns *columns)
 	buf_done(&columns->states);
 	buf_done(&columns->flags);
 	buf_done(&columns->reasons);
+	buf_done(&columns->fields);
+	buf_done(&columns->since);
 }
 
 static enum status numbers_bind(const struct seen_row *rows, size_t count, struct columns *columns, struct error *err)
 {
-	int64_t    *numbers = calloc(3 * count + 1, sizeof *numbers);
+	int64_t    *numbers = calloc(5 * count + 1, sizeof *numbers);
 	enum status st = numbers == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < count; i++) {
 		numbers[i] = rows[i].status_context;
 		numbers[count + i] = rows[i].state;
 		numbers[2 * count + i] = rows[i].flags;
+		numbers[3 * count + i] = rows[i].fields;
+		numbers[4 * count + i] = rows[i].since;
 	}
 	if (st == ST_OK)
 		st = param_ints(&columns->contexts, numbers, count, err);
@@ -175,6 +195,10 @@ static enum status numbers_bind(const struct seen_row *rows, size_t count, struc
 		st = param_ints(&columns->states, numbers + count, count, err);
 	if (st == ST_OK)
 		st = param_ints(&columns->flags, numbers + 2 * count, count, err);
+	if (st == ST_OK)
+		st = param_ints(&columns->fields, numbers + 3 * count, count, err);
+	if (st == ST_OK)
+		st = param_ints(&columns->since, numbers + 4 * count, count, err);
 	free(numbers);
 	return st;
 }
@@ -195,27 +219,37 @@ static enum status columns_bind(const struct seen_row *rows, size_t count, struc
 }
 
 enum status unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows, size_t count,
-                         struct error *err)
+                         bool *ret_heals, struct error *err)
 {
 	CLEANUP(columns_done) struct columns c = {
 		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
+		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
 	};
+	auto_rows *heals = NULL;
 
+	*ret_heals = false;
 	if (count == 0)
 		return ST_OK;
-	const enum status st = columns_bind(rows, count, &c, err);
-	if (st != ST_OK)
-		return st;
-	return db_query(db, &observe_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&c.contexts)),
-	                P_BYTES(buf_view(&c.apps)), P_BYTES(buf_view(&c.names)), P_BYTES(buf_view(&c.versions)),
-	                P_BYTES(buf_view(&c.states)), P_BYTES(buf_view(&c.flags)), P_BYTES(buf_view(&c.reasons))),
-	                EXPECT_NONE, NULL, err);
+	enum status st = columns_bind(rows, count, &c, err);
+	if (st == ST_OK)
+		st = db_query(db, &observe_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&c.contexts)),
+		              P_BYTES(buf_view(&c.apps)), P_BYTES(buf_view(&c.names)), P_BYTES(buf_view(&c.versions)),
+		              P_BYTES(buf_view(&c.states)), P_BYTES(buf_view(&c.flags)), P_BYTES(buf_view(&c.reasons)),
+		              P_BYTES(buf_view(&c.fields)), P_BYTES(buf_view(&c.since))), EXPECT_ROWS, &heals, err);
+	for (size_t i = 0; st == ST_OK && i < rows_count(heals); i++)
+		*ret_heals = *ret_heals || rows_bool(heals, i, 0);
+	return st;
 }
 
-enum status unit_observe_whole(struct db *db, struct view cluster, int64_t session, struct error *err)
+enum status unit_observe_whole(struct db *db, struct view cluster, int64_t session, const struct view *kinds, size_t kind_count,
+                               struct error *err)
 {
-	const enum status st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session)), EXPECT_NONE, NULL, err);
+	auto_buf    names = BUF(ARRAYS_MAX);
+	enum status st = param_texts(&names, kinds, kind_count, err);
 
+	if (st == ST_OK)
+		st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&names))), EXPECT_NONE, NULL,
+		              err);
 	return st != ST_OK ? st : db_query(db, &wake_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
 }
 

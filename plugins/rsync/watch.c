@@ -175,6 +175,21 @@ static void rights(struct watcher *self, emco_call *call)
 
 /* -- storing -- */
 
+/* false: no memory. */
+static bool kinds_tell(emco_call *call, const struct spot *spot, emco_sight *sight)
+{
+	char    (*names)[KIND_NAME_SIZE] = call->alloc(call, spot->kind_count + 1, sizeof *names);
+	emco_str *kinds = call->alloc(call, spot->kind_count + 1, sizeof *kinds);
+
+	if (names == NULL || kinds == NULL)
+		return false;
+	sight->kind_count = spot_seen_kinds(spot, names);
+	for (uint64_t i = 0; i < sight->kind_count; i++)
+		kinds[i] = str_of(names[i]);
+	sight->kinds = kinds;
+	return true;
+}
+
 /* false: it was not stored, and is tried again. */
 static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 {
@@ -186,7 +201,7 @@ static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 
 	if (sight.event == EMCO_SIGHT_CHANGES && spot->row_count == 0)
 		return true;
-	if (seen == NULL)
+	if (seen == NULL || (sight.event == EMCO_SIGHT_WHOLE && !kinds_tell(call, spot, &sight)))
 		return false;
 	for (size_t i = 0; i < spot->row_count; i++) {
 		const struct spot_row *row = &spot->rows[i];
@@ -194,6 +209,7 @@ static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 		seen[i] = (emco_seen) {
 			.size = sizeof *seen, .state = row->state, .flags = row->flags, .label = str_of(row->label),
 			.name = str_of(row->name), .api_version = str_of(row->api_version), .reason = str_of(row->reason),
+			.fields = row->fields, .since = row->since,
 		};
 	}
 	if (self->o.units->observe(call, &sight) != EMCO_OK)
@@ -264,7 +280,8 @@ static void chores(struct watcher *self)
 		look(self, call);
 		self->look_ns = now + (int64_t) LOOK_MS * NS_PER_MS;
 	}
-	if (now >= self->right_ns || spots_have_new(&self->spots)) {
+	/* What is seen is only whole when every kind that units have is known. */
+	if (self->since != 0 && (now >= self->right_ns || spots_have_new(&self->spots))) {
 		rights(self, call);
 		self->right_ns = now + (int64_t) RIGHT_MS * NS_PER_MS;
 	}
@@ -276,8 +293,6 @@ static void chores(struct watcher *self)
 static void *watcher_run(void *data)
 {
 	struct watcher *self = data;
-	const bool      heals = str_is(self->o.config->drift, "heal");
-
 	while (!atomic_load(&self->is_stopping)) {
 		const int64_t began_ns = now_ns();
 		int64_t       next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
@@ -285,7 +300,7 @@ static void *watcher_run(void *data)
 		chores(self);
 		spots_take(&self->spots);
 		for (size_t i = 0; i < self->spots.count; i++)
-			spot_drifts(self->spots.items[i], heals, &next_ns);
+			spot_drifts(self->spots.items[i], &next_ns);
 		tell_versions(self);
 		if (!tell(self))
 			next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
@@ -305,6 +320,7 @@ struct watcher *watcher_start(const struct watcher_options *options)
 	self->o = *options;
 	self->kinds = json_object();
 	self->spots.bell = &self->bell;
+	self->spots.heals = str_is(options->config->drift, "heal");
 	bell_init(&self->bell);
 	if (self->kinds == NULL || pthread_create(&self->thread, NULL, watcher_run, self) != 0) {
 		json_decref(self->kinds);

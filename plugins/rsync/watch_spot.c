@@ -95,6 +95,11 @@ static void seen_forget(struct spot_kind *kind, struct seen *seen)
 
 /* -- what is to be told -- */
 
+static bool heals_drift(const struct spot_kind *kind, const struct seen *seen)
+{
+	return seen->drift == DRIFT_AS_OPTION ? kind->spot->spots->heals : seen->drift == DRIFT_HEAL;
+}
+
 static void row_add(struct spot_kind *kind, const struct seen *seen, uint32_t flags, const char *reason)
 {
 	struct spot *spot = kind->spot;
@@ -116,7 +121,9 @@ static void row_add(struct spot_kind *kind, const struct seen *seen, uint32_t fl
 	}
 	spot->rows[spot->row_count++] = (struct spot_row) {
 		.state = !seen->is_there ? EMCO_SEEN_GONE : seen->is_ready ? EMCO_SEEN_READY : EMCO_SEEN_NOT_READY,
-		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u),
+		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) |
+		         (heals_drift(kind, seen) ? EMCO_SEEN_HEAL : 0u),
+		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 ? seen->fields_now : seen->fields, .since = seen->since,
 		.label = memcpy(block, seen->label, label),
 		.name = memcpy(block + label, seen->name, name),
 		.reason = memcpy(block + label + name, reason, why),
@@ -160,16 +167,16 @@ static void drift_begin(struct spot_kind *kind, struct seen *seen)
 	kind->drifting[kind->drifting_count++] = seen;
 }
 
-static void kind_drifts(struct spot_kind *kind, bool heals_else, int64_t *next_ns)
+static void kind_drifts(struct spot_kind *kind, int64_t *next_ns)
 {
 	const int64_t now = now_ns();
 
 	for (size_t i = 0; i < kind->drifting_count; i++) {
 		struct seen *seen = kind->drifting[i];
-		const bool   heals = seen->drift == DRIFT_AS_OPTION ? heals_else : seen->drift == DRIFT_HEAL;
+		const bool   heals = heals_drift(kind, seen);
 
 		if (seen->drift_ns != 0 && seen->drift_ns <= now) {
-			row_add(kind, seen, EMCO_SEEN_DRIFTED | (heals ? EMCO_SEEN_HEAL : 0u), "changed by somebody else");
+			row_add(kind, seen, EMCO_SEEN_DRIFTED, "changed by somebody else");
 			seen->drift_ns = now + ((int64_t) SETTLE_MS << (2 * ++seen->drift_tries)) * NS_PER_MS;
 			if (seen->drift_tries == DRIFT_TRIES || !heals)
 				seen->drift_ns = 0;
@@ -185,10 +192,10 @@ static void kind_drifts(struct spot_kind *kind, bool heals_else, int64_t *next_n
 	}
 }
 
-void spot_drifts(struct spot *spot, bool heals, int64_t *next_ns)
+void spot_drifts(struct spot *spot, int64_t *next_ns)
 {
 	for (size_t i = 0; i < spot->kind_count; i++)
-		kind_drifts(spot->kinds[i], heals, next_ns);
+		kind_drifts(spot->kinds[i], next_ns);
 }
 
 /* -- what the loops have noted -- */
@@ -234,7 +241,7 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 		return;
 
 	const bool is_changed = is_new || seen->is_ready != sighting->is_ready || seen->reason != reason ||
-	                        seen->is_member != sighting->is_member;
+	                        seen->is_member != sighting->is_member || seen->since != sighting->since;
 	seen->round = kind->round;
 	seen->is_there = true;
 	seen->is_ready = sighting->is_ready;
@@ -550,6 +557,19 @@ static bool is_lost(struct spot *spot)
 		snprintf(spot->why, sizeof spot->why, "%s", kind->why);
 	}
 	return lost > 0 && (!is_reachable || lost == spot->kind_count);
+}
+
+size_t spot_seen_kinds(const struct spot *spot, char (*names)[KIND_NAME_SIZE])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < spot->kind_count; i++) {
+		const struct spot_kind *kind = spot->kinds[i];
+
+		if (kind->is_synced && !kind->is_lost)
+			snprintf(names[count++], KIND_NAME_SIZE, "%s|%s", kind->api_version, kind->kind);
+	}
+	return count;
 }
 
 int32_t spot_event(struct spot *spot)

@@ -15,8 +15,11 @@ enum { WHY_SIZE = 420 };
 struct spot_row {
 	int32_t     state;               /* EMCO_SEEN_...                                              */
 	uint32_t    flags;
+	uint64_t    fields, since;
 	const char *label, *name, *api_version, *reason;     /* one block, owned through label; api_version the kind's */
 };
+
+enum { KIND_NAME_SIZE = 512 };
 
 struct spot_kind;
 
@@ -41,6 +44,7 @@ struct spots {
 	struct bell              *bell;
 	struct spot             **items;         /* in byte order of names                             */
 	size_t                    count;
+	bool                      heals;         /* drift, of objects that do not say it               */
 	_Atomic(struct sighting *) queue;        /* newest first                                       */
 };
 
@@ -59,7 +63,10 @@ void spot_open_kinds(struct spot *spot);                         /* those that w
 void spot_close(struct spot *spot);
 
 /* Rows for what has drifted long enough; *next_ns: when to look again. */
-void spot_drifts(struct spot *spot, bool heals, int64_t *next_ns);
+void spot_drifts(struct spot *spot, int64_t *next_ns);
+
+/* Names of the kinds that are seen now, "apps/v1|Deployment", into room for kind_count of them. */
+size_t  spot_seen_kinds(const struct spot *spot, char (*names)[KIND_NAME_SIZE]);
 
 int32_t spot_event(struct spot *spot);                           /* EMCO_SIGHT_... that is to be told           */
 void    spot_told(struct spot *spot, int32_t event);

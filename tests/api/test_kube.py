@@ -154,15 +154,22 @@ def ready(scene):
     return scene.status("status=ready")
 
 
+def by_kind(status):
+    return {(r["GVK"]["Kind"], r["name"]): r for app in status.get("apps", []) for c in app["clusters"] for r in c["resources"]}
+
+
 def test_status_becomes_ready_when_pods_do(scene, kube):
     scene.instantiate()
-    status = wait_for(lambda: (lambda s: s if s.get("readyCounts", {}).get("NotPresent", 0) == 0 and
-                               any(r["GVK"]["Kind"] == "Pod" for a in s.get("apps", []) for c in a["clusters"] for r in c["resources"])
-                               else None)(ready(scene)), what="everything to be present, and pods")
+
+    def seen():
+        """Everything, and pods; a cluster of which not all is seen yet has nothing that is ready."""
+        status = ready(scene)
+        kinds = by_kind(status)
+        is_there = status.get("readyCounts", {}).get("NotPresent", 0) == 0 and any(kind == "Pod" for kind, _ in kinds)
+        return status if is_there and kinds["ConfigMap", "web"]["readyStatus"] == "Ready" else None
+    status = wait_for(seen, what="everything to be present, and pods")
     assert status["readyStatus"] == "NotReady"
-    kinds = {(r["GVK"]["Kind"], r["name"]): r for app in status["apps"] for c in app["clusters"] for r in c["resources"]}
-    assert kinds["Deployment", "web"]["readyStatus"] == "NotReady"
-    assert kinds["ConfigMap", "web"]["readyStatus"] == "Ready"
+    assert by_kind(status)["Deployment", "web"]["readyStatus"] == "NotReady"
     assert "observedAt" in status["apps"][0]["clusters"][0]
 
     node = "node-" + scene.name
@@ -193,6 +200,25 @@ def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
     wait_for(lambda: drifts() == {"web": 1, "db": 1}, what="one drift of each app")
     scene.wait("Instantiated")
     assert kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 5, "replicas are an autoscaler's"
+
+
+def test_what_happens_while_nobody_watches_is_put_right_too(make_daemon, unique, kubeconfig, kube):
+    daemon = make_daemon().start()
+    scene = KubeScene(daemon.client(), unique).onboard({"one": kubeconfig.read_bytes()})
+    scene.cloud().apps({"web": chart("web", WEB)}).deployment({"web": scene.by_name("one")}).instantiate()
+    try:
+        wait_for(lambda: ready(scene).get("readyCounts", {}).get("NotPresent", 0) == 0, what="everything seen")
+        daemon.kill()
+        kube.delete("v1/ConfigMap", "web")
+        kube.patch("v1/Service", "web", {"spec": {"selector": {"app": "theirs"}}})
+        daemon.start()
+        scene.api = daemon.client()
+        wait_for(lambda: exists(kube, "v1/ConfigMap", "web"), what="the map to come again")
+        wait_for(lambda: kube.get("v1/Service", "web")["spec"]["selector"] == {"app": "web"}, what="the selector to be put right")
+        assert scene.wait("Instantiated")["apps"][0]["clusters"][0]["drifts"] >= 1, "what is found while it is put right is not counted"
+    finally:
+        scene.api.make(f"{scene.dig}/terminate")
+        scene.wait("Terminated")
 
 
 VERSIONED = {"map.yaml": """apiVersion: v1

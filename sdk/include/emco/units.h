@@ -81,7 +81,7 @@ typedef struct emco_unit_report {
 
 #define EMCO_SEEN_MEMBER   1u      /* applied by a synchroniser; without it: made there, as pods are                 */
 #define EMCO_SEEN_DRIFTED  2u      /* somebody else has changed or deleted what was applied                          */
-#define EMCO_SEEN_HEAL     4u      /* with DRIFTED: apply it again                                                   */
+#define EMCO_SEEN_HEAL     4u      /* apply it again when it has drifted, now or while nobody watched                */
 
 /* An object that was seen on a cluster, or is not there any more. */
 typedef struct emco_seen {
@@ -93,10 +93,14 @@ typedef struct emco_seen {
 	emco_str name;                 /* "web+Deployment"                                                   */
 	emco_str api_version;
 	emco_str reason;               /* one line: "1 of 3 replicas are ready"; may be empty                */
+	uint64_t fields;               /* a hash of what was applied and is still so; 0: not known           */
+	uint64_t since;                /* a hash of when it was applied last: fields that change while this
+	                                  stays, from one session to the next too, are a drift               */
 } emco_seen;
 
 #define EMCO_SIGHT_CHANGES  0      /* these objects are so now                                                       */
-#define EMCO_SIGHT_WHOLE    1      /* the cluster is seen: what no row of this session has named is not there        */
+#define EMCO_SIGHT_WHOLE    1      /* the cluster is seen: what no row of this session has named is not there; it
+	                              has drifted when an earlier session has seen it                       */
 #define EMCO_SIGHT_LOST     2      /* it is not seen any more; error says why                                        */
 
 /* What one watcher saw on one cluster.  session: any number that is new each time watching begins. */
@@ -108,6 +112,9 @@ typedef struct emco_sight {
 	const emco_seen *seen;         /* an object may be named more than once: the last one counts         */
 	uint64_t seen_count;
 	emco_str version;              /* of Kubernetes there: "v1.29.4"; empty: not known now                */
+	const emco_str *kinds;         /* with WHOLE: "apps/v1|Deployment", which are seen; others stay as they
+	                                  were seen last                                                     */
+	uint64_t kind_count;
 } emco_sight;
 
 typedef struct emco_units_1 {

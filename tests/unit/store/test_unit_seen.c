@@ -53,8 +53,17 @@ static struct seen_row row(const struct given *g, const char *name, enum seen_st
 static void observe(struct given *g, int64_t session, const struct seen_row *rows, size_t count)
 {
 	struct error err;
+	bool         heals = false;
 
-	assert_ok(unit_observe(g->db, VIEW("p+c1"), session, rows, count, &err));
+	assert_ok(unit_observe(g->db, VIEW("p+c1"), session, rows, count, &heals, &err));
+}
+
+static void observe_whole(struct given *g, int64_t session)
+{
+	const struct view kinds[] = { VIEW("v1|ConfigMap"), VIEW("v1|Pod") };
+	struct error      err;
+
+	assert_ok(unit_observe_whole(g->db, VIEW("p+c1"), session, kinds, 2, &err));
 }
 
 static struct unit_status now(struct given *g)
@@ -105,7 +114,7 @@ static void test_counters_are_the_sums_of_rows(void **state)
 	const struct seen_row third[] = { row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER) };
 	observe(&g, NEXT_SESSION, third, 1);
 	assert_int_equal(now(&g).ready, 2);
-	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), NEXT_SESSION, &err));       /* what was not seen in it is gone */
+	observe_whole(&g, NEXT_SESSION);       /* what was not seen in it is gone */
 	status = now(&g);
 	assert_true(status.ready == 1 && status.members == 1);
 	given_done(&g);
@@ -146,7 +155,7 @@ static void test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_b
 
 	assert_false(now(&g).is_watched);
 	assert_true(watch(&g, &g.fixture->store, 5000));
-	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), SESSION, &err));
+	observe_whole(&g, SESSION);
 	assert_true(now(&g).is_watched && !now(&g).is_lost && now(&g).observed_ms > 0);
 	assert_ok(unit_observe_lost(g.db, VIEW("p+c1"), VIEW("connection refused"), &err));
 	assert_true(now(&g).is_lost && view_is(now(&g).lost_why, "connection refused"));
@@ -155,7 +164,7 @@ static void test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_b
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
 	fixture_run(g.fixture, "UPDATE unit SET reachable = 0, lease = NULL, due_at = now() + interval '1 hour'");
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
-	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), NEXT_SESSION, &err));
+	observe_whole(&g, NEXT_SESSION);
 	assert_false(now(&g).is_lost);
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
 	given_done(&g);
@@ -165,11 +174,10 @@ static void test_one_process_watches_a_cluster_until_its_right_ends(void **state
 {
 	struct given g = given(*state, "projects/watch", scene_c1);
 	struct store other;
-	struct error err;
 
 	fixture_store(g.fixture, &other);
 	assert_true(watch(&g, &g.fixture->store, 5000));
-	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), SESSION, &err));
+	observe_whole(&g, SESSION);
 	assert_true(watch(&g, &g.fixture->store, 5000));
 	assert_true(now(&g).is_watched && !now(&g).is_lost);
 	assert_false(watch(&g, &other, 5000));
@@ -259,6 +267,43 @@ static void test_versions_of_clusters_are_known_before_they_are_watched(void **s
 	given_done(&g);
 }
 
+/* The next session sees what has changed since the last one. */
+static void test_what_happens_while_nobody_watches_is_a_drift_too(void **state)
+{
+	struct given     g = given(*state, "projects/meanwhile", scene_c1);
+	struct unit_row *units = NULL;
+	struct error     err;
+
+	struct seen_row first[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER),
+	};
+	first[0].fields = first[1].fields = 5;
+	first[0].since = first[1].since = 6;
+	observe(&g, SESSION, first, 2);
+	observe_whole(&g, SESSION);
+	assert_true(now(&g).drifts == 0 && now(&g).ready == 2);
+
+	first[1].fields = 55;                                 /* another has set a field, and it is only reported */
+	observe(&g, NEXT_SESSION, first, 2);
+	observe_whole(&g, NEXT_SESSION);
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+	first[1].since = 66;                                  /* applied anew in the meantime: ours */
+	first[1].fields = 7;
+	observe(&g, NEXT_SESSION + 1, first, 2);
+	observe_whole(&g, NEXT_SESSION + 1);
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+
+	observe(&g, NEXT_SESSION + 2, &first[1], 1);          /* deleted while nobody watched */
+	assert_ok(unit_observe_whole(g.db, VIEW("p+c1"), NEXT_SESSION + 2, NULL, 0, &err));      /* its kind is not seen yet */
+	assert_true(now(&g).drifts == 1 && now(&g).ready == 2);
+	observe_whole(&g, NEXT_SESSION + 2);
+	assert_true(now(&g).drifts == 2 && !now(&g).is_done && now(&g).ready == 1);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	assert_true(units[0].is_unsure && view_is(units[0].event, "drift"));
+	given_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_one_process_watches_a_cluster_until_its_right_ends),
 		cmocka_unit_test(test_units_that_were_begun_are_live),
 		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
+		cmocka_unit_test(test_what_happens_while_nobody_watches_is_a_drift_too),
 		cmocka_unit_test(test_versions_of_clusters_are_known_before_they_are_watched),
 	};
 
