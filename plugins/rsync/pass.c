@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* A lease that was not renewed for this part of its time counts as lost: the database's clock is not ours. */
-enum { RENEW_AFTER = 33, LOST_AFTER = 90, PERCENT = 100 };
+enum { RENEW_AFTER = 33, LOST_AFTER = 90, STILL_AFTER = 10, PERCENT = 100 };
 
 emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ...)
 {
@@ -93,9 +93,14 @@ char *pass_printf(struct pass *pass, const char *fmt, ...)
 
 /* -- leases -- */
 
+static bool is_past(const struct pass *pass, int64_t since_ns, int64_t percent)
+{
+	return now_ns() - since_ns > pass->config->lease_ms * 1000000 / PERCENT * percent;
+}
+
 static bool lease_is_older(const struct pass *pass, int64_t percent)
 {
-	return now_ns() - pass->renewed_ns > pass->config->lease_ms * 1000000 / PERCENT * percent;
+	return is_past(pass, pass->renewed_ns, percent);
 }
 
 int64_t pass_end_ns(const struct pass *pass)
@@ -128,7 +133,11 @@ bool pass_renew(struct pass *pass)
 
 bool pass_alive(struct pass *pass)
 {
+	/* Who stood still does not know what has become of the leases meanwhile, however much of their time is left. */
+	const bool stood_still = pass->looked_ns != 0 && is_past(pass, pass->looked_ns, STILL_AFTER);
+
+	pass->looked_ns = now_ns();
 	if (pass->call->cancelled(pass->call))
 		return false;
-	return !lease_is_older(pass, RENEW_AFTER) || pass_renew(pass);
+	return (!stood_still && !lease_is_older(pass, RENEW_AFTER)) || pass_renew(pass);
 }

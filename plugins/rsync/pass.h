@@ -80,6 +80,7 @@ struct pass {
 	size_t                 count;
 	struct object_set     *sets;           /* read in this pass, newest first                  */
 	int64_t                renewed_ns;     /* when every lease was last known to be ours       */
+	int64_t                looked_ns;      /* when pass_alive was last called                  */
 	struct kube           *kube;
 	_Atomic(struct bell *) bell;           /* of the thread that looks after it                */
 	struct pass           *next;           /* in the list of whoever looks after many          */
