@@ -352,6 +352,17 @@ def test_who_stood_still_past_its_lease_changes_nothing_in_git(make_hosts, kubec
     assert remote.files() == {}
 
 
+def count_at_rest(kube, name):
+    """How many objects there are once none has come for a while."""
+    seen = []
+
+    def rests():
+        seen.append((time.monotonic(), len(on_cluster(kube, name))))
+        return any(seen[-1][0] - at > 1.5 and count == seen[-1][1] for at, count in seen)
+    wait_for(rests, 60, "the end of the work")
+    return seen[-1][1]
+
+
 def test_who_loses_its_database_loses_its_work_and_no_more(make_hosts, kube, kubeconfig, unique):
     hosts = make_hosts(1)
     proxy = hosts.proxy()
@@ -359,10 +370,12 @@ def test_who_loses_its_database_loses_its_work_and_no_more(make_hosts, kube, kub
     scene = kube_scene(victim, unique, kubeconfig, maps(unique, 400))
     with hosts.only(victim):
         assert begin(hosts, scene, kube) is victim, "the work was over before the database could be lost"
-        since = hosts.now()
         proxy.cut()
+        wait_for(lambda: "store.liveness_lost" in victim.log.read_text(), 10, "the loss of the lock")
+        assert count_at_rest(kube, unique) < 400, "it works on without the right to"
+        since = hosts.now()
     took_s = takeover(hosts, "true", since, victim)
-    print(f"units taken over {took_s:.2f} s after the loss of the database")
+    print(f"units taken over {took_s:.2f} s after the other one runs again")
     assert took_s <= TAKEN_OVER_S
     scene = seen_by(scene, other)
     scene.profile("web", profile("text: two\n"))
