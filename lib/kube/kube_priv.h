@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 enum { LOOPS_MAX = 64, CLUSTER_BUCKETS = 4096, EASY_IDLE_MAX = 128, HEADER_LISTS = 8 };
 
@@ -72,7 +73,7 @@ void             settings_unref(struct settings *settings);
 /* The open sockets of a cluster: closed by libcurl, perhaps after the cluster itself, or shut down by us. */
 struct sockets {
 	bool   has_owner;
-	int   *fd;
+	struct open_socket { int fd; ino_t inode; } *open;
 	size_t count, cap;
 };
 curl_socket_t sockets_open(void *data, curlsocktype purpose, struct curl_sockaddr *address);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { AUTHORIZATION_MAX = 128 << 10 };
@@ -144,6 +145,21 @@ const struct curl_slist *settings_headers(struct settings *settings, const char 
 
 /* -- sockets -- */
 
+/*
+ * NOTE: libcurl closes a socket that never came to a connection without a word, and its number is soon another's, of the
+ * database perhaps: only what still is the socket we have made may be shut down.
+ */
+static void forget_closed(struct sockets *sockets)
+{
+	struct stat about;
+
+	for (size_t i = 0; i < sockets->count;)
+		if (fstat(sockets->open[i].fd, &about) == 0 && S_ISSOCK(about.st_mode) && about.st_ino == sockets->open[i].inode)
+			i++;
+		else
+			sockets->open[i] = sockets->open[--sockets->count];
+}
+
 curl_socket_t sockets_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	static const struct { int level, name, value; } options[] = {
@@ -154,22 +170,28 @@ curl_socket_t sockets_open(void *data, curlsocktype purpose, struct curl_sockadd
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
 	};
 	struct sockets *sockets = data;
+	struct stat     about;
 
 	(void) purpose;
+	forget_closed(sockets);
 	if (sockets->count == sockets->cap) {
 		const size_t cap = sockets->cap > 0 ? 2 * sockets->cap : 4;
-		int         *more = realloc(sockets->fd, cap * sizeof *more);
+		struct open_socket *more = realloc(sockets->open, cap * sizeof *more);
 		if (more == NULL)
 			return CURL_SOCKET_BAD;
-		sockets->fd = more;
+		sockets->open = more;
 		sockets->cap = cap;
 	}
 	const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
+	if (fstat(fd, &about) != 0) {
+		close(fd);
+		return CURL_SOCKET_BAD;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
-	sockets->fd[sockets->count++] = fd;
+	sockets->open[sockets->count++] = (struct open_socket) { fd, about.st_ino };
 	return fd;
 }
 
@@ -177,7 +199,7 @@ static void free_unused(struct sockets *sockets)
 {
 	if (sockets->has_owner || sockets->count > 0)
 		return;
-	free(sockets->fd);
+	free(sockets->open);
 	free(sockets);
 }
 
@@ -186,8 +208,8 @@ int sockets_close(void *data, curl_socket_t fd)
 	struct sockets *sockets = data;
 
 	for (size_t i = 0; i < sockets->count; i++)
-		if (sockets->fd[i] == fd) {
-			sockets->fd[i] = sockets->fd[--sockets->count];
+		if (sockets->open[i].fd == fd) {
+			sockets->open[i] = sockets->open[--sockets->count];
 			break;
 		}
 	close(fd);
@@ -197,8 +219,9 @@ int sockets_close(void *data, curl_socket_t fd)
 
 void sockets_break(struct sockets *sockets)
 {
+	forget_closed(sockets);
 	for (size_t i = 0; i < sockets->count; i++)
-		shutdown(sockets->fd[i], SHUT_RDWR);
+		shutdown(sockets->open[i].fd, SHUT_RDWR);
 }
 
 void sockets_let_go(struct sockets *sockets)

@@ -1,6 +1,9 @@
 #include "tests/unit/kube/fixture.h"
 
 #include "lib/kube/base64.h"
+#include "lib/kube/kube_priv.h"
+
+#include <unistd.h>
 
 static struct kube *kube;
 
@@ -253,6 +256,29 @@ static void test_silence_opens_the_circuit_and_one_answer_closes_it(void **state
 	kube_cluster_unref(cluster);
 }
 
+/* libcurl closes a socket that was refused without telling: its number may be anybody's by the time all are shut down. */
+static void test_only_our_own_sockets_are_shut_down(void **state)
+{
+	struct curl_sockaddr address = { .family = AF_INET, .socktype = SOCK_STREAM };
+	struct sockets      *sockets = calloc(1, sizeof *sockets);
+	int                  pair[2];
+	char                 byte = 'x';
+
+	(void) state;
+	sockets->has_owner = true;
+	const int fd = sockets_open(sockets, CURLSOCKTYPE_IPCXN, &address);
+	assert_true(fd >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(dup2(pair[0], fd), fd);
+	sockets_break(sockets);
+	assert_int_equal(send(fd, &byte, 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(read(pair[1], &byte, 1), 1);
+	close(fd);
+	close(pair[0]);
+	close(pair[1]);
+	sockets_let_go(sockets);
+}
+
 static void test_closing_ends_every_request(void **state)
 {
 	struct kube_cluster *cluster;
@@ -332,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_opens_the_circuit_and_one_answer_closes_it, set_up, tear_down),
+		cmocka_unit_test(test_only_our_own_sockets_are_shut_down),
 		cmocka_unit_test_setup_teardown(test_closing_ends_every_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_client_certificate_is_shown, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_name_for_tls_is_what_is_verified, set_up, tear_down),
