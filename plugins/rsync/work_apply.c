@@ -3,7 +3,10 @@
  */
 #include "plugins/rsync/work.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { LABEL_MAX = 128 };
 
 static const char *said(const struct item *item)
 {
@@ -191,6 +194,29 @@ static void took(struct item *item)
 	json_decref(body);
 }
 
+/* Who owns a field that we want to set: `conflict with "emco-4711-web" using apps/v1` */
+static bool is_of_earlier_life(struct item *item, const json_t *cause)
+{
+	static const char words[] = "conflict with \"" MANAGER_PREFIX;
+	const char       *message = json_string_value(json_object_get(cause, "message"));
+	char              label[LABEL_MAX];
+
+	if (message == NULL || strncmp(message, words, sizeof words - 1) != 0)
+		return false;
+	snprintf(label, sizeof label, "%.*s", (int) strcspn(message + sizeof words - 1, "\""), message + sizeof words - 1);
+	return label_is_ours(item->work, label);
+}
+
+/* What an earlier life of the deployment has set is nobody else's: it is not left to it. */
+static void forget_earlier_lives(struct item *item, json_t *conflict)
+{
+	json_t *causes = json_object_get(json_object_get(conflict, "details"), "causes");
+
+	for (size_t i = json_array_size(causes); i > 0; i--)
+		if (is_of_earlier_life(item, json_array_get(causes, i - 1)))
+			json_array_remove(causes, i - 1);
+}
+
 /* What others have set since it was ours is set back, but for what they may set. */
 static void conflicted(struct item *item)
 {
@@ -208,6 +234,7 @@ static void conflicted(struct item *item)
 	if (item->piece->has_ignored) {
 		json_t *conflict = item_body(item);
 
+		forget_earlier_lives(item, conflict);
 		item->text = piece_without_ignored(item->work->pass, item->piece, conflict);
 		json_decref(conflict);
 		if (item->text.len == 0) {

@@ -459,6 +459,19 @@ static void test_what_earlier_lives_have_begun_is_ours_and_their_fields_go(void 
 	assert_string_equal(at(IN_NS1("configmaps/y"), ""), "");
 }
 
+static void test_replicas_of_an_earlier_life_are_no_autoscalers(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" DEPLOYMENT("i", "\"replicas\":1,") "]");
+	fake_set(&fake, "v2", "[" DEPLOYMENT("i", "\"replicas\":2,") "]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_done(unit);
+	unit->unit.status_context = EMCO_STR("4712");
+	bring("web", "v2");
+	assert_done(unit);
+	assert_string_equal(at("/apis/apps/v1/namespaces/ns1/deployments/web", "spec.replicas"), "2");
+}
+
 static void test_an_immutable_change_is_refused_or_replaces(void **state)
 {
 	(void) state;
@@ -640,6 +653,7 @@ int main(void)
 		T(test_a_unit_that_is_unsure_sends_everything_again),
 		T(test_a_new_label_is_put_on_all_and_the_old_managers_fields_go),
 		T(test_what_earlier_lives_have_begun_is_ours_and_their_fields_go),
+		T(test_replicas_of_an_earlier_life_are_no_autoscalers),
 		T(test_an_immutable_change_is_refused_or_replaces),
 		T(test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must),
 		T(test_a_refused_object_fails_alone_in_the_servers_words),
