@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from kube import KubeCluster, Kubelet
+from kube import PROGRAMS, KubeClient, KubeCluster, Kubelet
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 LABEL = "emco/deployment-id"
@@ -38,15 +38,16 @@ def demo(tmp_path):
     run("clean")
 
 
-def processes_below(folder):
-    """Those whose command line names the folder."""
-    found = []
+def programs_below(folder):
+    """The names of those whose command line names the folder."""
+    found = set()
     for line in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if str(folder) in line.read_bytes().decode(errors="replace"):
-                found.append(int(line.parent.name))
+            words = line.read_bytes().decode(errors="replace").split("\0")
         except OSError:
-            pass                              # it ended meanwhile
+            continue                          # it ended meanwhile
+        if any(str(folder) in word for word in words):
+            found.add(pathlib.Path(words[0]).name)
     return found
 
 
@@ -71,12 +72,21 @@ def kubeconfig_with_files(folder, clusters):
     return path
 
 
-def test_on_clusters_of_its_own_it_ends_well_and_leaves_nothing(demo, tmp_path):
-    said = demo("terminate")
+def brought(cluster):
+    return {item["kind"] for item in cluster.labelled(LABEL)} & {"ConfigMap", "Deployment", "Service", "StatefulSet"}
+
+
+def test_on_clusters_of_its_own_it_leaves_them_to_look_at_until_it_is_cleaned(demo, tmp_path):
+    said = demo()
     assert '"readyStatus":"Ready"' in said
-    assert "nothing of it is left on the clusters" in said
+    assert programs_below(tmp_path) <= set(PROGRAMS)
+    for name in ("one", "two"):
+        client = KubeClient(tmp_path / "demo" / "kube" / "kubeconfigs" / name)
+        assert brought(client) >= {"ConfigMap", "Deployment", "Service"}
+        client.close()
+    demo("clean")
     assert not (tmp_path / "demo").exists()
-    assert processes_below(tmp_path) == []
+    assert programs_below(tmp_path) == set()
 
 
 def test_on_lent_clusters_it_takes_back_what_it_has_brought(demo, tmp_path, monkeypatch):
@@ -86,10 +96,11 @@ def test_on_lent_clusters_it_takes_back_what_it_has_brought(demo, tmp_path, monk
         said = demo(kubeconfig=config)
         assert "There is one context" in said
         assert '"readyStatus":"Ready"' in said
-        kinds = [item["kind"] for item in cluster.labelled(LABEL)]
-        assert {"ConfigMap", "Deployment", "Service", "StatefulSet"} <= set(kinds)
-        assert "Taking back" in demo("clean")
-        assert [item for item in cluster.labelled(LABEL) if item["kind"] in ("ConfigMap", "Deployment", "Service", "StatefulSet")] == []
+        assert brought(cluster) == {"ConfigMap", "Deployment", "Service", "StatefulSet"}
+        said = demo("terminate", kubeconfig=config)
+        assert "Taking back" in said and "nothing of it is left on the clusters" in said
+        assert brought(cluster) == set()
+        assert not (tmp_path / "demo").exists()
 
 
 def split(file, folder):
