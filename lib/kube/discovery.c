@@ -8,7 +8,8 @@
 
 #include "lib/base/clock.h"
 
-enum { KINDS_MAX = 4096, DOUBLINGS_MAX = 6 };
+/* GROUPS_MAX: clusters have some dozens; deployments may name any number that no cluster has. */
+enum { KINDS_MAX = 4096, DOUBLINGS_MAX = 6, GROUPS_MAX = 256 };
 
 static const int64_t ask_again_ns = 100000000;       /* doubled up to 6.4 s */
 
@@ -36,7 +37,7 @@ struct group {
 	char                 api_version[];
 };
 
-struct discovery { struct group *groups; };
+struct discovery { struct group *groups; size_t count; };        /* newest first */
 
 static void group_clear(struct group *group)
 {
@@ -69,6 +70,23 @@ static struct group *find_group(const struct kube_cluster *cluster, struct view 
 	return group;
 }
 
+/* The oldest, and rather one that has nothing.  One that is being asked for stays: its answer is on the way. */
+static void forget_one(struct discovery *discovery)
+{
+	struct group **oldest = NULL;
+
+	for (struct group **at = &discovery->groups; *at != NULL; at = &(*at)->next)
+		if (!(*at)->is_asking && (oldest == NULL || (*at)->known_count == 0 || (*oldest)->known_count > 0))
+			oldest = at;
+	if (oldest == NULL)
+		return;
+	struct group *group = *oldest;
+	*oldest = group->next;
+	discovery->count--;
+	group_clear(group);
+	free(group);
+}
+
 static struct group *make_group(struct kube_cluster *cluster, struct view api_version)
 {
 	struct group *group = find_group(cluster, api_version);
@@ -82,6 +100,9 @@ static struct group *make_group(struct kube_cluster *cluster, struct view api_ve
 		free(group);
 		return NULL;
 	}
+	if (cluster->discovery->count >= GROUPS_MAX)
+		forget_one(cluster->discovery);
+	cluster->discovery->count++;
 	memcpy(group->api_version, api_version.ptr, api_version.len);
 	group->cluster = cluster;
 	group->next = cluster->discovery->groups;

@@ -175,6 +175,30 @@ static void test_discovery_is_asked_once_for_many(void **state)
 	assert_int_equal(server_count("PATCH", "/"), 100);
 }
 
+static void test_only_so_many_groups_are_remembered_and_the_oldest_is_asked_for_again(void **state)
+{
+	static const int numbers[] = { 299, 0 };
+	enum { GROUPS = 300 };
+	struct waited waited;
+	char          version[32], path[64];
+
+	(void) state;
+	waited_init(&waited);
+	/* both the kinds of a group and an object of it */
+	server_rule("GET", "/apis/", "[{'body':'{\\\"kind\\\":\\\"Thing\\\",\\\"resources\\\":[{\\\"name\\\":\\\"things\\\",\\\"kind\\\":\\\"Thing\\\"}]}'}]");
+	for (int i = 0; i < GROUPS + (int) ARRAY_LEN(numbers); i++) {
+		snprintf(version, sizeof version, "g%d.dev/v1", i < GROUPS ? i : numbers[i - GROUPS]);
+		kube_get(cluster, &(struct kube_id) { view_of(version), VIEW("Thing"), VIEW(""), VIEW("x") }, deadline_in_ms(5000),
+		         waited_applied, &waited);
+		waited_until(&waited, i + 1);
+		assert_int_equal(waited.outcome, KUBE_UNCHANGED);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		snprintf(path, sizeof path, "/apis/g%d.dev/", numbers[i]);
+		assert_int_equal(server_count("GET", path), 3 + i);      /* two objects, and the kinds once, or again */
+	}
+}
+
 static void test_delete_asks_in_the_background_and_knows_what_is_gone(void **state)
 {
 	static const struct row { const char *answer; enum kube_outcome want; } rows[] = {
@@ -228,6 +252,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_kind_that_comes_later_is_found_and_the_server_is_not_asked_all_the_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_stands_before_the_server_does_not_tell_what_is_missing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_discovery_is_asked_once_for_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_only_so_many_groups_are_remembered_and_the_oldest_is_asked_for_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_delete_asks_in_the_background_and_knows_what_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_get_gives_the_object_or_says_that_it_is_gone, set_up, tear_down),
 	};
