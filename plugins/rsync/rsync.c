@@ -182,7 +182,6 @@ static bool pass_hand_over(emco_instance *self, struct pass *pass)
 {
 	struct bell *bell = &self->bells[self->config->workers];
 
-	(void) pass_renew(pass);
 	pthread_mutex_lock(&self->lock);
 	const bool is_taken = self->straggling < STRAGGLERS_MAX && !self->is_stopping;
 	if (is_taken) {

@@ -195,7 +195,8 @@ static void kind_drifts(struct spot_kind *kind, int64_t *next_ns)
 void spot_drifts(struct spot *spot, int64_t *next_ns)
 {
 	for (size_t i = 0; i < spot->kind_count; i++)
-		kind_drifts(spot->kinds[i], next_ns);
+		if (spot->kinds[i]->drifting_count > 0)
+			kind_drifts(spot->kinds[i], next_ns);
 }
 
 /* -- what the loops have noted -- */
@@ -541,9 +542,20 @@ void spots_done(struct spots *spots)
 
 /* -- is the cluster seen? -- */
 
+static bool has_lost_kind(const struct spot *spot)
+{
+	for (size_t i = 0; i < spot->kind_count; i++)
+		if (spot->kinds[i]->is_lost)
+			return true;
+	return false;
+}
+
 /* Lost: every kind, for more than a moment; or any when the server cannot be reached.  A kind alone is not served, or refused. */
 static bool is_lost(struct spot *spot)
 {
+	if (!has_lost_kind(spot))                /* nearly always, and there are thousands of spots to look at */
+		return false;
+
 	const bool    is_reachable = kube_cluster_state(spot->cluster).is_reachable;
 	const int64_t now = now_ns();
 	size_t        lost = 0;
