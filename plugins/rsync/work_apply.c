@@ -96,15 +96,28 @@ static void looked(struct item *item)
 	item_next(item, ACTION_APPLY);
 }
 
+static bool text_is(const json_t *value, const char *text)
+{
+	return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+}
+
 /*
  * Somebody else who has set something of the object itself.  Controllers write status, annotations and finalizers, and
  * those who only do that own nothing.
+ *
+ * NOTE: a request whose connection breaks is sent once more by libcurl, so what we find may be what we have just made: then
+ * its creation is the time of our own entry, and what a controller has added since is no field of ours.
  */
 static const char *other_owner(const json_t *body, const char *manager)
 {
-	const json_t *fields = json_object_get(json_object_get(body, "metadata"), "managedFields"), *entry;
+	const json_t *metadata = json_object_get(body, "metadata"), *fields = json_object_get(metadata, "managedFields");
+	const json_t *entry, *ours = NULL;
 	size_t        i;
 
+	json_array_foreach(fields, i, entry)
+		if (text_is(json_object_get(entry, "manager"), manager) &&
+		    json_equal(json_object_get(entry, "time"), json_object_get(metadata, "creationTimestamp")))
+			ours = json_object_get(entry, "fieldsV1");
 	json_array_foreach(fields, i, entry) {
 		const char *name = json_string_value(json_object_get(entry, "manager"));
 		json_t     *owned = json_object_get(entry, "fieldsV1"), *value;
@@ -112,9 +125,12 @@ static const char *other_owner(const json_t *body, const char *manager)
 
 		if (name == NULL || strcmp(name, manager) == 0)
 			continue;
-		json_object_foreach(owned, key, value)
-			if (strcmp(key, "f:metadata") != 0 && strcmp(key, "f:status") != 0)
+		json_object_foreach(owned, key, value) {
+			const bool is_added = ours != NULL && json_object_get(ours, key) == NULL;
+
+			if (strcmp(key, "f:metadata") != 0 && strcmp(key, "f:status") != 0 && !is_added)
 				return name;
+		}
 	}
 	return NULL;
 }

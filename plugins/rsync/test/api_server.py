@@ -90,6 +90,7 @@ class Server:
         self.lock = threading.Condition()
         self.kinds = copy.deepcopy(KINDS)
         self.objects, self.owners = {}, {}      # path: object, path: {manager: set of leaf paths}
+        self.makers = {}                        # path: the manager that made it, and has not applied since
         self.version, self.events = 1, []       # (version, type, path of collection, object)
         self.faults, self.log = [], []
         for name in ("default", "ns1", "kube-system"):
@@ -109,7 +110,8 @@ class Server:
         self.version += 1
         value["metadata"]["resourceVersion"] = str(self.version)
         value["metadata"]["managedFields"] = [
-            {"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields(paths)}
+            {"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields(paths),
+             "time": value["metadata"]["creationTimestamp"] if manager == self.makers[path] else ""}
             for manager, paths in sorted(self.owners[path].items()) if paths]
         self.event(kind, path, value)
 
@@ -117,6 +119,7 @@ class Server:
         value = copy.deepcopy(value)
         value["metadata"].update(uid=str(uuid.uuid4()), creationTimestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self.objects[path] = value
+        self.makers[path] = manager
         self.owners[path] = {manager: {leaf for leaf in leaves(value) if leaf not in NOT_OWNED and leaf[:2] not in
                                        (("metadata", "uid"), ("metadata", "creationTimestamp"))}}
         if value["kind"] == "CustomResourceDefinition":
