@@ -24,7 +24,7 @@ enum status MUST_CHECK kube_normalise(json_t *object, struct error *err);
 
 enum kube_outcome {
 	KUBE_CREATED, KUBE_CHANGED, KUBE_UNCHANGED,     /* apply: resourceVersion tells                       */
-	KUBE_DELETED, KUBE_GONE,                        /* delete: asked for; was not there                   */
+	KUBE_DELETED, KUBE_GONE,                        /* delete: asked for; is not there                    */
 	KUBE_UNKNOWN_KIND,                              /* no such kind on the server (yet)                   */
 	KUBE_CONFLICT,                                  /* another manager owns a field; text names both      */
 	KUBE_IMMUTABLE,                                 /* the change is not possible on a living object      */

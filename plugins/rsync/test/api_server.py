@@ -231,7 +231,7 @@ class Server:
             self.stamp(path, "MODIFIED")
             return value
         self.remove(path)
-        return value
+        return {"apiVersion": "v1", "kind": "Status", "status": "Success", "details": {"name": name, "uid": value["metadata"]["uid"]}}
 
     def discovery(self, path):
         if path == "/api":

@@ -203,7 +203,8 @@ static void test_delete_asks_in_the_background_and_knows_what_is_gone(void **sta
 {
 	static const struct row { const char *answer; enum kube_outcome want; } rows[] = {
 		{ "[{'body':'{}','code':200}]", KUBE_LATER },
-		{ "[{\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"status\\\":\\\"Success\\\"}\",\"code\":200}]", KUBE_DELETED },
+		{ "[{\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"status\\\":\\\"Success\\\"}\",\"code\":200}]", KUBE_GONE },
+		{ "[{\"body\":\"{\\\"kind\\\":\\\"ConfigMap\\\",\\\"metadata\\\":{\\\"finalizers\\\":[\\\"x\\\"]}}\",\"code\":200}]", KUBE_DELETED },
 		{ "[{\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"message\\\":\\\"configmaps \\\\\\\"settings\\\\\\\" not found\\\",\\\"reason\\\":\\\"NotFound\\\"}\",\"code\":404}]", KUBE_GONE },
 		{ "[{\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"message\\\":\\\"Operation cannot be fulfilled on configmaps: Precondition failed: UID in precondition: 1, UID in object meta: 2\\\",\\\"reason\\\":\\\"Conflict\\\"}\",\"code\":409}]", KUBE_GONE },
 		{ "[{\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"message\\\":\\\"configmaps is forbidden\\\",\\\"reason\\\":\\\"Forbidden\\\"}\",\"code\":403}]", KUBE_REFUSED },

@@ -110,7 +110,8 @@ static void test_an_object_is_created_left_alone_changed_and_deleted(void **stat
 	assert_int_equal(apply_as("emco", true, version, CONFIG("2"), &waited), KUBE_CHANGED);
 	assert_int_equal(apply_as("other", false, "", CONFIG("3"), &waited), KUBE_CONFLICT);
 	assert_non_null(strstr(waited.text, "emco"));
-	assert_int_equal(remove_it("v1", "ConfigMap", space, "c", &waited), KUBE_DELETED);
+	assert_int_equal(remove_it("v1", "ConfigMap", space, "c", &waited), KUBE_GONE);       /* at once */
+	assert_int_equal(remove_it("v1", "ConfigMap", space, "never", &waited), KUBE_GONE);
 	assert_int_equal(remove_it("v1", "ConfigMap", space, "c", &waited), KUBE_GONE);
 }
 
@@ -207,7 +208,7 @@ static void test_a_watch_sees_six_hundred_objects_and_what_happens_to_them(void 
 	struct kube_watch *watch = kube_watch_open(cluster, VIEW("v1"), VIEW("ConfigMap"), selector, see, NULL);
 	until_seen(COUNT, 0);
 	const int64_t deleted_ns = clock_ns();
-	assert_int_equal(remove_it("v1", "ConfigMap", space, "w-7", &waited), KUBE_DELETED);
+	assert_int_equal(remove_it("v1", "ConfigMap", space, "w-7", &waited), KUBE_GONE);
 	until_seen(COUNT, 1);
 	print_message("a deletion seen after %lld ms\n", (long long) ((clock_ns() - deleted_ns) / 1000000));
 	kube_watch_close(watch);
