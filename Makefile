@@ -1,11 +1,12 @@
 # The few commands people type.  The build itself is CMake: see CMakePresets.json and CONTRIBUTING.md.
 
 FUZZ_SECONDS ?= 60
+STEPS ?= 10000
 
 # Plugins that others may write are refused, and a umask of 002 makes such files (scripts/check-writable).
 BUILD := umask 022 && cmake --build
 
-.PHONY: help build test serve demo demo-kube bench bench-hosts tsan coverage fuzz format lint clean
+.PHONY: help build test serve demo demo-kube bench model bench-hosts tsan coverage fuzz format lint clean
 
 help:           ## This list
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /  make \1\t/p' Makefile | expand -t 20
@@ -42,6 +43,12 @@ bench-tools: build
 	@scripts/install-packages run test bench
 	@umask 022 && cmake --preset release >build/release/bench.log
 	$(BUILD) --preset release --target bench
+
+model: dev      ## Everything that may happen to the synchroniser, against a model: STEPS (10000), SEED (any)
+	@scripts/install-packages build run test kube && scripts/fetch-kube
+	@scripts/check-writable build/dev/plugins
+	cmake --install build/dev --prefix build/dev/stage >build/dev/stage.log
+	EMCO_STAGE=$(CURDIR)/build/dev/stage tests/model/run --steps $(STEPS) $(if $(SEED),--seed $(SEED))
 
 tsan: build/tsan/build.ninja  ## Every test, with ThreadSanitizer
 	@scripts/install-packages build run test

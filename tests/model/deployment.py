@@ -1,0 +1,123 @@
+"""One deployment of the model: what REST was told of it, and what the clusters therefore owe it."""
+import copy
+import time
+
+import requests
+
+import charts
+from emco import Scene, named, profile
+
+CLUSTERS = ("direct", "proxied")
+VERB_S = 30                     # for a verb to be taken, after a crash
+
+
+class Deployment(Scene):
+    """config is what REST was told, planned what the last accepted verb has made of it (None: nothing shall be there)."""
+
+    def __init__(self, api, name, provider):
+        super().__init__(api, name)
+        self.provider, self.remotes = provider, dict.fromkeys(CLUSTERS)
+        self.config, self.planned, self.attempt = {}, None, None
+        self.state, self.actions = "Approved", 0
+        self.is_settled = True                   # nothing was asked for since everything was seen in place
+
+    def create(self, rng):
+        self.cloud().apps({})
+        self.deployment({}, approve=False)
+        for app in sorted(charts.TEMPLATES):
+            self.add(app, [rng.choice(CLUSTERS)])
+        self.api.make(f"{self.dig}/approve")
+        self.actions = len(self.history())
+        return self
+
+    # What REST is told.
+
+    def add(self, app, clusters):
+        self.api.make(f"{self.version}/apps", named(app), charts.archive(app, self.name))
+        self.api.make(f"{self.version}/composite-profiles/cp/profiles", named(app, app=app), profile())
+        self.api.make(f"{self.dig}/generic-placement-intents/gpi/app-intents", self._intent(app, clusters))
+        self.config[app] = {"values": dict(charts.FIRST), "clusters": sorted(clusters)}
+
+    def remove(self, app):
+        for path in (f"{self.dig}/generic-placement-intents/gpi/app-intents", f"{self.version}/composite-profiles/cp/profiles",
+                     f"{self.version}/apps"):
+            answer = self.api.delete(f"{path}/{app}")
+            assert answer.status_code == 204, f"DELETE {path}/{app}: {answer.status_code} {answer.text}"
+        del self.config[app]
+
+    def change(self, app, **values):
+        kept = self.config[app]["values"]
+        kept.update(values)
+        self.profile(app, profile("".join(f"{name}: {value}\n" for name, value in kept.items())))
+
+    def place(self, app, clusters):
+        answer = self.api.put(f"{self.dig}/generic-placement-intents/gpi/app-intents/{app}", self._intent(app, clusters))
+        assert answer.status_code in (200, 201), f"{answer.status_code} {answer.text}"
+        self.config[app]["clusters"] = sorted(clusters)
+
+    def _intent(self, app, clusters):
+        return named(app, app=app, intent=self.by_name(*sorted(clusters)))
+
+    # Verbs.
+
+    def verbs(self):
+        return ("update", "terminate") if self.state == "Instantiated" else ("instantiate",)
+
+    def begin(self, verb):
+        """Remember what the verb would mean."""
+        self.attempt = (verb, copy.deepcopy(self.config))
+        self.is_settled = False
+
+    def took(self):
+        verb, config = self.attempt
+        self.planned = None if verb == "terminate" else config
+        self.state = "Terminated" if verb == "terminate" else "Instantiated"
+        self.actions += 1
+
+    def run(self, verb):
+        """A verb is taken; after a crash perhaps not at once, while the operation that died is cleared away."""
+        self.begin(verb)
+        end = time.monotonic() + VERB_S
+        while True:
+            answer = self.api.post(f"{self.dig}/{verb}")
+            if answer.status_code == 202:
+                break
+            assert answer.status_code in (409, 503) and time.monotonic() < end, \
+                f"{verb} of {self.name}: {answer.status_code} {answer.text}"
+            time.sleep(0.05)
+        self.took()
+
+    def shoot(self, verb):
+        """A verb while something is about to die: the status code, or None.  resolve() tells what came of it."""
+        self.begin(verb)
+        try:
+            return self.api.post(f"{self.dig}/{verb}").status_code
+        except requests.RequestException:
+            return None
+
+    def resolve(self, code):
+        """An answer of 202 is a promise; without one, it was carried out wholly or not at all."""
+        actions = len(self.history())
+        if code == 202:
+            assert actions == self.actions + 1, f"{self.attempt[0]} of {self.name} was answered 202 and is lost"
+        assert actions in (self.actions, self.actions + 1), f"{self.name} has {actions} actions, expected {self.actions} and at most one"
+        if actions > self.actions:
+            self.took()
+
+    def history(self):
+        """What was decided: an update closes the action before it, too."""
+        return [action for action in self.status()["states"]["actions"] if action["state"] != "Updated"]
+
+    # What is owed.
+
+    def done_status(self):
+        return {"Approved": None}.get(self.state, self.state)
+
+    def owes(self, context):
+        """{cluster: {(kind, namespace, name): (label, facts)}}"""
+        owed = {cluster: {} for cluster in CLUSTERS}
+        for app, made in (self.planned or {}).items():
+            for cluster in made["clusters"]:
+                for key, facts in charts.brings(app, self.name, made["values"]).items():
+                    owed[cluster][key] = (f"{context}-{app}", facts)
+        return owed

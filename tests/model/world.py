@@ -1,0 +1,134 @@
+"""Two real clusters, the way emcod reaches them, and what somebody with kubectl sees and does there."""
+import os
+
+import charts
+from kube import ApiError, KubeCluster
+from fault_proxy import FaultProxy
+
+GOING = "must not be there"
+FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "default"}}
+
+
+class Cluster:
+    """One API server.  "direct" is reached as it is, "proxied" through the proxy that breaks things."""
+
+    def __init__(self, name, folder, seed):
+        self.name = name
+        self.kube = KubeCluster(f"emcod-model-{os.getpid()}-{name}").up()
+        self.url = self.kube.server
+        self.proxy = FaultProxy(folder / name, self.kube.kubeconfig, seed) if name == "proxied" else None
+        self.lost = None
+        self.is_disturbed = False                # faults are on
+        self.foreign = {}                        # {name: resourceVersion}
+        self.put_foreign("foreign-plain")
+        self.put_foreign("foreign-labelled", {charts.LABEL: "1-foreign"})
+
+    def kubeconfig(self):
+        return self.proxy.kubeconfig() if self.proxy else open(self.kube.kubeconfig, "rb").read()
+
+    def close(self):
+        if self.proxy:
+            self.proxy.close()
+        self.kube.resume()
+        self.kube.down()
+
+    # Loss.
+
+    def losses(self):
+        return ("refuse", "silence") if self.proxy else ("pause", "kill")
+
+    def lose(self, how):
+        self.lost = how
+        if how == "pause":
+            self.kube.pause()
+        elif how == "kill":
+            self.kube.kill(["kube-apiserver"])
+        else:
+            self.proxy.lose(how)
+
+    def come_back(self):
+        """The cluster answers again, and nothing is broken on the way to it."""
+        if self.lost == "pause":
+            self.kube.resume()
+        elif self.lost == "kill":
+            self.kube.up()
+            assert self.kube.server == self.url, "the API server came back at another address"
+        if self.proxy:
+            self.proxy.calm()
+        self.lost, self.is_disturbed = None, False
+
+    # What somebody else does there.
+
+    def put_foreign(self, name, labels=None, text="theirs"):
+        document = {**FOREIGN, "metadata": {**FOREIGN["metadata"], "name": name, "labels": labels or {}}, "data": {"text": text}}
+        self.foreign[name] = self.kube.apply(document, manager="somebody")["metadata"]["resourceVersion"]
+
+    def strip(self, kind, namespace, name):
+        self.kube.patch(kind, name, {"metadata": {"labels": {charts.LABEL: None}}}, namespace)
+
+    def change(self, kind, namespace, name):
+        self.kube.patch(kind, name, charts.CHANGES[kind], namespace)
+
+    def delete(self, kind, namespace, name):
+        self.kube.delete(kind, name, namespace)
+
+    # What is seen there.
+
+    def labelled(self):
+        """{(kind, namespace, name): (label, facts)} of everything that carries the label, but for what controllers made of it."""
+        found = {}
+        for kind, facts in charts.FACTS.items():
+            try:
+                items = self.kube.list(kind, None, charts.LABEL)
+            except LookupError:
+                continue                         # the definition is not there yet
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+                continue
+            for item in items:
+                metadata = item["metadata"]
+                if metadata["name"] not in self.foreign:
+                    found[kind, metadata.get("namespace", ""), metadata["name"]] = (metadata["labels"][charts.LABEL], facts(item))
+        return found
+
+    def descendants(self):
+        """What controllers have made of labelled objects, and have not cleared away yet."""
+        return [f"{kind} {item['metadata']['name']}" for kind in ("apps/v1/ReplicaSet", "v1/Pod")
+                for item in self.kube.list(kind, None, charts.LABEL)]
+
+    def differences(self, owed, excused):
+        """What is not as it is owed, a line each, but for what is excused."""
+        found, lines = self.labelled(), []
+        for key in sorted(owed.keys() | found.keys()):
+            where = f"{self.name}: {' '.join(key)}"
+            if (self.name, *key) in excused:
+                continue
+            if key not in found:
+                lines.append(f"{where} is missing")
+            elif key not in owed:
+                lines.append(f"{where} {GOING}; it carries {found[key][0]}")
+            elif found[key][0] != owed[key][0]:
+                lines.append(f"{where} carries {found[key][0]}, expected {owed[key][0]}")
+            elif found[key][1] != owed[key][1]:
+                lines.append(f"{where} is {found[key][1]}, expected {owed[key][1]}")
+        for name, version in self.foreign.items():
+            item = self.kube.get("v1/ConfigMap", name)
+            if item is None or item["metadata"]["resourceVersion"] != version:
+                lines.append(f"{self.name}: the foreign {name} was touched")
+        return lines
+
+
+RSYNC = """plugin = "rsync";
+options = {
+  retry_min_ms = 50; retry_max_ms = 400; retry_failed_ms = 300;
+  remote_timeout_ms = 1000; lease_ms = 5000; wait_limit_ms = 3000; patience_ms = 100;
+  immutable = "%s";
+};
+"""
+
+
+def rsync_of(seed):
+    """Half of the seeds run with each way of treating what cannot be changed."""
+    return RSYNC % ("replace" if seed % 2 else "refuse")
+
