@@ -126,6 +126,12 @@ class Durable(conftest.Postgres):
         self.stop()
         return super().start()
 
+    def pids(self):
+        """Its processes."""
+        home = self.log().parent
+        parent = next(home.rglob("postmaster.pid")).read_text().split()[0]
+        return run("pgrep", "-P", parent).stdout.split()
+
     def log(self):
         location = self.folder / "location"
         home = pathlib.Path(location.read_text().strip()) if location.exists() else self.folder / "cluster"

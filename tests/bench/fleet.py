@@ -188,18 +188,22 @@ class Fleet(emco.Scene):
 
 
 class Used:
-    """What a process has used since."""
+    """What processes have used since, in seconds of processors.  Other people's load changes it less than it changes time."""
 
-    def __init__(self, pid):
-        self.pid, self.before = pid, self.now(pid)
+    def __init__(self, *pids):
+        self.pids = pids
+        self.before = [self.now(pid) for pid in pids]
 
     @staticmethod
     def now(pid):
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        try:
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:                  # one that has ended meanwhile
+            return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def seconds(self):
-        return self.now(self.pid) - self.before
+        return sum(max(self.now(pid) - before, 0.0) for pid, before in zip(self.pids, self.before))
 
 
 def resident_kb(pid):
