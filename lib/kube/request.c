@@ -352,9 +352,22 @@ static const struct trouble troubles[] = {
 	{ CURLE_OK,                       ST_UNAVAILABLE, "" },
 };
 
+/* libcurl keeps to itself why it could not connect. */
+static const char *words_of(const struct call *call, CURLcode code, char words[CURL_ERROR_SIZE])
+{
+	long reason = 0;
+
+	if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &reason) == CURLE_OK && reason > 0)
+		snprintf(words, CURL_ERROR_SIZE, "could not connect: %s", strerrordesc_np((int) reason));
+	else
+		snprintf(words, CURL_ERROR_SIZE, "%s", call->error[0] != '\0' ? call->error : curl_easy_strerror(code));
+	return words;
+}
+
 static enum status describe(const struct call *call, CURLcode code, struct error *err)
 {
 	const struct trouble *trouble = troubles;
+	char                  words[CURL_ERROR_SIZE];
 
 	while (trouble->code != CURLE_OK && trouble->code != code)
 		trouble++;
@@ -363,8 +376,7 @@ static enum status describe(const struct call *call, CURLcode code, struct error
 		     call->settings->host, call->answer.max);
 	if (code == CURLE_WRITE_ERROR && call->bytes == NULL)
 		return fail_hint(err, "No API server answers like this: check \"server\" of the kubeconfig.");
-	fail(err, trouble->st, "cluster \"%s\" at %s: %s", call->cluster->name, call->settings->host,
-	     call->error[0] != '\0' ? call->error : curl_easy_strerror(code));
+	fail(err, trouble->st, "cluster \"%s\" at %s: %s", call->cluster->name, call->settings->host, words_of(call, code, words));
 	return trouble->hint[0] != '\0' ? fail_hint(err, "%s", trouble->hint) : err->code;
 }
 

@@ -149,7 +149,7 @@ CASES = {
     "no_list": (lambda kit: kit.tls(bad_server.no_list), "Available", ["no list of kinds", CHECK]),
     "redirect": (Kit.redirect, "Available", ["redirects to http://127.0.0.1", "not followed", CHECK]),
     "echo": (lambda kit: kit.tls(bad_server.echo), "Available", ["bad gateway for"]),
-    "refused": (Kit.refused, "Retrying", ["Couldn't connect", "Check that the API server runs"]),
+    "refused": (Kit.refused, "Retrying", ["could not connect: Connection refused", "Check that the API server runs"]),
     "no_such_name": (Kit.unresolved, "Retrying", ["edge.invalid", "Check the name"]),
     "black_hole": (lambda kit: kit.plain(bad_server.silent), "Retrying", ["It did not answer in time", "check that it runs"]),
     "endless_answer": (lambda kit: kit.tls(bad_server.endless), "Available", ["timed out", "bytes received"]),

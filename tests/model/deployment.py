@@ -19,6 +19,7 @@ class Deployment(Scene):
         self.provider, self.remotes = provider, dict.fromkeys(CLUSTERS)
         self.config, self.planned, self.attempt = {}, None, None
         self.state, self.actions = "Approved", 0
+        self.is_stopped = False                  # what was not done then is set aside until the next verb
         self.is_settled = True                   # nothing was asked for since everything was seen in place
 
     def create(self, rng):
@@ -63,6 +64,16 @@ class Deployment(Scene):
     def verbs(self):
         return ("update", "terminate") if self.state == "Instantiated" else ("instantiate",)
 
+    def stop(self):
+        """True: it was stopped; False: there was nothing to stop."""
+        answer = self.api.post(f"{self.dig}/stop")
+        if answer.status_code == 409:
+            return False
+        assert answer.status_code == 202, f"stop of {self.name}: {answer.status_code} {answer.text}"
+        self.is_stopped, self.is_settled = True, False
+        self.actions += 1
+        return True
+
     def begin(self, verb):
         """Remember what the verb would mean."""
         self.attempt = (verb, copy.deepcopy(self.config))
@@ -70,6 +81,7 @@ class Deployment(Scene):
 
     def took(self):
         verb, config = self.attempt
+        self.is_stopped = False
         self.planned = None if verb == "terminate" else config
         self.state = "Terminated" if verb == "terminate" else "Instantiated"
         self.actions += 1

@@ -97,13 +97,11 @@ class Cluster:
         return [f"{kind} {item['metadata']['name']}" for kind in ("apps/v1/ReplicaSet", "v1/Pod")
                 for item in self.kube.list(kind, None, charts.LABEL)]
 
-    def differences(self, owed, excused):
-        """What is not as it is owed, a line each, but for what is excused."""
+    def differences(self, owed):
+        """What is not as it is owed, a line each."""
         found, lines = self.labelled(), []
         for key in sorted(owed.keys() | found.keys()):
             where = f"{self.name}: {' '.join(key)}"
-            if (self.name, *key) in excused:
-                continue
             if key not in found:
                 lines.append(f"{where} is missing")
             elif key not in owed:
