@@ -62,7 +62,7 @@ static void take_or_refuse(struct item *item, const json_t *body)
 		return;
 	}
 	item->is_known = true;
-	item->is_older = label[0] != '\0' && strcmp(label, item->work->label) != 0;
+	item->is_older = body_is_ours(item->work, body) && strcmp(label, item->work->label) != 0;
 	item->is_forced = !item->piece->has_ignored;
 	item_next(item, ACTION_APPLY);
 }
@@ -263,14 +263,24 @@ static void conflicted(struct item *item)
 }
 
 /* What is there from before a terminate was to go anyway: its label alone, in a Job's template, could not be changed. */
-static void cannot_change(struct item *item)
+/* NOTE: a definition takes every resource of its kind with it, whoever made them: only who keeps none may replace one. */
+static bool may_replace(const struct item *item)
 {
 	const struct config *config = item->work->pass->config;
-	const bool           may_replace = str_is(config->immutable, "replace") || item->work->old_label != NULL || item->is_older;
+	const bool           is_asked = str_is(config->immutable, "replace");
 
-	if (item->is_known && may_replace) {
+	if (item->piece->wave == WAVE_CRD)
+		return is_asked && !config->keep_crds;
+	return is_asked || item->work->old_label != NULL || item->is_older;
+}
+
+static void cannot_change(struct item *item)
+{
+	if (item->is_known && may_replace(item)) {
 		item->uid[0] = '\0';
 		item_next(item, ACTION_REPLACE);
+	} else if (item->piece->wave == WAVE_CRD) {
+		item_end(item, ITEM_FAILED, "%s (a definition is not replaced: every resource of its kind would go with it)", said(item));
 	} else {
 		item_end(item, ITEM_FAILED, "%s (the option immutable = \"replace\" would delete and make it again)",
 		         said(item));

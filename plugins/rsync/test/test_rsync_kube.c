@@ -25,10 +25,11 @@
 #define JOB(image) \
 	"{\"body\":{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"once\"}," \
 	"\"spec\":{\"template\":{\"spec\":{\"image\":\"" image "\"}}}}}"
-#define CRD \
+#define CRD  CRD_SCOPED("Namespaced")
+#define CRD_SCOPED(scope) \
 	"{\"phase\":1,\"body\":{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\"," \
 	"\"metadata\":{\"name\":\"things.x.io\"},\"spec\":{\"group\":\"x.io\",\"names\":{\"kind\":\"Thing\",\"plural\":\"things\"}," \
-	"\"scope\":\"Namespaced\",\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true}]}}}"
+	"\"scope\":\"" scope "\",\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true}]}}}"
 #define THING  "{\"body\":{\"apiVersion\":\"x.io/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"t\"},\"spec\":{\"n\":1}}}"
 #define IN_NS1(kind)  "/api/v1/namespaces/ns1/" kind
 
@@ -514,6 +515,27 @@ static void test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_mus
 	assert_string_equal(at("/apis/batch/v1/namespaces/ns1/jobs/once", "metadata.labels.emco/deployment-id"), "4712-web");
 }
 
+static void test_a_definition_is_not_replaced_with_all_that_is_made_of_it(void **state)
+{
+	static const char crd[] = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.x.io";
+
+	(void) state;
+	fake_set(&fake, "v1", "[" THING "," CRD "]");
+	fake_set(&fake, "v2", "[" CRD_SCOPED("Cluster") "]");
+	struct fake_unit *first = bring("web", "v1");
+	assert_done(first);
+	do_steer("fault", "{\"path\":\"customresourcedefinitions\",\"method\":\"PATCH\",\"code\":422,\"reason\":\"Invalid\","
+	                  "\"message\":\"spec.scope: Invalid value: field is immutable\",\"times\":9}");
+	fake.config.immutable = EMCO_STR("replace");
+	struct fake_unit *second = bring("other", "v2");
+	assert_int_equal(second->outcome, EMCO_UNIT_FAILED);
+	bring("other", "v2");                                 /* begun before: it looks first whose the definition is */
+	assert_int_equal(second->outcome, EMCO_UNIT_FAILED);
+	assert_contains(message(second, "things.x.io+CustomResourceDefinition"), "a definition is not replaced");
+	assert_string_equal(at(crd, "spec.scope"), "Namespaced");
+	do_steer("clear", "{}");
+}
+
 static void test_a_refused_object_fails_alone_in_the_servers_words(void **state)
 {
 	(void) state;
@@ -671,6 +693,7 @@ int main(void)
 		T(test_replicas_of_an_earlier_life_are_no_autoscalers),
 		T(test_an_immutable_change_is_refused_or_replaces),
 		T(test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must),
+		T(test_a_definition_is_not_replaced_with_all_that_is_made_of_it),
 		T(test_a_refused_object_fails_alone_in_the_servers_words),
 		T(test_an_object_that_cannot_be_sent_fails_alone),
 		T(test_an_object_with_a_finalizer_is_waited_for_and_named),
