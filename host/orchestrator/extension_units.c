@@ -535,7 +535,7 @@ static enum status observe_whole(struct call *call, struct db *db, const emco_si
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (uint64_t i = 0; i < sight->kind_count; i++)
 		kinds[i] = view_from_abi(sight->kinds[i]);
-	return unit_observe_whole(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), kinds,
+	return unit_observe_whole(call->store, db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), kinds,
 	                          (size_t) sight->kind_count, err);
 }
 
@@ -559,7 +559,7 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
 		st = observe_whole(call, db, sight, &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
-		st = unit_observe_lost(db, cluster, view_from_abi(sight->error), &err);
+		st = unit_observe_lost(call->store, db, cluster, view_from_abi(sight->error), &err);
 	if (st == ST_OK && sight->version.len > 0)
 		st = unit_know_version(db, cluster, view_from_abi(sight->version), &err);
 	give_back(call);

@@ -127,6 +127,7 @@ enum status deployment_approve(struct orchestrator *o, struct view path, int64_t
 
 /* -- stop -------------------------------------------------------------------------------------------------------- */
 
+/* Whatever is not done, also what an update has left on a cluster that does not answer. */
 static enum status check_busy(struct db *db, int64_t id, const struct action *last, struct view name, struct error *err)
 {
 	auto_arena          arena = ARENA(UNITS_MAX);
@@ -136,15 +137,17 @@ static enum status check_busy(struct db *db, int64_t id, const struct action *la
 
 	if (st != ST_OK)
 		return st;
-	const enum outcome outcome = outcome_of(last->state, units, count, false);
-	if (outcome == OUTCOME_INSTANTIATING || outcome == OUTCOME_TERMINATING || outcome == OUTCOME_INSTANTIATE_FAILED ||
-	    outcome == OUTCOME_TERMINATE_FAILED)
-		return ST_OK;
+	for (size_t i = 0; i < count; i++)
+		if (!units[i].is_done)
+			return ST_OK;
 	return fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" is %s, and there is nothing to stop", (int) name.len,
-	            name.ptr, outcome_name(outcome));
+	            name.ptr, last->state);
 }
 
-/* Whoever works on a unit finds its lease gone before the next object that it would send. */
+/*
+ * Whoever works on a unit finds at the next renewal that its lease is gone.  Until the lease's end nobody else begins, so that
+ * he cannot write after the next operation.
+ */
 static enum status stop(struct db *db, void *data, struct error *err)
 {
 	const struct view *path = data;

@@ -161,18 +161,41 @@ enum status instance_call(struct instance *instance, struct store *store, instan
 	return st;
 }
 
+struct health_ask { struct controller *controller; struct store *store; int64_t deadline_ns; };
+
+/* On a guarded thread: who asks does not wait for a plugin that hangs, and one at a time, so that there is one thread. */
+static enum status ask_health(struct guard *guard, void *data, struct error *err)
+{
+	const struct health_ask *ask = data;
+	struct controller       *controller = ask->controller;
+	auto_call                call;
+
+	call_init(&call, ask->store, controller->instance.name, controller->plugin.roles, ask->deadline_ns);
+	call.cancelled = &controller->plugins->is_stopping;
+	__atomic_fetch_add(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
+	guard_call_begin(guard, controller->instance.name, ask->deadline_ns);
+	const emco_status answer = controller->plugin.health(controller->instance.self, &call.abi);
+	const bool        is_in_time = guard_call_end(guard);
+	__atomic_store_n(&controller->is_asked, false, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
+	return is_in_time ? call_result(&call, answer, err) : fail(err, ST_DEADLINE, "the answer came late");
+}
+
 enum status instance_health(struct instance *instance, struct store *store, struct error *err)
 {
 	struct controller *controller = controller_of(instance);
+	struct health_ask *ask;
 
 	enum status st = check_open(controller, err);
 	if (st != ST_OK || !EMCO_HAS(&controller->plugin, health))
 		return st;
-	auto_call call;
-	call_init(&call, store, instance->name, controller->plugin.roles, deadline_in_ms(HEALTH_LIMIT_MS));
-	call.cancelled = &controller->plugins->is_stopping;
-	__atomic_fetch_add(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
-	const emco_status answer = controller->plugin.health(instance->self, &call.abi);
-	__atomic_fetch_sub(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
-	return call_result(&call, answer, err);
+	ask = malloc(sizeof *ask);
+	if (ask == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	*ask = (struct health_ask) { controller, store, deadline_in_ms(HEALTH_LIMIT_MS) };
+	if (__atomic_exchange_n(&controller->is_asked, true, __ATOMIC_ACQ_REL)) {
+		free(ask);
+		return fail(err, ST_UNAVAILABLE, "controller \"%s\" has been asked how it is, and has not answered yet", instance->name);
+	}
+	return guard_run(ask_health, ask, free, ask->deadline_ns, err);
 }

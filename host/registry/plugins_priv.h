@@ -37,6 +37,7 @@ struct controller {
 	pthread_mutex_t  lock;            /* guards is_busy and own                                         */
 	pthread_cond_t   freed;           /* is_busy became false                                           */
 	bool             is_busy;         /* a serial plugin is in a call                                   */
+	bool             is_asked;        /* how it is, and it has not answered yet; __atomic               */
 	struct own_call *own;
 	int32_t          in_flight;       /* atomic: calls not returned                                     */
 	int32_t          left_behind;     /* atomic: of those, the ones nobody waits for any more           */

@@ -214,6 +214,11 @@ static const char sessions_sql[] =
 	"  ADD since  bigint NOT NULL DEFAULT 0,"
 	"  ADD heals  boolean NOT NULL DEFAULT false;";
 
+/* The end of a lease, which a unit keeps when it is not due any more: who has it may still be at work until then. */
+static const char leases_sql[] =
+	"ALTER TABLE unit ADD lease_until timestamptz;"
+	"UPDATE unit SET lease_until = coalesce(due_at, statement_timestamp()) WHERE lease IS NOT NULL;";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -221,5 +226,6 @@ const struct migration migrations[] = {
 	{ 4, "units and their objects",                units_sql     },
 	{ 5, "what is seen on clusters",               seen_sql      },
 	{ 6, "from one watcher to the next",           sessions_sql  },
+	{ 7, "ends of leases",                         leases_sql    },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -3,10 +3,6 @@
 #include "host/store/db_priv.h"
 #include "host/store/unit_priv.h"
 
-/* When to look at a unit that is not done: now, or when the lease of whoever works on it ends. */
-#define SQL_SOON \
-	"CASE WHEN u.lease IS NOT NULL AND u.due_at > statement_timestamp() THEN u.due_at ELSE statement_timestamp() END"
-
 /*
  * $1 owner  $2 context  $3 status context  $4 event.  A unit that keeps its set and label only learns its new context,
  * and is tried again when it is not done.  One that moves forgets the states of its objects: they are pending, or, when

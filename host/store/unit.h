@@ -89,11 +89,13 @@ enum status MUST_CHECK unit_observe(struct db *db, struct view cluster, int64_t 
                                     size_t count, bool *ret_heals, struct error *err);
 /*
  * These kinds ("apps/v1|Deployment") are seen wholly: what only other sessions have seen of them is gone, and has drifted.
- * Units that waited for the cluster are due.
+ * Units that waited for the cluster are due.  Who has lost the right to watch says neither that all is seen nor that all
+ * is lost.
  */
-enum status MUST_CHECK unit_observe_whole(struct db *db, struct view cluster, int64_t session, const struct view *kinds,
-                                          size_t kind_count, struct error *err);
-enum status MUST_CHECK unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err);
+enum status MUST_CHECK unit_observe_whole(struct store *store, struct db *db, struct view cluster, int64_t session,
+                                          const struct view *kinds, size_t kind_count, struct error *err);
+enum status MUST_CHECK unit_observe_lost(struct store *store, struct db *db, struct view cluster, struct view why,
+                                         struct error *err);
 
 /* Which Kubernetes a cluster runs: "v1.29.4".  Of several, in byte order of clusters, those that are known; in arena. */
 enum status MUST_CHECK unit_know_version(struct db *db, struct view cluster, struct view version, struct error *err);
@@ -138,7 +140,7 @@ enum status MUST_CHECK unit_retry_cluster(struct db *db, struct view cluster, st
 enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
 
 /*
- * A cluster that is gone.  Answers: it is seen now, or answered the last who asked.  Abandon: forget what may be there;
+ * A cluster that is gone.  Answers: it has, and nobody is known whom it has not answered since.  Abandon: forget what may be there;
  * the units as they were before, in order of owner and app, live in arena.
  */
 enum status MUST_CHECK unit_cluster_answers(struct db *db, struct view cluster, bool *ret_answers, struct error *err);

@@ -2,28 +2,31 @@
  * unit_abandon.c - a cluster that is gone for good: what emcod believes to be there is forgotten.
  *
  * Units that want nothing are done by that.  Those that want something begin from nothing, should the cluster come back
- * or another take its name.  Whoever works on one of them loses the lease.
+ * or another take its name.  Whoever works on one of them keeps the lease, and what he reports counts: it is there.  What
+ * watchers see is not believed but seen, and stays.
  */
 #include "host/store/db_priv.h"
 #include "host/store/unit_priv.h"
 
-/* Is it seen, or did it answer the last who asked?  Then it is not gone. */
+/*
+ * Nobody who asked or watched got no answer.  A cluster that is not watched at this moment, after a start of the only
+ * process perhaps, is not gone for that.
+ */
 static const struct query answers_query = { "unit_cluster_answers",
-	"SELECT CASE WHEN w.cluster IS NULL OR w.seen_at IS NULL"
-	" THEN coalesce((SELECT max(u.reachable) FROM unit u WHERE u.cluster = $1), -1) = 1"
-	" ELSE NOT w.is_lost AND w.until > statement_timestamp() - " SQL_STALE " END"
-	" FROM (SELECT 1) AS one LEFT JOIN cluster_watch w ON w.cluster = $1" };
+	"SELECT NOT EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND is_lost AND error <> '')"
+	" AND NOT EXISTS (SELECT FROM unit WHERE cluster = $1 AND reachable = 0)"
+	" AND (EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND seen_at IS NOT NULL)"
+	" OR EXISTS (SELECT FROM unit WHERE cluster = $1 AND reachable = 1))" };
 
 static const struct query abandon_query = { "unit_abandon",
 	"WITH old AS MATERIALIZED (SELECT * FROM unit WHERE cluster = $1 AND (applied IS NOT NULL OR tried <> '{}')"
 	" ORDER BY id FOR UPDATE),"
-	"unseen AS (DELETE FROM unit_seen s USING old WHERE s.unit = old.id),"
 	"unknown AS (DELETE FROM unit_object o USING old WHERE o.unit = old.id),"
-	"now AS (UPDATE unit u SET applied = NULL, tried = '{}', label = 0, is_unsure = false, lease = NULL, lease_host = NULL,"
-	" attempts = 0, is_failed = false, error = '', reachable = -1, ready_count = 0, not_ready_count = 0, member_count = 0,"
+	"now AS (UPDATE unit u SET applied = NULL, tried = '{}', label = 0, is_unsure = false, generation = u.generation + 1,"
+	" attempts = 0, is_failed = false, error = '', reachable = -1,"
 	" pending = CASE WHEN u.is_wanted THEN coalesce((SELECT size FROM resource_set WHERE digest = u.set), 0) ELSE 0 END,"
 	" applied_count = 0, failed_count = 0, retrying_count = 0, deleted_count = 0,"
-	" due_at = CASE WHEN u.is_wanted AND NOT u.is_stopped THEN statement_timestamp() END"
+	" due_at = CASE WHEN u.is_wanted AND NOT u.is_stopped THEN " SQL_SOON " END"
 	" FROM old WHERE u.id = old.id)"
 	" SELECT " SQL_UNIT_ROW("old") " FROM old JOIN resource r ON r.id = old.owner LEFT JOIN app_context x ON x.id = old.context"
 	" ORDER BY r.path, old.app" };

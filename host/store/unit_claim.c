@@ -5,6 +5,7 @@
 #include "host/store/unit.h"
 
 #include "host/store/db_priv.h"
+#include "host/store/store_priv.h"
 #include "host/store/unit_priv.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
@@ -35,7 +36,7 @@ static const struct query claim_query = { "unit_claim",
 	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
 	"mine AS MATERIALIZED (SELECT id, is_wanted AND set = ANY (tried) AS is_begun FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
 	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
-	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ","
+	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
@@ -58,7 +59,7 @@ static const struct query next_query = { "unit_next",
 	" OR (SELECT min(lease_host) FROM unit WHERE lease_host IS NOT NULL) <> $1, false)" };
 
 static const struct query renew_query = { "unit_renew",
-	"UPDATE unit SET due_at = " SQL_IN_US("$3") " WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL RETURNING id" };
+	"UPDATE unit SET due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") " WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL RETURNING id" };
 
 static enum status sweep(struct store *store, struct db *db, struct error *err)
 {
@@ -141,6 +142,10 @@ enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64
 	int64_t          next_ns = 0;
 	const int64_t    after = store->claimed;
 
+	*ret_count = 0;
+	*ret_next_ns = WATCH_MS * 1000000LL;
+	if (!liveness_is_held(store->liveness))               /* others take us for dead, and would take what we claim */
+		return ST_OK;
 	enum status st = sweep(store, db, err);
 	if (st == ST_OK)
 		st = claim_after(db, &claim, after, arena, &units, &count, err);

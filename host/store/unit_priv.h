@@ -13,6 +13,10 @@
 	" AND NOT u.is_unsure" \
 	" ELSE u.applied IS NULL AND u.tried = '{}' END"
 
+/* When to look at a unit that is not done: now, or when the lease of whoever works on it ends, also when it was stopped. */
+#define SQL_SOON \
+	"CASE WHEN u.lease IS NOT NULL AND u.lease_until > statement_timestamp() THEN u.lease_until ELSE statement_timestamp() END"
+
 /* A watcher prolongs its right every second or two: one that has not for so long is dead, and nobody sees the cluster. */
 #define SQL_STALE  "interval '5 seconds'"
 

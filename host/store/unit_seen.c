@@ -5,6 +5,7 @@
  * reads no row.  Objects are found by the label they carry: cluster, status context, app.
  */
 #include "host/store/db_priv.h"
+#include "host/store/store_priv.h"
 #include "host/store/unit_priv.h"
 
 #include <stdlib.h>
@@ -38,10 +39,12 @@ static const struct query watch_query = { "unit_watch",
 #define SQL_IS_AT_REST \
 	"u.is_wanted AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
 
+/* NOTE: at rest was decided before the row was locked: who has claimed or stopped the unit since keeps it so. */
 #define SQL_UPDATE_UNITS \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
 	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
-	" due_at = CASE WHEN d.heals THEN statement_timestamp() ELSE u.due_at END FROM delta d WHERE u.id = d.unit"
+	" due_at = CASE WHEN d.heals AND u.lease IS NULL AND u.due_at IS NULL AND NOT u.is_stopped THEN statement_timestamp()" \
+	" ELSE u.due_at END FROM delta d WHERE u.id = d.unit"
 
 /*
  * $1 cluster  $2 session  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
@@ -76,9 +79,12 @@ static const struct query observe_query = { "unit_observe",
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit)"
 	SQL_UPDATE_UNITS " AND (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) RETURNING d.heals" };
 
-/* $1 cluster  $2 session  $3 kinds.  A name ends with its kind: "web+Deployment". */
+#define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
+
+/* $1 cluster  $2 session  $3 kinds  $4 host.  A name ends with its kind: "web+Deployment". */
 static const struct query whole_query = { "unit_observe_whole",
 	"WITH gone AS (DELETE FROM unit_seen s USING unit u WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2"
+	" AND " SQL_IS_MINE("$4")
 	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') = ANY ($3::text[])"
 	" RETURNING s.unit, s.name, s.ready, s.is_tracked, s.is_member, s.heals),"
 	"drift AS MATERIALIZED (SELECT g.unit, count(*) AS drifts, bool_or(g.heals) AS heals FROM gone g JOIN unit u ON u.id = g.unit"
@@ -88,7 +94,7 @@ static const struct query whole_query = { "unit_observe_whole",
 	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
-	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1)"
+	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $4)"
 	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",
@@ -96,7 +102,8 @@ static const struct query wake_query = { "unit_wake",
 	" AND due_at > statement_timestamp() AND NOT is_stopped" };
 
 static const struct query lost_query = { "unit_observe_lost",
-	"UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp()) WHERE cluster = $1" };
+	"UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp())"
+	" WHERE cluster = $1 AND host = $3" };
 
 /* Of a cluster that nobody watches yet, too. */
 static const struct query know_query = { "unit_know_version",
@@ -141,8 +148,11 @@ enum status unit_watch(struct store *store, struct db *db, const struct view *cl
 {
 	auto_buf     names = BUF(ARRAYS_MAX);
 	struct rows *rows = NULL;
-	enum status  st = param_texts(&names, clusters, count, err);
 
+	*ret_count = 0;
+	if (!liveness_is_held(store->liveness))               /* others take us for dead */
+		return ST_OK;
+	enum status st = param_texts(&names, clusters, count, err);
 	if (st == ST_OK)
 		st = db_query(db, &watch_query, PARAMS(P_INT(store->host), P_INT(lease_ns / 1000), P_BYTES(buf_view(&names))),
 		              EXPECT_ROWS, &rows, err);
@@ -241,21 +251,21 @@ enum status unit_observe(struct db *db, struct view cluster, int64_t session, co
 	return st;
 }
 
-enum status unit_observe_whole(struct db *db, struct view cluster, int64_t session, const struct view *kinds, size_t kind_count,
+enum status unit_observe_whole(struct store *store, struct db *db, struct view cluster, int64_t session, const struct view *kinds, size_t kind_count,
                                struct error *err)
 {
 	auto_buf    names = BUF(ARRAYS_MAX);
 	enum status st = param_texts(&names, kinds, kind_count, err);
 
 	if (st == ST_OK)
-		st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&names))), EXPECT_NONE, NULL,
-		              err);
+		st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&names)),
+		              P_INT(store->host)), EXPECT_NONE, NULL, err);
 	return st != ST_OK ? st : db_query(db, &wake_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
 }
 
-enum status unit_observe_lost(struct db *db, struct view cluster, struct view why, struct error *err)
+enum status unit_observe_lost(struct store *store, struct db *db, struct view cluster, struct view why, struct error *err)
 {
-	return db_query(db, &lost_query, PARAMS(P_TEXT(cluster), P_TEXT(why)), EXPECT_NONE, NULL, err);
+	return db_query(db, &lost_query, PARAMS(P_TEXT(cluster), P_TEXT(why), P_INT(store->host)), EXPECT_NONE, NULL, err);
 }
 
 enum status unit_know_version(struct db *db, struct view cluster, struct view version, struct error *err)

@@ -78,7 +78,7 @@ def test_a_termination_that_was_stopped_goes_on_when_it_is_asked_for_again(scene
 
 def test_a_cluster_that_is_gone_is_given_up_and_what_stays_behind_is_named(scene, api):
     scene.instantiate()
-    refused(abandon(scene, "two"), "answers")
+    refused(abandon(scene, "two"), "not known to be gone")
     lose(scene, "two")
     assert api.post(f"{scene.dig}/terminate").status_code == 202
     wait_for(lambda: clusters(scene)["two"].get("connectivity") == "Retrying", what="the loss to be seen")

@@ -207,6 +207,30 @@ static void test_a_cluster_that_is_reached_in_another_way_is_tried_at_once(void 
 	db_return(db);
 }
 
+static void test_nobody_begins_before_who_was_stopped_has_had_his_time(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *stopped = NULL, *units = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/stopped");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t context = scene_context(fixture, owner, "stopped", scene_c1);
+	scene_move(fixture, owner, context, context);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &stopped, LEASE_MS), 1);
+	struct db *db = fixture_db(fixture);
+	assert_ok(unit_stop(db, owner, &err));
+	scene_move(fixture, owner, 0, 0);                     /* terminated at once */
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	assert_ok(scene_report(fixture, &stopped[0], UNIT_DONE, 0, both, 1, &err));          /* what he has brought is known ... */
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_true(units[0].has_applied && !units[0].has_desired);                         /* ... and goes */
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+	assert_ok(unit_forget(db, owner, &err));
+	db_return(db);
+}
+
 /* Another process, which claims what there is, says so, and does nothing more. */
 static pid_t start_claimer(struct fixture *fixture, int ready)
 {
@@ -295,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_an_ended_lease_is_taken_over_and_the_late_report_refused),
 		cmocka_unit_test(test_a_cluster_that_is_reached_in_another_way_is_tried_at_once),
 		cmocka_unit_test(test_the_units_of_a_killed_process_are_taken_over_at_once),
+		cmocka_unit_test(test_nobody_begins_before_who_was_stopped_has_had_his_time),
 		cmocka_unit_test(test_owners_take_turns),
 	};
 
