@@ -158,6 +158,9 @@ static void wait_and_read(struct loop *loop)
 	const int          count = epoll_wait(loop->epoll, event, EVENTS_MAX, ms);
 	int                running;
 
+	/* First whose time is over: after a standstill of the whole process the rest of his request must not go out. */
+	run_timers(loop);
+	read_messages(loop);
 	for (int i = 0; i < count; i++) {
 		if (event[i].data.fd == loop->wake) {
 			uint64_t woken;
