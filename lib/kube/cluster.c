@@ -34,7 +34,7 @@ static void break_connections(struct kube_cluster *cluster)
 	sockets_break(cluster->sockets);
 }
 
-static void refuse(struct call *call)
+void cluster_refuse(struct call *call)
 {
 	const int    wait_ms = deadline_left_ms(call->cluster->probe_ns);
 	struct error err;
@@ -42,7 +42,7 @@ static void refuse(struct call *call)
 	fail(&err, ST_UNAVAILABLE, "%s", call->cluster->error);
 	if (call->cluster->hint[0] != '\0')
 		fail_hint(&err, "%s", call->cluster->hint);
-	else
+	else if (call->state != CALL_RUNNING)
 		fail_hint(&err, "Not tried: the cluster does not answer, next attempt in %d.%d s.", wait_ms / 1000,
 		          wait_ms / 100 % 10);
 	call_fail(call, ST_UNAVAILABLE, &err);
@@ -68,7 +68,7 @@ void cluster_offer(struct call *call)
 	}
 	if (cluster->is_open) {
 		if (cluster->is_probing || !deadline_past(cluster->probe_ns)) {
-			refuse(call);
+			cluster_refuse(call);
 			return;
 		}
 		cluster->is_probing = call->is_probe = true;
@@ -195,6 +195,11 @@ static bool is_of_before(const struct call *call)
 	return is_so;
 }
 
+bool cluster_shuts_out(const struct call *call)
+{
+	return call->cluster->is_open && !call->is_probe && !is_of_before(call);
+}
+
 void cluster_failed(const struct call *call, CURLcode code, const struct error *err)
 {
 	struct kube_cluster *cluster = call->cluster;
@@ -217,7 +222,7 @@ void cluster_failed(const struct call *call, CURLcode code, const struct error *
 	pthread_mutex_unlock(&cluster->lock);
 	break_connections(cluster);              /* a silent one must not be used again */
 	while ((waiting = take_waiting(cluster)) != NULL)
-		refuse(waiting);
+		cluster_refuse(waiting);
 }
 
 static void reconnect(void *data)

@@ -111,6 +111,9 @@ void cluster_offer(struct call *call);                           /* start, queue
 void cluster_ended(struct call *call);                           /* its place is free                                */
 void cluster_answered(struct kube_cluster *cluster);
 void cluster_failed(const struct call *call, CURLcode code, const struct error *err);
+/* The circuit was opened by another while it ran: its connection was broken for that, and its own failure tells nothing. */
+bool cluster_shuts_out(const struct call *call);
+void cluster_refuse(struct call *call);                          /* fail it by what opened the circuit               */
 struct settings *cluster_settings(struct kube_cluster *cluster); /* a reference                                      */
 void cluster_keep(struct kube_cluster *cluster);
 void cluster_free(struct kube_cluster *cluster);

@@ -371,11 +371,11 @@ static enum status describe(const struct call *call, CURLcode code, struct error
 
 	while (trouble->code != CURLE_OK && trouble->code != code)
 		trouble++;
-	if (code == CURLE_WRITE_ERROR && call->bytes == NULL)
+	if (code == CURLE_WRITE_ERROR && call->bytes == NULL) {
 		fail(err, ST_TOO_LARGE, "cluster \"%s\" at %s: an answer of more than %zu bytes", call->cluster->name,
 		     call->settings->host, call->answer.max);
-	if (code == CURLE_WRITE_ERROR && call->bytes == NULL)
 		return fail_hint(err, "No API server answers like this: check \"server\" of the kubeconfig.");
+	}
 	fail(err, trouble->st, "cluster \"%s\" at %s: %s", call->cluster->name, call->settings->host, words_of(call, code, words));
 	return trouble->hint[0] != '\0' ? fail_hint(err, "%s", trouble->hint) : err->code;
 }
@@ -388,11 +388,15 @@ void call_finish(struct call *call, CURLcode code)
 		finish_answered(call);
 		return;
 	}
+	const bool        is_shut = cluster_shuts_out(call);
 	const enum status st = describe(call, code, &err);
 	put_easy(call);
 	if (!call->is_answered)
 		cluster_failed(call, code, &err);
-	call_fail(call, st, &err);
+	if (is_shut)
+		cluster_refuse(call);
+	else
+		call_fail(call, st, &err);
 }
 
 static void leave(struct call *call)

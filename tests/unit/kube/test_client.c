@@ -3,6 +3,7 @@
 #include "lib/kube/base64.h"
 #include "lib/kube/kube_priv.h"
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 static struct kube *kube;
@@ -256,6 +257,41 @@ static void test_silence_opens_the_circuit_and_one_answer_closes_it(void **state
 	kube_cluster_unref(cluster);
 }
 
+/* The second waits for the first one's connection, makes its own when that is given up, and has it broken at once. */
+static void test_what_fails_because_the_circuit_opens_is_told_what_opened_it(void **state)
+{
+	struct sockaddr_in   address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t            size = sizeof address;
+	const int            silent = socket(AF_INET, SOCK_STREAM, 0);
+	struct kube_cluster *cluster;
+	struct waited        first, second;
+	auto_buf             text = BUF(1000);
+
+	(void) state;
+	waited_init(&first);
+	waited_init(&second);
+	assert_int_equal(bind(silent, (struct sockaddr *) &address, size), 0);
+	assert_int_equal(listen(silent, 16), 0);
+	assert_int_equal(getsockname(silent, (struct sockaddr *) &address, &size), 0);
+	assert_ok(buf_printf(&text, NO_ERR, "contexts: [{name: x, context: {cluster: c}}]\n"
+	                     "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:%d'}}]\n", ntohs(address.sin_port)));
+	assert_ok(kube_cluster_ref(kube, VIEW("c"), buf_view(&text), &cluster, NO_ERR));
+	kube_send(cluster, &(struct kube_request) { .method = "GET", .path = "/x", .body = VIEW(""),
+	                                            .deadline_ns = deadline_in_ms(300) }, waited_done, &first);
+	kube_send(cluster, &(struct kube_request) { .method = "GET", .path = "/y", .body = VIEW(""),
+	                                            .deadline_ns = deadline_in_ms(4000) }, waited_done, &second);
+	waited_until(&first, 1);
+	waited_until(&second, 1);
+	kube_cluster_unref(cluster);
+	close(silent);
+	assert_int_equal(first.st, ST_DEADLINE);
+	assert_non_null(strstr(first.text, "timed out after"));
+	assert_string_equal(first.hint, "It did not answer in time: check that it runs, and the network between.");
+	assert_int_equal(second.st, ST_UNAVAILABLE);
+	assert_string_equal(second.text, first.text);
+	assert_string_equal(second.hint, first.hint);
+}
+
 /* libcurl closes a socket that was refused without telling: its number may be anybody's by the time all are shut down. */
 static void test_only_our_own_sockets_are_shut_down(void **state)
 {
@@ -358,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_opens_the_circuit_and_one_answer_closes_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_fails_because_the_circuit_opens_is_told_what_opened_it, set_up, tear_down),
 		cmocka_unit_test(test_only_our_own_sockets_are_shut_down),
 		cmocka_unit_test_setup_teardown(test_closing_ends_every_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_client_certificate_is_shown, set_up, tear_down),
