@@ -12,6 +12,7 @@
 #include "host/store/unit.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/base/utf8.h"
 
 /* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
 #define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
@@ -248,6 +249,28 @@ static emco_status owns(emco_call *abi, const emco_unit *unit, emco_str status_c
 	return EMCO_OK;
 }
 
+/* What the database takes. */
+static bool is_text(struct view text)
+{
+	return utf8_is_valid(text) && (text.len == 0 || memchr(text.ptr, '\0', text.len) == NULL);
+}
+
+/* A plugin's words are often those of others: what the database would not take is mended, never a reason to lose the rest. */
+static enum status words_from_abi(struct call *call, emco_str text, struct view *ret_words, struct error *err)
+{
+	const struct view words = view_from_abi(text);
+
+	*ret_words = words;
+	if (is_text(words))
+		return ST_OK;
+	char *line = arena_alloc(&call->arena, words.len + 1, 1);
+	if (line == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	utf8_line(line, words.len + 1, words);
+	*ret_words = view_of(line);
+	return ST_OK;
+}
+
 /* -- report -- */
 
 static const enum object_state object_states[] = {
@@ -281,9 +304,12 @@ static enum status objects_from_abi(struct call *call, const emco_unit_report *r
 
 		if (state->state < 0 || (size_t) state->state >= ARRAY_LEN(object_states))
 			return fail(err, ST_INVALID, "unknown object state %d", (int) state->state);
-		rows[i] = (struct object_row) { .name = view_from_abi(state->name),
-			                        .message = view_from_abi(state->message),
-			                        .state = object_states[state->state] };
+		rows[i].state = object_states[state->state];
+		enum status st = words_from_abi(call, state->name, &rows[i].name, err);
+		if (st == ST_OK)
+			st = words_from_abi(call, state->message, &rows[i].message, err);
+		if (st != ST_OK)
+			return st;
 	}
 	*ret_rows = rows;
 	return ST_OK;
@@ -300,13 +326,16 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u",
 		            SIZE_THROUGH(emco_object_state, message), (unsigned) report->objects[0].size);
 
+	struct view words = VIEW("");
 	enum status st = objects_from_abi(call, report, &rows, err);
+	if (st == ST_OK)
+		st = words_from_abi(call, report->error, &words, err);
 	if (st != ST_OK)
 		return st;
 	*ret_outcome = (struct unit_outcome) {
 		.retry_after_ns = report->retry_after_ns > 0 ? report->retry_after_ns : 0,
 		.reachable = report->reachable > 0 ? 1 : report->reachable < 0 ? -1 : 0,
-		.error = view_from_abi(report->error),
+		.error = words,
 		.objects = rows, .object_count = report->object_count,
 	};
 	switch (report->outcome) {
@@ -489,17 +518,19 @@ static emco_status watch(emco_call *abi, const emco_str *names, uint64_t count, 
 static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
 {
 	const struct view label = view_from_abi(seen->label), name = view_from_abi(seen->name);
+	const struct view version = view_from_abi(seen->api_version);
 	const char       *plus = name.len > 0 ? memrchr(name.ptr, '+', name.len) : NULL;
 	uint64_t          context = 0;
 	size_t            i = 0;
 
 	for (; i < label.len && label.ptr[i] >= '0' && label.ptr[i] <= '9' && context < INT64_MAX / 10; i++)
 		context = context * 10 + (uint64_t) (label.ptr[i] - '0');
-	if (i == 0 || i + 1 >= label.len || label.ptr[i] != '-' || plus == NULL || context > INT64_MAX)
+	if (i == 0 || i + 1 >= label.len || label.ptr[i] != '-' || plus == NULL || context > INT64_MAX || !is_text(label) ||
+	    !is_text(name) || !is_text(version))
 		return false;
 	*row = (struct seen_row) {
 		.status_context = (int64_t) context, .app = { label.ptr + i + 1, label.len - i - 1 }, .name = name,
-		.api_version = view_from_abi(seen->api_version), .reason = view_from_abi(seen->reason),
+		.api_version = version,
 		.state = seen->state == EMCO_SEEN_READY ? SEEN_READY : seen->state == EMCO_SEEN_GONE ? SEEN_GONE : SEEN_NOT_READY,
 		.fields = (int64_t) (seen->fields & INT64_MAX), .since = (int64_t) (seen->since & INT64_MAX),
 		.flags = ((seen->flags & EMCO_SEEN_MEMBER) != 0 ? SEEN_MEMBER : 0u) |
@@ -522,7 +553,11 @@ static enum status observe_rows(struct call *call, struct db *db, const emco_sig
 	for (uint64_t i = 0; i < sight->seen_count; i++) {
 		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
 
-		count += seen_from_abi(seen, &rows[count]);
+		if (!seen_from_abi(seen, &rows[count]))
+			continue;
+		const enum status st = words_from_abi(call, seen->reason, &rows[count++].reason, err);
+		if (st != ST_OK)
+			return st;
 	}
 	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, ret_heals, err);
 }
@@ -543,6 +578,7 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 {
 	struct call      *call = call_of(abi);
 	const struct view cluster = view_from_abi(sight->cluster);
+	struct view       why = VIEW(""), version = VIEW("");
 	struct error      err = { 0 };
 	struct db        *db = NULL;
 	bool              heals = false;
@@ -555,13 +591,17 @@ static emco_status observe(emco_call *abi, const emco_sight *sight)
 		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, since),
 		          (unsigned) sight->seen[0].size);
 	if (st == ST_OK)
+		st = words_from_abi(call, sight->error, &why, &err);
+	if (st == ST_OK)
+		st = words_from_abi(call, sight->version, &version, &err);
+	if (st == ST_OK)
 		st = observe_rows(call, db, sight, &heals, &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
 		st = observe_whole(call, db, sight, &err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
-		st = unit_observe_lost(call->store, db, cluster, view_from_abi(sight->error), &err);
-	if (st == ST_OK && sight->version.len > 0)
-		st = unit_know_version(db, cluster, view_from_abi(sight->version), &err);
+		st = unit_observe_lost(call->store, db, cluster, why, &err);
+	if (st == ST_OK && version.len > 0)
+		st = unit_know_version(db, cluster, version, &err);
 	give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);

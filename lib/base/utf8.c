@@ -62,6 +62,45 @@ struct view utf8_cut(struct view text, size_t count)
 	return text;
 }
 
+/* A character whose rest was cut off. */
+static bool is_cut_short(const unsigned char *text, size_t len)
+{
+	static const unsigned char rests[][3] = { { 0x80, 0x80, 0x80 }, { 0x90, 0x80, 0x80 }, { 0xA0, 0x80, 0x80 } };
+	unsigned char              whole[4];
+
+	if (len >= sizeof whole)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
+		memcpy(whole, text, len);
+		memcpy(whole + len, rests[i], sizeof whole - len);
+		if (character(whole, sizeof whole) > len)
+			return true;
+	}
+	return false;
+}
+
+void utf8_line(char *to, size_t size, struct view text)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len;) {
+		const unsigned char *at = (const unsigned char *) text.ptr + i;
+		const size_t         whole = character(at, text.len - i), bytes = whole > 0 ? whole : 1;
+
+		if (len + bytes >= size || (whole == 0 && is_cut_short(at, text.len - i)))
+			break;
+		if (whole > 1)
+			memmove(to + len, at, whole);
+		else
+			to[len] = whole == 0 ? '?' : *at < ' ' || *at == 0x7F ? ' ' : (char) *at;
+		len += bytes;
+		i += bytes;
+	}
+	while (len > 0 && to[len - 1] == ' ')
+		len--;
+	to[len] = '\0';
+}
+
 uint32_t utf8_next(struct view *text)
 {
 	const unsigned char lead = (unsigned char) text->ptr[0];

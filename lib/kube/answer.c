@@ -87,20 +87,6 @@ void error_line(const struct error *err, char line[LINE_SIZE])
 	         (int) (len > 0 && err->hint[len - 1] == '.' ? len - 1 : len), err->hint);
 }
 
-/* One line of readable text, cut at a code point. */
-static void copy_line(char *to, size_t size, struct view text)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < text.len && len + 1 < size; i++)
-		to[len++] = (unsigned char) text.ptr[i] < ' ' || text.ptr[i] == 127 ? ' ' : text.ptr[i];
-	while (len > 0 && to[len - 1] == ' ')
-		len--;
-	while (len > 0 && !utf8_is_valid((struct view) { to, len }))
-		len--;
-	to[len] = '\0';
-}
-
 static void describe_other(const struct kube_answer *answer, struct answer_status *status)
 {
 	const struct view text = { answer->body.ptr, answer->body.len > 200 ? 200 : answer->body.len };
@@ -108,13 +94,13 @@ static void describe_other(const struct kube_answer *answer, struct answer_statu
 	if (answer->code >= 300 && answer->code < 400 && answer->location.len > 0) {
 		char place[256];
 
-		copy_line(place, sizeof place, answer->location);
+		utf8_line(place, sizeof place, answer->location);
 		snprintf(status->message, sizeof status->message,
 		         "the server redirects to %s, which is not followed: check \"server\" of the kubeconfig", place);
 		return;
 	}
 	if (text.len > 0 && text.ptr[0] != '<')
-		copy_line(status->message, sizeof status->message, text);
+		utf8_line(status->message, sizeof status->message, text);
 	if (status->message[0] == '\0')
 		snprintf(status->message, sizeof status->message, "the server answers HTTP %d without a word of Kubernetes",
 		         answer->code);
@@ -125,7 +111,7 @@ static void describe_stranger(struct answer_status *status)
 {
 	char said[100];
 
-	snprintf(said, sizeof said, "%.99s", status->message);
+	utf8_line(said, sizeof said, view_of(status->message));
 	snprintf(status->message, sizeof status->message,
 	         "the server does not accept the client certificate or token of the kubeconfig: it may have expired; it says: %s", said);
 }
@@ -138,10 +124,10 @@ void answer_read(const struct kube_answer *answer, struct answer_status *ret_sta
 	*ret_status = (struct answer_status) { .code = answer->code };
 	if (answer->body.len > 0 && answer->body.len <= BODY_READ_MAX && json_read(answer->body, &body, &err) == ST_OK) {
 		ret_status->is_status = view_is(json_text_at(body, "kind"), "Status");
-		copy_line(ret_status->reason, sizeof ret_status->reason, json_text_at(body, "reason"));
-		copy_line(ret_status->message, sizeof ret_status->message, json_text_at(body, "message"));
+		utf8_line(ret_status->reason, sizeof ret_status->reason, json_text_at(body, "reason"));
+		utf8_line(ret_status->message, sizeof ret_status->message, json_text_at(body, "message"));
 		const json_t *causes = json_at(body, "details.causes");
-		copy_line(ret_status->cause, sizeof ret_status->cause, json_text_at(json_array_get(causes, 0), "reason"));
+		utf8_line(ret_status->cause, sizeof ret_status->cause, json_text_at(json_array_get(causes, 0), "reason"));
 	}
 	json_decref(body);
 	if (ret_status->message[0] == '\0')

@@ -7,6 +7,7 @@
 #include "lib/kube/object.h"
 
 #include "lib/base/safe.h"
+#include "lib/base/utf8.h"
 
 #include <inttypes.h>
 
@@ -22,6 +23,7 @@ static enum kube_ready PRINTF(3, 4) answer(const struct say *say, enum kube_read
 	va_start(args, fmt);
 	vsnprintf(say->text, say->size, fmt, args);
 	va_end(args);
+	utf8_line(say->text, say->size, view_of(say->text));
 	return ready;
 }
 

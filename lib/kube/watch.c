@@ -10,6 +10,7 @@
 #include "lib/kube/kube_priv.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/utf8.h"
 
 #include <unistd.h>
 
@@ -77,14 +78,16 @@ static int64_t next_try_ns(struct kube_watch *watch)
 
 static void say_lost(struct kube_watch *watch, const char *why)
 {
+	char line[sizeof watch->why];
+
 	watch->version[0] = '\0';
 	free(watch->next_page);
 	watch->next_page = NULL;
-	if (watch->is_lost && strcmp(watch->why, why) == 0)
+	utf8_line(line, sizeof line, view_of(why));
+	if (watch->is_lost && strcmp(watch->why, line) == 0)
 		return;
 	watch->is_lost = true;
-	if (why != watch->why)
-		snprintf(watch->why, sizeof watch->why, "%s", why);
+	memcpy(watch->why, line, sizeof line);
 	watch->seen(watch->data, KUBE_LOST, NULL, watch->why);
 }
 
@@ -148,7 +151,7 @@ static bool note_version(struct kube_watch *watch, const json_t *object, const c
 
 static bool end_stream(struct kube_watch *watch, const char *why)
 {
-	snprintf(watch->why, sizeof watch->why, "%s", why);
+	utf8_line(watch->why, sizeof watch->why, view_of(why));
 	return false;
 }
 

@@ -1,6 +1,7 @@
 #include "plugins/rsync/pass.h"
 
 #include "lib/base/error.h"
+#include "lib/base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +20,7 @@ emco_status fault_say(struct fault *fault, emco_status code, const char *fmt, ..
 	va_start(args, fmt);
 	vsnprintf(fault->text, sizeof fault->text, fmt, args);
 	va_end(args);
-	for (char *c = fault->text; *c != '\0'; c++)
-		if ((unsigned char) *c < ' ')
-			*c = ' ';
+	utf8_line(fault->text, sizeof fault->text, view_of(fault->text));
 	return code;
 }
 

@@ -1,6 +1,8 @@
 #include "plugins/rsync/bell.h"
 #include "plugins/rsync/work.h"
 
+#include "lib/base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +186,7 @@ static RSYNC_PRINTF(2, 0) const char *message_of(struct item *item, const char *
 	char text[MESSAGE_MAX];
 
 	vsnprintf(text, sizeof text, fmt, args);
+	utf8_line(text, sizeof text, view_of(text));
 	return pass_text(item->work->pass, str_of(text));
 }
 

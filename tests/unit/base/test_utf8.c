@@ -39,6 +39,37 @@ static void test_characters_are_counted_and_cut_whole(void **state)
 	assert_int_equal(utf8_cut(text, 9).len, 10);
 }
 
+static void test_any_bytes_become_one_readable_line(void **state)
+{
+	const struct row { struct view text; size_t size; const char *want; } rows[] = {
+		{ VIEW("plain"),                    16, "plain"         },
+		{ VIEW("plain"),                     5, "plai"          },
+		{ VIEW("plain"),                     1, ""              },
+		{ VIEW(""),                          1, ""              },
+		{ VIEW("a\u20ac"),                   5, "a\u20ac"       },
+		{ VIEW("a\u20ac"),                   4, "a"             },       /* never half of one */
+		{ VIEW("a\U0001F600b"),              5, "a"             },
+		{ VIEW("a\xe2\x82"),                16, "a"             },       /* it was cut before */
+		{ VIEW("a\xf0\x9f\x98"),            16, "a"             },
+		{ VIEW("a\xed\xa0"),                16, "a??"           },       /* of a surrogate    */
+		{ VIEW("a\xf4\x90"),                16, "a??"           },
+		{ VIEW("a\xe2\x82 b"),              16, "a?? b"         },
+		{ VIEW("a\xff\xc0\x80\u00e9"),      16, "a???\u00e9"    },
+		{ VIEW("a\nb\tc\x7f\x01" "d \r\n"), 16, "a b c  d"      },
+		{ VIEW("a\0b"),                     16, "a b"           },
+	};
+	char line[16];
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		utf8_line(line, rows[i].size, rows[i].text);
+		assert_string_equal(line, rows[i].want);
+	}
+	snprintf(line, sizeof line, "%s", "a\nb\xff\u00e9\xc3");
+	utf8_line(line, sizeof line, view_of(line));                             /* in place */
+	assert_string_equal(line, "a b?\u00e9");
+}
+
 static void test_characters_are_taken_one_by_one(void **state)
 {
 	struct view text = VIEW("a\u00e9\u20ac\U0001F600");
@@ -56,6 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_well_formed_text_is_valid),
 		cmocka_unit_test(test_characters_are_counted_and_cut_whole),
+		cmocka_unit_test(test_any_bytes_become_one_readable_line),
 		cmocka_unit_test(test_characters_are_taken_one_by_one),
 	};
 

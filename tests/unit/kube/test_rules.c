@@ -113,6 +113,18 @@ static void test_readiness(void **state)
 	}
 }
 
+static void test_a_reason_is_cut_at_a_character(void **state)
+{
+	auto_json *object = read(POD("'status':{'conditions':[{'type':'Ready','status':'False','message':'caf\u00e9\u00e9\\nno'}]}"));
+	char       why[16];
+
+	(void) state;
+	assert_int_equal(kube_object_ready(object, why, 7), KUBE_NOT_READY);
+	assert_string_equal(why, "caf\u00e9");
+	assert_int_equal(kube_object_ready(object, why, sizeof why), KUBE_NOT_READY);
+	assert_string_equal(why, "caf\u00e9\u00e9 no");
+}
+
 static void test_objects_are_made_fit_for_old_servers(void **state)
 {
 	static const struct row { const char *in, *out, *fault; } rows[] = {
@@ -239,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_readiness),
+		cmocka_unit_test(test_a_reason_is_cut_at_a_character),
 		cmocka_unit_test(test_objects_are_made_fit_for_old_servers),
 		cmocka_unit_test(test_an_answer_is_told_by_its_reason_and_words),
 		cmocka_unit_test(test_timers_come_in_order),

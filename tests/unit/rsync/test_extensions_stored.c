@@ -212,6 +212,60 @@ static void test_a_failed_unit_comes_back_when_desired_moves(void **state)
 	assert_int_equal(report(&call, claimed.units[0], EMCO_UNIT_DONE, 0, ""), EMCO_OK);
 }
 
+static emco_status count_cluster(void *data, emco_str cluster)
+{
+	int *count = data;
+
+	(void) cluster;
+	++*count;
+	return EMCO_OK;
+}
+
+/* What others say is not always text: the rest of a report, or of what is seen, must not be lost for it. */
+static void test_words_that_are_no_text_are_mended(void **state)
+{
+	const emco_object_state states[] = {
+		{ .size = sizeof states[0], .state = EMCO_OBJECT_FAILED, .name = EMCO_STR("one+ConfigMap"), .message = EMCO_STR("caf\xc3") },
+		{ .size = sizeof states[0], .state = EMCO_OBJECT_FAILED, .name = EMCO_STR("two\xff+Secret"), .message = EMCO_STR("a\0b") },
+	};
+	const emco_unit_report result = { .size = sizeof result, .outcome = EMCO_UNIT_RETRY, .reachable = 1, .retry_after_ns = 1000000,
+		                          .object_count = 2, .objects = states, .error = EMCO_STR("n\xe9t \xe2\x82") };
+	const emco_str cluster = EMCO_STR("p+c1");
+	struct claimed claimed = { .count = 0 };
+	char           label[64];
+	int            mine = 0;
+	auto_call      call;
+
+	(void) state;
+	move("v-words", one, "update");
+	begin(&call, EMCO_ROLE_SYNCHRONISER, 30000);
+	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);
+	assert_int_equal(claimed.count, 1);
+	const emco_unit *unit = claimed.units[0];
+	assert_int_equal(units->report(&call.abi, unit, &result), EMCO_OK);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE error = 'n?t'"), 1);
+
+	snprintf(label, sizeof label, "%.*s-web", (int) unit->status_context.len, unit->status_context.ptr);
+	const emco_seen seen[] = {
+		{ .size = sizeof seen[0], .state = EMCO_SEEN_NOT_READY, .label = { label, strlen(label) }, .name = EMCO_STR("on\xff+ConfigMap"),
+		  .api_version = EMCO_STR("v1"), .reason = EMCO_STR("no") },
+		{ .size = sizeof seen[0], .state = EMCO_SEEN_NOT_READY, .label = { label, strlen(label) }, .name = EMCO_STR("one+ConfigMap"),
+		  .api_version = EMCO_STR("v1"), .reason = EMCO_STR("caf\xc3") },
+	};
+	const emco_sight some = { .size = sizeof some, .cluster = cluster, .seen = seen, .seen_count = 2, .version = EMCO_STR("v1\xff") };
+	const emco_sight lost = { .size = sizeof lost, .event = EMCO_SIGHT_LOST, .cluster = cluster, .error = EMCO_STR("caf\xe9 au lait") };
+	assert_int_equal(units->observe(&call.abi, &some), EMCO_OK);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit_seen WHERE reason = 'caf'"), 1);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE version = 'v1?'"), 1);
+	assert_int_equal(units->watch(&call.abi, &cluster, 1, 60000000000, count_cluster, &mine), EMCO_OK);
+	assert_int_equal(mine, 1);
+	assert_int_equal(units->observe(&call.abi, &lost), EMCO_OK);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE error = 'caf? au lait'"), 1);
+	claimed.count = 0;
+	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);
+	assert_int_equal(report(&call, claimed.units[0], EMCO_UNIT_DONE, 0, ""), EMCO_OK);
+}
+
 static void *move_later(void *data)
 {
 	const struct timespec moment = { .tv_nsec = 300000000 };
@@ -459,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_unit_goes_from_claim_to_report),
 		cmocka_unit_test(test_a_failed_unit_comes_back_when_desired_moves),
+		cmocka_unit_test(test_words_that_are_no_text_are_mended),
 		cmocka_unit_test(test_claim_waits_and_is_woken),
 		cmocka_unit_test(test_a_cancelled_claim_ends_soon),
 		cmocka_unit_test(test_what_units_refuse),
