@@ -156,6 +156,8 @@ void call_start(struct call *call);
 void call_finish(struct call *call, CURLcode code);              /* libcurl is done with it                          */
 void call_fail(struct call *call, enum status st, const struct error *err);   /* calls back and frees                */
 void call_cancel(struct call *call);                             /* without a call back; not while it is posted      */
+/* A server that repeats what it was sent must not bring a credential into a status.  In place, before anything is cut. */
+void call_hide_credential(const struct call *call, char *text, size_t text_len);
 void call_here(struct call *call);                               /* as loop_post, on the loop, never from libcurl    */
 
 /* Run task(data) on the cluster's loop.  False when out of memory. */

@@ -16,7 +16,7 @@ static const int64_t retry_min_ns = 100000000;
  */
 static const int64_t patience_ns = 20000000;
 
-enum { URL_MAX = 16 << 10, DOWNLOAD_BUFFER = 16 << 10, SECRET_MIN = 8 };
+enum { URL_MAX = 16 << 10, LOCATION_MAX = 128 << 10, DOWNLOAD_BUFFER = 16 << 10, SECRET_MIN = 8 };
 
 static void *copy_in(char **to, const void *bytes, size_t len)
 {
@@ -291,14 +291,14 @@ static bool has_retry_after(const struct call *call)
 	return curl_easy_header(call->easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
 }
 
-/* A server that repeats what it was sent must not bring a credential into a status.  What is very short is a word as well. */
-static void hide_credential(struct call *call)
+/* What is very short is a word as well. */
+void call_hide_credential(const struct call *call, char *text, size_t text_len)
 {
 	const struct view authorization = buf_view(&call->settings->authorization);
 	const char       *scheme = memchr(authorization.ptr, ':', authorization.len);
 	const char       *secret = scheme != NULL ? strchr(scheme + 2, ' ') + 1 : NULL;
 	const size_t      len = secret != NULL ? strlen(secret) : 0;
-	char             *at = call->answer.data, *const end = at + call->answer.len;
+	char             *at = text, *const end = text + text_len;
 
 	while (len >= SECRET_MIN && at < end && (at = memmem(at, (size_t) (end - at), secret, len)) != NULL) {
 		memset(at, '*', len);
@@ -310,7 +310,7 @@ static void finish_answered(struct call *call)
 {
 	struct kube_answer answer = { .body = buf_view(&call->answer) };
 	char              *location = NULL;
-	char               copy[512];
+	auto_buf           place = BUF(LOCATION_MAX);
 	long               code = 0;
 	curl_off_t         retry_after_s = 0;
 
@@ -319,12 +319,12 @@ static void finish_answered(struct call *call)
 	curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &location);
 	answer.code = (int) code;
 	if (code < 200 || code > 299 || answer.body.len == 0 || answer.body.ptr[0] != '{')
-		hide_credential(call);
+		call_hide_credential(call, call->answer.data, call->answer.len);
 	answer.has_retry_after = has_retry_after(call);
 	answer.retry_after_ns = retry_after_s < 0 || retry_after_s > 86400 ? 0 : retry_after_s * 1000000000;
-	if (location != NULL) {
-		snprintf(copy, sizeof copy, "%s", location);
-		answer.location = view_of(copy);
+	if (location != NULL && buf_add_text(&place, location, NULL) == ST_OK) {
+		call_hide_credential(call, place.data, place.len);
+		answer.location = buf_view(&place);
 	}
 	if (may_repeat(call, &answer))
 		return;

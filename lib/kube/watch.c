@@ -159,7 +159,12 @@ static bool take_error(struct kube_watch *watch, const json_t *status)
 {
 	watch->is_expired = json_int_at(status, "code", 0) == 410 || view_is(json_text_at(status, "reason"), "Expired") ||
 	                    view_is(json_text_at(status, "reason"), "Gone");
-	return end_stream(watch, json_string_at(status, "message"));
+	char *message = strdup(json_string_at(status, "message"));
+	if (message != NULL)
+		call_hide_credential(watch->call, message, strlen(message));
+	end_stream(watch, message != NULL && message[0] != '\0' ? message : "the server ends the watch and does not say why");
+	free(message);
+	return false;
 }
 
 static bool take_line(struct kube_watch *watch, struct view line)

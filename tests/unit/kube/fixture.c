@@ -176,8 +176,10 @@ void waited_done(void *data, enum status st, const struct kube_answer *answer, c
 	waited->st = st;
 	waited->code = answer != NULL ? answer->code : 0;
 	waited->body[0] = waited->text[0] = waited->hint[0] = '\0';
-	if (answer != NULL)
+	if (answer != NULL) {
 		snprintf(waited->body, sizeof waited->body, "%.*s", (int) answer->body.len, answer->body.ptr);
+		snprintf(waited->location, sizeof waited->location, "%.*s", (int) answer->location.len, answer->location.ptr);
+	}
 	if (err != NULL) {
 		snprintf(waited->text, sizeof waited->text, "%s", err->text);
 		snprintf(waited->hint, sizeof waited->hint, "%s", err->hint);

@@ -40,7 +40,7 @@ struct waited {
 	int             code;
 	int64_t         at_ns;
 	enum kube_outcome outcome;
-	char            body[4096], text[4096], hint[200];
+	char            body[4096], text[4096], hint[200], location[200];
 };
 void waited_init(struct waited *waited);
 void waited_until(struct waited *waited, int count);     /* fails the test after 20 s */

@@ -169,6 +169,11 @@ static void test_a_credential_that_is_repeated_is_hidden(void **state)
 	ask(cluster, "GET", "/x", 3000, &waited);
 	assert_int_equal(waited.code, 502);
 	assert_string_equal(waited.body, "you said: Bearer ************, ************");
+
+	waited_init(&waited);
+	server_rule("GET", "/y", "[{'code': 302, 'headers': {'Location': 'https://x.example/?token=secret-token&more'}}]");
+	ask(cluster, "GET", "/y", 3000, &waited);
+	assert_string_equal(waited.location, "https://x.example/?token=************&more");
 	kube_cluster_unref(cluster);
 }
 

@@ -146,6 +146,10 @@ static void test_what_is_no_watch_is_a_loss_that_says_so(void **state)
 		{ "[" LIST("7", "", "") "]", "[{\"stream\":[\"nonsense\\n\"]}]", "SYNCED LOST(the server's watch sends what is no JSON) " },
 		{ "[" LIST("7", "", "") "]", "[{\"stream\":[\"{}\\n\"]}]", "SYNCED LOST(the server's watch sends what is no object) " },
 		{ "[" LIST("7", "", "") "]", "[{\"stream\":[]}]", "SYNCED LOST(the server ends every watch at once) " },
+		{ "[" LIST("7", "", "") "]", "[{\"stream\":[\"{" Q "type" Q ":" Q "ERROR" Q "," Q "object" Q ":{" Q "message" Q ":" Q "no, Bearer secret-token" Q "}}\\n\"]}]",
+		  "SYNCED LOST(no, Bearer ************) " },
+		{ "[" LIST("7", "", "") "]", "[{\"stream\":[\"{" Q "type" Q ":" Q "ERROR" Q "," Q "object" Q ":{}}\\n\"]}]",
+		  "SYNCED LOST(the server ends the watch and does not say why) " },
 		{ "[{\"break\":\"half\",\"body\":\"xxxxxxxxx\"}]", "[{}]", "LOST(cluster \"c\" at https://127.0.0.1:" },
 	};
 
