@@ -89,6 +89,9 @@ void         item_forget_answer(struct item *item);
 void item_applied(struct item *item);
 void item_removed(struct item *item);
 
+/* Why the server did not do it, in its own words. */
+const char *item_said(const struct item *item);
+
 /* What the server said about an object, parsed; NULL when it said nothing.  Owned by the caller. */
 json_t *item_body(const struct item *item);
 /* The deployment whose label an object carries; "" none. */
@@ -99,6 +102,8 @@ bool        label_is_ours(struct work *work, const char *label);
 
 /* Ends of an item.  message: NULL keeps what is there. */
 void item_end(struct item *item, enum item_state state, const char *fmt, ...) RSYNC_PRINTF(3, 4);
+/* The server is away, or for now unable: the rest of the unit goes on only when others can be asked. */
+void item_end_later(struct item *item);
 /* The same action again after a pause that grows, until until_ns; then LATER with the message. */
 void item_again(struct item *item, const char *fmt, ...) RSYNC_PRINTF(2, 3);
 void item_next(struct item *item, enum action action);

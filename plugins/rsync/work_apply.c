@@ -8,28 +8,13 @@
 
 enum { LABEL_MAX = 128 };
 
-static const char *said(const struct item *item)
-{
-	return item->said != NULL ? item->said : "no reason given";
-}
-
-/* The server is away, or for now unable: the rest of the unit goes on only when others can be asked. */
-static void end_later(struct item *item)
-{
-	struct work *work = item->work;
-
-	item_end(item, ITEM_LATER, "%s", said(item));
-	if (!kube_cluster_state(work->cluster).is_reachable)
-		work->is_cut = true;
-}
-
 /* What comes about by itself is waited for here when this unit brings it, and by trying the unit again when it does not. */
 static void wait_or_later(struct item *item, bool is_brought)
 {
 	if (is_brought)
-		item_again(item, "%s", said(item));
+		item_again(item, "%s", item_said(item));
 	else
-		item_end(item, ITEM_LATER, "%s", said(item));
+		item_end(item, ITEM_LATER, "%s", item_said(item));
 }
 
 /* -- whose is it? -- */
@@ -74,7 +59,7 @@ static void looked(struct item *item)
 	item->is_looked_at = true;
 	switch (item->outcome) {
 	case KUBE_LATER:
-		end_later(item);
+		item_end_later(item);
 		return;
 	case KUBE_UNCHANGED:
 		body = item_body(item);
@@ -182,7 +167,7 @@ static void dropped(struct item *item)
 	json_t *body = item_body(item);
 
 	if (item->outcome == KUBE_LATER)
-		end_later(item);
+		item_end_later(item);
 	else
 		done_or_more(item, body);
 	json_decref(body);
@@ -237,14 +222,14 @@ static void forget_earlier_lives(struct item *item, json_t *conflict)
 static void conflicted(struct item *item)
 {
 	if (!item->is_known && !item->is_looked_at) {
-		const char *words = pass_text(item->work->pass, str_of(said(item)));
+		const char *words = pass_text(item->work->pass, str_of(item_said(item)));
 
 		item_next(item, ACTION_LOOK);
 		item->message = words;
 		return;
 	}
 	if (!item->is_known || item->is_forced) {
-		item_end(item, ITEM_FAILED, "%s", said(item));
+		item_end(item, ITEM_FAILED, "%s", item_said(item));
 		return;
 	}
 	if (item->piece->has_ignored) {
@@ -280,10 +265,10 @@ static void cannot_change(struct item *item)
 		item->uid[0] = '\0';
 		item_next(item, ACTION_REPLACE);
 	} else if (item->piece->wave == WAVE_CRD) {
-		item_end(item, ITEM_FAILED, "%s (a definition is not replaced: every resource of its kind would go with it)", said(item));
+		item_end(item, ITEM_FAILED, "%s (a definition is not replaced: every resource of its kind would go with it)", item_said(item));
 	} else {
 		item_end(item, ITEM_FAILED, "%s (the option immutable = \"replace\" would delete and make it again)",
-		         said(item));
+		         item_said(item));
 	}
 }
 
@@ -297,8 +282,8 @@ static void apply_answered(struct item *item)
 	case KUBE_IMMUTABLE:    cannot_change(item);                               break;
 	case KUBE_UNKNOWN_KIND: wait_or_later(item, item->work->has_crd);          break;
 	case KUBE_NO_NAMESPACE: wait_or_later(item, item->work->has_namespace);    break;
-	case KUBE_LATER:        end_later(item);                                   break;
-	default:                item_end(item, ITEM_FAILED, "%s", said(item));
+	case KUBE_LATER:        item_end_later(item);                              break;
+	default:                item_end(item, ITEM_FAILED, "%s", item_said(item));
 	}
 }
 
@@ -324,7 +309,7 @@ static void established(struct item *item)
 	json_t *body;
 
 	if (item->outcome == KUBE_LATER) {
-		end_later(item);
+		item_end_later(item);
 		return;
 	}
 	if (item->outcome == KUBE_GONE) {
@@ -346,7 +331,7 @@ static void replaced(struct item *item)
 	if (item->outcome == KUBE_GONE)
 		item_next(item, ACTION_APPLY);
 	else if (item->outcome == KUBE_LATER)
-		end_later(item);
+		item_end_later(item);
 	else
 		item_again(item, "it is to be replaced and still there");
 }
@@ -366,9 +351,9 @@ void item_applied(struct item *item)
 		if (item->outcome == KUBE_DELETED || item->outcome == KUBE_GONE)
 			item_next(item, ACTION_REPLACED);
 		else if (item->outcome == KUBE_LATER)
-			end_later(item);
+			item_end_later(item);
 		else
-			item_end(item, ITEM_FAILED, "%s", said(item));
+			item_end(item, ITEM_FAILED, "%s", item_said(item));
 		break;
 	default:
 		item_end(item, ITEM_LATER, "nothing to be done");

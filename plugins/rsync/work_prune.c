@@ -6,23 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *said(const struct item *item)
-{
-	return item->said != NULL ? item->said : "no reason given";
-}
-
 static const char *text_at(const json_t *body, const char *member)
 {
 	const char *text = json_string_value(json_object_get(json_object_get(body, "metadata"), member));
 
 	return text != NULL ? text : "";
-}
-
-static void end_later(struct item *item)
-{
-	item_end(item, ITEM_LATER, "%s", said(item));
-	if (!kube_cluster_state(item->work->cluster).is_reachable)
-		item->work->is_cut = true;
 }
 
 static void still_there(struct item *item, const json_t *body)
@@ -76,10 +64,10 @@ static void got(struct item *item)
 		item_end(item, ITEM_DONE, NULL);
 		return;
 	case KUBE_LATER:
-		end_later(item);
+		item_end_later(item);
 		return;
 	default:
-		item_end(item, ITEM_FAILED, "%s", said(item));
+		item_end(item, ITEM_FAILED, "%s", item_said(item));
 	}
 }
 
@@ -96,10 +84,10 @@ static void deleted(struct item *item)
 		item_end(item, ITEM_DONE, NULL);
 		return;
 	case KUBE_LATER:
-		end_later(item);
+		item_end_later(item);
 		return;
 	default:
-		item_end(item, ITEM_FAILED, "%s", said(item));
+		item_end(item, ITEM_FAILED, "%s", item_said(item));
 	}
 }
 

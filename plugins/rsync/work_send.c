@@ -142,6 +142,11 @@ struct item *work_answers(struct work *work)
 	return oldest;
 }
 
+const char *item_said(const struct item *item)
+{
+	return item->said != NULL ? item->said : "no reason given";
+}
+
 json_t *item_body(const struct item *item)
 {
 	return item->body != NULL ? json_loadb(item->body, item->body_len, 0, NULL) : NULL;
@@ -201,6 +206,13 @@ void item_end(struct item *item, enum item_state state, const char *fmt, ...)
 	va_start(args, fmt);
 	item->message = message_of(item, fmt, args);
 	va_end(args);
+}
+
+void item_end_later(struct item *item)
+{
+	item_end(item, ITEM_LATER, "%s", item_said(item));
+	if (!kube_cluster_state(item->work->cluster).is_reachable)
+		item->work->is_cut = true;
 }
 
 void item_again(struct item *item, const char *fmt, ...)
