@@ -1,0 +1,271 @@
+#include "plugins/rsync/watch_seen.h"
+
+#include "plugins/rsync/bell.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- what is there -- */
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(((const struct seen *) a)->key, ((const struct seen *) b)->key);
+}
+
+void seen_free(void *data)
+{
+	struct seen *seen = data;
+
+	free(seen->label);
+	free(seen);
+}
+
+struct seen *seen_find(const struct spot_kind *kind, const char *key)
+{
+	union { const char *in; char *out; } same = { .in = key };
+	struct seen wanted = { .key = same.out };
+	void       *found = tfind(&wanted, &kind->tree, compare_keys);
+
+	return found != NULL ? *(struct seen **) found : NULL;
+}
+
+static struct seen *seen_new(struct spot_kind *kind, const struct sighting *from)
+{
+	const size_t label = strlen(from->label) + 1, name = strlen(from->name) + 1, key = strlen(from->key) + 1;
+	struct seen *seen = calloc(1, sizeof *seen);
+	char        *block = malloc(label + name + key);
+
+	if (seen == NULL || block == NULL) {
+		free(seen);
+		free(block);
+		return NULL;
+	}
+	seen->label = memcpy(block, from->label, label);
+	seen->name = memcpy(block + label, from->name, name);
+	seen->key = memcpy(block + label + name, from->key, key);
+	if (tsearch(seen, &kind->tree, compare_keys) == NULL) {
+		seen_free(seen);
+		return NULL;
+	}
+	return seen;
+}
+
+void seen_forget(struct spot_kind *kind, struct seen *seen)
+{
+	for (size_t i = 0; i < kind->drifting_count; i++)
+		if (kind->drifting[i] == seen)
+			kind->drifting[i--] = kind->drifting[--kind->drifting_count];
+	tdelete(seen, &kind->tree, compare_keys);
+	seen_free(seen);
+}
+
+/* -- what is to be told -- */
+
+bool seen_heals(const struct spot_kind *kind, const struct seen *seen)
+{
+	return seen->drift == DRIFT_AS_OPTION ? kind->spot->spots->heals : seen->drift == DRIFT_HEAL;
+}
+
+void row_add(struct spot_kind *kind, const struct seen *seen, uint32_t flags, const char *reason)
+{
+	struct spot *spot = kind->spot;
+	const size_t label = strlen(seen->label) + 1, name = strlen(seen->name) + 1, why = strlen(reason) + 1;
+	char        *block = malloc(label + name + why);
+
+	if (spot->row_count == spot->row_room) {
+		const size_t     room = spot->row_room > 0 ? 2 * spot->row_room : 64;
+		struct spot_row *rows = realloc(spot->rows, room * sizeof *rows);
+
+		if (rows != NULL) {
+			spot->rows = rows;
+			spot->row_room = room;
+		}
+	}
+	if (block == NULL || spot->row_count == spot->row_room) {
+		free(block);                     /* told when the object changes again */
+		return;
+	}
+	spot->rows[spot->row_count++] = (struct spot_row) {
+		.state = !seen->is_there ? EMCO_SEEN_GONE : seen->is_ready ? EMCO_SEEN_READY : EMCO_SEEN_NOT_READY,
+		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) |
+		         (seen_heals(kind, seen) ? EMCO_SEEN_HEAL : 0u),
+		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 ? seen->fields_now : seen->fields, .since = seen->since,
+		.label = memcpy(block, seen->label, label),
+		.name = memcpy(block + label, seen->name, name),
+		.reason = memcpy(block + label + name, reason, why),
+		.api_version = kind->api_version,
+	};
+}
+
+void rows_clear(struct spot *spot)
+{
+	for (size_t i = 0; i < spot->row_count; i++) {
+		union { const char *in; char *out; } block = { .in = spot->rows[i].label };
+
+		free(block.out);
+	}
+	spot->row_count = 0;
+}
+
+/* -- what the loops have noted -- */
+
+static uint64_t sum_of(const char *text)
+{
+	uint64_t sum = 0;
+
+	for (; *text != '\0'; text++)
+		sum = sum * 131 + (unsigned char) *text;
+	return sum;
+}
+
+static void gone(struct spot_kind *kind, struct seen *seen)
+{
+	if (!seen->is_there)
+		return;
+	seen->is_there = seen->is_ready = false;
+	row_add(kind, seen, 0, "");
+	if (seen->is_member && seen->fields != 0)
+		drift_begin(kind, seen);
+	else
+		seen_forget(kind, seen);
+}
+
+static void there(struct spot_kind *kind, const struct sighting *sighting)
+{
+	struct seen   *seen = seen_find(kind, sighting->key);
+	const uint64_t reason = sum_of(sighting->text);
+
+	if (seen != NULL && strcmp(seen->label, sighting->label) != 0) {
+		if (seen->is_there) {            /* another deployment's now: no drift */
+			seen->is_there = false;
+			row_add(kind, seen, 0, "");
+		}
+		seen_forget(kind, seen);
+		seen = NULL;
+	}
+	const bool is_new = seen == NULL || !seen->is_there;
+	if (seen == NULL)
+		seen = seen_new(kind, sighting);
+	if (seen == NULL)
+		return;
+
+	const bool is_changed = is_new || seen->is_ready != sighting->is_ready || seen->reason != reason ||
+	                        seen->is_member != sighting->is_member || seen->since != sighting->since;
+	seen->round = kind->round;
+	seen->is_there = true;
+	seen->is_ready = sighting->is_ready;
+	seen->is_member = sighting->is_member;
+	seen->reason = reason;
+	seen->fields_now = sighting->fields;
+	if (!is_new && seen->fields != 0 && seen->since == sighting->since && seen->fields != sighting->fields) {
+		drift_begin(kind, seen);
+	} else if (!is_new && seen->fields != 0 && sighting->fields == 0) {
+		drift_begin(kind, seen);         /* nothing is ours any more */
+	} else {
+		seen->fields = sighting->fields;
+		seen->drift = sighting->drift;
+		seen->since = sighting->since;
+		seen->drift_ns = 0;
+	}
+	if (is_changed)
+		row_add(kind, seen, 0, sighting->text);
+}
+
+struct sweeping { struct spot_kind *kind; struct seen **missing; size_t count, room; };
+
+static void missing_add(const void *node, VISIT visit, void *data)
+{
+	struct sweeping *sweeping = data;
+	struct seen     *seen = *(struct seen *const *) node;
+
+	if ((visit != postorder && visit != leaf) || seen->round == sweeping->kind->round || !seen->is_there)
+		return;
+	if (sweeping->count == sweeping->room) {
+		const size_t  room = sweeping->room > 0 ? 2 * sweeping->room : 64;
+		struct seen **more = realloc(sweeping->missing, room * sizeof(struct seen *));
+
+		if (more == NULL)
+			return;                  /* found missing with the next list */
+		sweeping->missing = more;
+		sweeping->room = room;
+	}
+	sweeping->missing[sweeping->count++] = seen;
+}
+
+static void synced(struct spot_kind *kind)
+{
+	struct sweeping sweeping = { .kind = kind };
+
+	twalk_r(kind->tree, missing_add, &sweeping);
+	for (size_t i = 0; i < sweeping.count; i++)
+		gone(kind, sweeping.missing[i]);
+	free(sweeping.missing);
+	kind->is_synced = true;
+	kind->is_lost = false;
+}
+
+static void understand(const struct sighting *sighting)
+{
+	struct spot_kind *kind = sighting->from;
+	struct seen      *seen;
+
+	switch (sighting->event) {
+	case KUBE_ADDED:
+	case KUBE_MODIFIED:
+		there(kind, sighting);
+		break;
+	case KUBE_REMOVED:
+		seen = seen_find(kind, sighting->key);
+		if (seen != NULL)
+			gone(kind, seen);
+		break;
+	case KUBE_SYNCED:
+		synced(kind);
+		break;
+	case KUBE_LOST:
+		if (!kind->is_lost)
+			kind->lost_ns = now_ns();
+		kind->is_lost = true;
+		kind->round++;
+		snprintf(kind->why, sizeof kind->why, "%s", sighting->text);
+		break;
+	}
+}
+
+/* On a loop of the client. */
+void kind_saw(void *data, enum kube_event event, const json_t *object, const char *text)
+{
+	struct spot_kind *kind = data;
+	struct spots     *spots = kind->spot->spots;
+	struct sighting  *sighting = sighting_new(event, object, text);
+
+	if (sighting == NULL)
+		return;
+	sighting->from = kind;
+	sighting->next = atomic_load(&spots->queue);
+	while (!atomic_compare_exchange_weak(&spots->queue, &sighting->next, sighting))
+		continue;
+	bell_ring(spots->bell);
+}
+
+void spots_take(struct spots *spots)
+{
+	struct sighting *newest = atomic_exchange(&spots->queue, NULL), *oldest = NULL;
+
+	while (newest != NULL) {
+		struct sighting *sighting = newest;
+
+		newest = sighting->next;
+		sighting->next = oldest;
+		oldest = sighting;
+	}
+	while (oldest != NULL) {
+		struct sighting *sighting = oldest;
+
+		oldest = sighting->next;
+		understand(sighting);
+		free(sighting);
+	}
+}
