@@ -18,6 +18,9 @@ enum {
 	CHECK_LOST_S = 2,
 	GATHER_MS = 15,                 /* least time between two batches                       */
 	CALL_S = 30,
+	DOUBT_S = 60,                   /* least time between two walks over all units          */
+	TELL_FAILURES = 4,              /* then the database is away                            */
+	ROWS_MAX = 50000,
 };
 
 struct watcher {
@@ -28,7 +31,8 @@ struct watcher {
 	struct spots           spots;
 	json_t                *kinds;            /* digest of a set: array of "apps/v1|Deployment" */
 	uint64_t               since;
-	int64_t                look_ns, right_ns;
+	int64_t                look_ns, right_ns, doubt_ns;
+	size_t                 tell_at;          /* the spot that is told first                    */
 };
 
 /* -- new clusters and kinds -- */
@@ -242,25 +246,45 @@ static void tell_versions(struct watcher *self)
 		self->o.host->end(self->o.host, call);
 }
 
+static bool has_news(struct spot *spot)
+{
+	return spot->cluster != NULL && (spot->row_count > 0 || spot_event(spot) != EMCO_SIGHT_CHANGES);
+}
+
+/*
+ * One that cannot be told holds up no other: the next round begins behind it.  What has gathered too long is dropped with
+ * the whole sight, which begins anew.
+ */
 static bool tell(struct watcher *self)
 {
-	emco_call *call = NULL;
-	bool       is_well = true;
+	emco_call   *call = NULL;
+	const size_t count = self->spots.count, first = self->tell_at;
+	size_t       failures = 0;
 
-	for (size_t i = 0; i < self->spots.count && is_well; i++) {
-		struct spot *spot = self->spots.items[i];
+	for (size_t i = 0; i < count && failures < TELL_FAILURES; i++) {
+		const size_t at = (first + i) % count;
+		struct spot *spot = self->spots.items[at];
 
-		if (spot->cluster == NULL || (spot->row_count == 0 && spot_event(spot) == EMCO_SIGHT_CHANGES))
+		if (!has_news(spot))
 			continue;
 		if (call == NULL)
 			call = self->o.host->begin(self->o.host, EMCO_STR("rsync.observe"), (int64_t) CALL_S * 1000 * NS_PER_MS);
-		is_well = call != NULL && spot_tell(self, call, spot);
+		if (call == NULL)
+			return false;
+		if (spot_tell(self, call, spot))
+			continue;
+		if (failures++ == 0)
+			self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
+		if (spot_is_overfull(spot))
+			spot_close(spot);
+		self->tell_at = at + 1;
+		failures = call->cancelled(call) ? TELL_FAILURES : failures;
+		self->o.host->end(self->o.host, call);
+		call = NULL;
 	}
-	if (call != NULL && !is_well)
-		self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
 	if (call != NULL)
 		self->o.host->end(self->o.host, call);
-	return is_well;
+	return failures == 0;
 }
 
 /* -- the thread -- */
@@ -287,6 +311,10 @@ static void chores(struct watcher *self)
 	}
 	for (size_t i = 0; i < self->spots.count; i++)
 		spot_open_kinds(self->spots.items[i]);
+	if (self->spots.has_doubts && now >= self->doubt_ns) {
+		(void) drifts_doubt(&self->spots, self->o.units, call);          /* else they are told on, until the next time */
+		self->doubt_ns = now + (int64_t) DOUBT_S * 1000 * NS_PER_MS;
+	}
 	self->o.host->end(self->o.host, call);
 }
 
@@ -299,8 +327,10 @@ static void *watcher_run(void *data)
 
 		chores(self);
 		spots_take(&self->spots);
-		for (size_t i = 0; i < self->spots.count; i++)
+		for (size_t i = 0; i < self->spots.count; i++) {
+			spot_blinds(self->spots.items[i]);
 			spot_drifts(self->spots.items[i], &next_ns);
+		}
 		tell_versions(self);
 		if (!tell(self))
 			next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
@@ -319,6 +349,9 @@ struct watcher *watcher_start(const struct watcher_options *options)
 		return NULL;
 	self->o = *options;
 	self->kinds = json_object();
+	self->spots.host = options->host;
+	self->spots.times = drift_times_default;
+	self->spots.rows_max = ROWS_MAX;
 	self->spots.bell = &self->bell;
 	self->spots.heals = str_is(options->config->drift, "heal");
 	bell_init(&self->bell);

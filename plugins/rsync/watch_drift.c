@@ -1,65 +1,214 @@
 #include "plugins/rsync/watch_seen.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-	NS_PER_MS = 1000000,
-	SETTLE_MS = 300,                 /* what is there again by then was no drift                   */
-	DRIFT_TRIES = 4,                 /* while somebody works on the unit, its drift does not count */
+	DOUBT_TRIES = 4,                 /* a drift that was told so often stands                      */
+	DOUBT_AGAIN = 20,                /* and is doubted again after so many more                    */
+	WARN_REPEATS = 3,
 };
 
-void drift_begin(struct spot_kind *kind, struct seen *seen)
+#define MS  (int64_t) 1000000
+
+const struct drift_times drift_times_default = {
+	.settle = 300 * MS, .settle_max = 300000 * MS, .pause_max = 30000 * MS, .quiet = 600000 * MS, .warn = 60000 * MS,
+};
+
+/* -- an object -- */
+
+static bool drift_add(struct spot_kind *kind, struct seen *seen)
 {
-	if (seen->drift_ns != 0)
-		return;
-	for (size_t i = 0; i < kind->drifting_count; i++)
-		if (kind->drifting[i] == seen) {
-			seen->drift_ns = now_ns() + (int64_t) SETTLE_MS * NS_PER_MS;
-			seen->drift_tries = 0;
-			return;
-		}
 	if (kind->drifting_count == kind->drifting_room) {
 		const size_t  room = kind->drifting_room > 0 ? 2 * kind->drifting_room : 16;
 		struct seen **more = realloc(kind->drifting, room * sizeof(struct seen *));
 
 		if (more == NULL)
-			return;
+			return false;
 		kind->drifting = more;
 		kind->drifting_room = room;
 	}
-	seen->drift_ns = now_ns() + (int64_t) SETTLE_MS * NS_PER_MS;
-	seen->drift_tries = 0;
+	seen->is_drifting = true;
+	seen->drift_at = (uint32_t) kind->drifting_count;
 	kind->drifting[kind->drifting_count++] = seen;
+	return true;
+}
+
+static int64_t doubled(int64_t ns, unsigned times, int64_t max)
+{
+	for (; times > 0 && ns < max; times--)
+		ns *= 2;
+	return ns < max ? ns : max;
+}
+
+/* Whoever writes against somebody who writes back gains nothing by being quick. */
+static int64_t settle_of(const struct spot_kind *kind, const struct seen *seen)
+{
+	const struct drift_times *times = &kind->spot->spots->times;
+
+	return doubled(times->settle, seen->repeats, times->settle_max);
+}
+
+int64_t drift_begin(struct spot_kind *kind, struct seen *seen)
+{
+	const int64_t now = now_ns();
+
+	if (!seen->is_drifting) {
+		if (!drift_add(kind, seen))
+			return 0;
+		if (seen->told_ns == 0 || now - seen->told_ns >= kind->spot->spots->times.quiet)
+			seen->repeats = 0;
+		seen->tries = 0;
+		seen->is_doubted = false;
+		seen->drift_ns = now + settle_of(kind, seen);
+	}
+	const int64_t settle = settle_of(kind, seen);
+	if (!seen->is_there && seen->drift_ns > now + settle)
+		seen->drift_ns = now + settle;   /* told before, and gone now */
+	return settle;
+}
+
+void drift_end(struct spot_kind *kind, struct seen *seen)
+{
+	if (!seen->is_drifting)
+		return;
+	struct seen *last = kind->drifting[--kind->drifting_count];
+	kind->drifting[seen->drift_at] = last;
+	last->drift_at = seen->drift_at;
+	seen->is_drifting = false;
+}
+
+/* What is there is taken as it is. */
+static void drift_forget(struct spot_kind *kind, struct seen *seen)
+{
+	drift_end(kind, seen);
+	seen->fields = seen->fields_now;
+	if (!seen->is_there)
+		seen_forget(kind, seen);
+}
+
+/* -- telling -- */
+
+static void warn(const struct spot_kind *kind, const struct seen *seen, int64_t now)
+{
+	struct spots *spots = kind->spot->spots;
+	char          text[1024];
+
+	if (seen->repeats < WARN_REPEATS || (spots->warned_ns != 0 && now - spots->warned_ns < spots->times.warn))
+		return;
+	spots->warned_ns = now;
+	snprintf(text, sizeof text, "object \"%.200s\" of \"%.200s\" on cluster \"%.200s\": somebody else changes it each time it is "
+	         "put right, %u times so far; it is put right after longer and longer pauses.  If the fields are his, name them in the "
+	         "annotation emco/ignore-fields, or in spec.drift of the deployment", seen->name, seen->label, kind->spot->name,
+	         seen->repeats);
+	spots->host->log(spots->host, EMCO_LOG_WARNING, EMCO_STR("rsync.drift_repeats"), str_of(text));
+}
+
+/* The unit may not be at rest yet, and then a drift does not count: it is told until the object is as it shall be. */
+static void drift_tell(struct spot_kind *kind, struct seen *seen, int64_t now)
+{
+	const struct drift_times *times = &kind->spot->spots->times;
+
+	seen->is_held = false;
+	row_add(kind, seen, EMCO_SEEN_DRIFTED, "changed by somebody else");
+	if (seen->tries == 0) {
+		seen->repeats++;
+		warn(kind, seen, now);
+	}
+	seen->tries++;
+	seen->told_ns = now;
+	seen->drift_ns = now + doubled(times->settle, 2 * seen->tries, times->pause_max);
+	if (seen->tries % DOUBT_AGAIN == DOUBT_TRIES)
+		seen->is_doubted = kind->spot->spots->has_doubts = true;
 }
 
 static void kind_drifts(struct spot_kind *kind, int64_t *next_ns)
 {
 	const int64_t now = now_ns();
 
-	for (size_t i = 0; i < kind->drifting_count; i++) {
-		struct seen *seen = kind->drifting[i];
-		const bool   heals = seen_heals(kind, seen);
+	/* From the end: one that goes is replaced by one that was looked at. */
+	for (size_t i = kind->drifting_count; i > 0; i--) {
+		struct seen *seen = kind->drifting[i - 1];
 
-		if (seen->drift_ns != 0 && seen->drift_ns <= now) {
-			row_add(kind, seen, EMCO_SEEN_DRIFTED, "changed by somebody else");
-			seen->drift_ns = now + ((int64_t) SETTLE_MS << (2 * ++seen->drift_tries)) * NS_PER_MS;
-			if (seen->drift_tries == DRIFT_TRIES || !heals)
-				seen->drift_ns = 0;
+		if (seen->drift_ns <= now) {
+			drift_tell(kind, seen, now);
+			if (!seen_heals(kind, seen)) {
+				drift_forget(kind, seen);
+				continue;
+			}
 		}
-		if (seen->drift_ns != 0) {
-			*next_ns = seen->drift_ns < *next_ns ? seen->drift_ns : *next_ns;
-			continue;
-		}
-		seen->fields = seen->fields_now;
-		kind->drifting[i--] = kind->drifting[--kind->drifting_count];
-		if (!seen->is_there)
-			seen_forget(kind, seen);
+		*next_ns = seen->drift_ns < *next_ns ? seen->drift_ns : *next_ns;
 	}
 }
 
 void spot_drifts(struct spot *spot, int64_t *next_ns)
 {
 	for (size_t i = 0; i < spot->kind_count; i++)
-		if (spot->kinds[i]->drifting_count > 0)
+		if (spot->kinds[i]->drifting_count > 0 && !spot->kinds[i]->is_blind)
 			kind_drifts(spot->kinds[i], next_ns);
+}
+
+/* -- doubts -- */
+
+struct doubting { struct spots *spots; const emco_units_1 *units; emco_call *call; };
+struct trusting { struct spot *spot; char label[320]; };
+
+/* Objects of a label that are doubted: the first; after name is trusted when that is given. */
+static bool trust(struct spot *spot, const char *label, const emco_str *name)
+{
+	for (size_t i = 0; i < spot->kind_count; i++) {
+		struct spot_kind *kind = spot->kinds[i];
+
+		for (size_t k = 0; k < kind->drifting_count; k++) {
+			struct seen *seen = kind->drifting[k];
+
+			if (!seen->is_doubted || strcmp(seen->label, label) != 0)
+				continue;
+			if (name == NULL)
+				return true;
+			if (str_is(*name, seen->name))
+				seen->is_doubted = false;
+		}
+	}
+	return false;
+}
+
+static emco_status entry_trust(void *data, const emco_set_entry *entry)
+{
+	struct trusting *trusting = data;
+
+	(void) trust(trusting->spot, trusting->label, &entry->object->name);
+	return EMCO_OK;
+}
+
+static emco_status unit_trust(void *data, const emco_unit *unit)
+{
+	struct doubting *doubting = data;
+	struct trusting  trusting = { .spot = spots_find(doubting->spots, unit->cluster) };
+
+	snprintf(trusting.label, sizeof trusting.label, "%.*s-%.*s", STR_ARG(unit->status_context), STR_ARG(unit->app));
+	if (trusting.spot == NULL || unit->desired.len == 0 || !trust(trusting.spot, trusting.label, NULL))
+		return EMCO_OK;
+	return doubting->units->each_entry(doubting->call, unit->desired, entry_trust, &trusting);
+}
+
+static void doubted_forget(struct spot_kind *kind)
+{
+	for (size_t i = kind->drifting_count; i > 0; i--)
+		if (kind->drifting[i - 1]->is_doubted)
+			drift_forget(kind, kind->drifting[i - 1]);
+}
+
+emco_status drifts_doubt(struct spots *spots, const emco_units_1 *units, emco_call *call)
+{
+	struct doubting   doubting = { spots, units, call };
+	uint64_t          now;
+	const emco_status status = units->each_live(call, 0, &now, unit_trust, &doubting);
+
+	for (size_t i = 0; status == EMCO_OK && i < spots->count; i++)
+		for (size_t k = 0; k < spots->items[i]->kind_count; k++)
+			doubted_forget(spots->items[i]->kinds[k]);
+	spots->has_doubts = spots->has_doubts && status != EMCO_OK;
+	return status;
 }

@@ -49,15 +49,15 @@ static struct seen *seen_new(struct spot_kind *kind, const struct sighting *from
 		seen_free(seen);
 		return NULL;
 	}
+	kind->seen_count++;
 	return seen;
 }
 
 void seen_forget(struct spot_kind *kind, struct seen *seen)
 {
-	for (size_t i = 0; i < kind->drifting_count; i++)
-		if (kind->drifting[i] == seen)
-			kind->drifting[i--] = kind->drifting[--kind->drifting_count];
+	drift_end(kind, seen);
 	tdelete(seen, &kind->tree, compare_keys);
+	kind->seen_count--;
 	seen_free(seen);
 }
 
@@ -68,30 +68,55 @@ bool seen_heals(const struct spot_kind *kind, const struct seen *seen)
 	return seen->drift == DRIFT_AS_OPTION ? kind->spot->spots->heals : seen->drift == DRIFT_HEAL;
 }
 
-void row_add(struct spot_kind *kind, const struct seen *seen, uint32_t flags, const char *reason)
+static void row_free(struct spot_row *row)
 {
-	struct spot *spot = kind->spot;
-	const size_t label = strlen(seen->label) + 1, name = strlen(seen->name) + 1, why = strlen(reason) + 1;
-	char        *block = malloc(label + name + why);
+	union { const char *in; char *out; } block = { .in = row->label };
 
+	free(block.out);
+}
+
+/* The place of an object's row: the last one counts, so that what waits for the store has an end.  NULL: no memory. */
+static struct spot_row *row_of(struct spot *spot, struct seen *seen)
+{
+	if (seen->batch == spot->batch)
+		return &spot->rows[seen->row];
 	if (spot->row_count == spot->row_room) {
 		const size_t     room = spot->row_room > 0 ? 2 * spot->row_room : 64;
 		struct spot_row *rows = realloc(spot->rows, room * sizeof *rows);
 
-		if (rows != NULL) {
-			spot->rows = rows;
-			spot->row_room = room;
-		}
+		if (rows == NULL)
+			return NULL;
+		spot->rows = rows;
+		spot->row_room = room;
 	}
-	if (block == NULL || spot->row_count == spot->row_room) {
+	seen->batch = spot->batch;
+	seen->row = (uint32_t) spot->row_count++;
+	spot->rows[seen->row] = (struct spot_row) { 0 };
+	return &spot->rows[seen->row];
+}
+
+void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const char *reason)
+{
+	const size_t     label = strlen(seen->label) + 1, name = strlen(seen->name) + 1, why = strlen(reason) + 1;
+	char            *block = malloc(label + name + why);
+	struct spot_row *row = block != NULL ? row_of(kind->spot, seen) : NULL;
+
+	if (row == NULL) {
 		free(block);                     /* told when the object changes again */
 		return;
 	}
-	spot->rows[spot->row_count++] = (struct spot_row) {
-		.state = !seen->is_there ? EMCO_SEEN_GONE : seen->is_ready ? EMCO_SEEN_READY : EMCO_SEEN_NOT_READY,
+	if (row->since == seen->since)
+		flags |= row->flags & EMCO_SEEN_DRIFTED;
+	row_free(row);
+	*row = (struct spot_row) {
+		.state = !seen->is_there && !seen->is_held ? EMCO_SEEN_GONE
+		         : seen->is_ready                  ? EMCO_SEEN_READY
+		                                           : EMCO_SEEN_NOT_READY,
 		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) |
 		         (seen_heals(kind, seen) ? EMCO_SEEN_HEAL : 0u),
-		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 ? seen->fields_now : seen->fields, .since = seen->since,
+		/* What heals is compared with what was applied until it is applied again, by the next session too. */
+		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 && !seen_heals(kind, seen) ? seen->fields_now : seen->fields,
+		.since = seen->since,
 		.label = memcpy(block, seen->label, label),
 		.name = memcpy(block + label, seen->name, name),
 		.reason = memcpy(block + label + name, reason, why),
@@ -101,12 +126,29 @@ void row_add(struct spot_kind *kind, const struct seen *seen, uint32_t flags, co
 
 void rows_clear(struct spot *spot)
 {
-	for (size_t i = 0; i < spot->row_count; i++) {
-		union { const char *in; char *out; } block = { .in = spot->rows[i].label };
-
-		free(block.out);
-	}
+	for (size_t i = 0; i < spot->row_count; i++)
+		row_free(&spot->rows[i]);
 	spot->row_count = 0;
+	spot->batch++;
+}
+
+static void blind(const void *node, VISIT visit, void *data)
+{
+	struct spot_kind *kind = data;
+	struct spot      *spot = kind->spot;
+	struct seen      *seen = *(struct seen *const *) node;
+
+	if ((visit != postorder && visit != leaf) || !seen->is_there)
+		return;
+	row_add(kind, seen, 0, kind->why);
+	if (seen->batch == spot->batch)
+		spot->rows[seen->row].state = EMCO_SEEN_NOT_READY;
+}
+
+void kind_blind(struct spot_kind *kind)
+{
+	kind->is_blind = true;
+	twalk_r(kind->tree, blind, kind);
 }
 
 /* -- what the loops have noted -- */
@@ -120,16 +162,22 @@ static uint64_t sum_of(const char *text)
 	return sum;
 }
 
+/* The store is told when the drift is settled: should we end before that, it still has what the next session compares with. */
 static void gone(struct spot_kind *kind, struct seen *seen)
 {
+	int64_t settle;
+
 	if (!seen->is_there)
 		return;
 	seen->is_there = seen->is_ready = false;
+	settle = seen->is_member && seen->fields != 0 ? drift_begin(kind, seen) : 0;
+	seen->is_held = settle > 0;
+	if (settle > kind->spot->spots->times.settle)
+		row_add(kind, seen, 0, "somebody else deletes it again and again; it is soon applied again");
+	if (settle > 0)
+		return;
 	row_add(kind, seen, 0, "");
-	if (seen->is_member && seen->fields != 0)
-		drift_begin(kind, seen);
-	else
-		seen_forget(kind, seen);
+	seen_forget(kind, seen);
 }
 
 static void there(struct spot_kind *kind, const struct sighting *sighting)
@@ -138,8 +186,8 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	const uint64_t reason = sum_of(sighting->text);
 
 	if (seen != NULL && strcmp(seen->label, sighting->label) != 0) {
-		if (seen->is_there) {            /* another deployment's now: no drift */
-			seen->is_there = false;
+		if (seen->is_there || seen->is_held) {           /* another deployment's now: no drift */
+			seen->is_there = seen->is_held = false;
 			row_add(kind, seen, 0, "");
 		}
 		seen_forget(kind, seen);
@@ -151,10 +199,11 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	if (seen == NULL)
 		return;
 
-	const bool is_changed = is_new || seen->is_ready != sighting->is_ready || seen->reason != reason ||
+	const bool is_changed = is_new || kind->is_blind || seen->is_ready != sighting->is_ready || seen->reason != reason ||
 	                        seen->is_member != sighting->is_member || seen->since != sighting->since;
 	seen->round = kind->round;
 	seen->is_there = true;
+	seen->is_held = false;
 	seen->is_ready = sighting->is_ready;
 	seen->is_member = sighting->is_member;
 	seen->reason = reason;
@@ -167,7 +216,7 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 		seen->fields = sighting->fields;
 		seen->drift = sighting->drift;
 		seen->since = sighting->since;
-		seen->drift_ns = 0;
+		drift_end(kind, seen);
 	}
 	if (is_changed)
 		row_add(kind, seen, 0, sighting->text);
@@ -204,6 +253,7 @@ static void synced(struct spot_kind *kind)
 	free(sweeping.missing);
 	kind->is_synced = true;
 	kind->is_lost = false;
+	kind->is_blind = false;                  /* the list has told each object anew */
 }
 
 static void understand(const struct sighting *sighting)

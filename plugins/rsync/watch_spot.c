@@ -62,6 +62,7 @@ struct spot *spots_get(struct spots *spots, emco_str name)
 		return NULL;
 	}
 	spot->spots = spots;
+	spot->batch = 1;
 	spot->name = strndup(name.ptr, name.len);
 	spot->sets = json_object();
 	if (spot->name == NULL || spot->sets == NULL) {
@@ -172,8 +173,8 @@ void spot_close(struct spot *spot)
 		tdestroy(kind->tree, seen_free);
 		kind->tree = NULL;
 		kind->watch = NULL;
-		kind->drifting_count = 0;
-		kind->is_synced = kind->is_lost = false;
+		kind->drifting_count = kind->seen_count = 0;
+		kind->is_synced = kind->is_lost = kind->is_blind = kind->was_told = false;
 	}
 	rows_clear(spot);
 	kube_cluster_unref(spot->cluster);
@@ -191,6 +192,11 @@ void spots_done(struct spots *spots)
 }
 
 /* -- is the cluster seen? -- */
+
+static bool is_seen(const struct spot_kind *kind)
+{
+	return kind->is_synced && !kind->is_lost;
+}
 
 static bool has_lost_kind(const struct spot *spot)
 {
@@ -228,25 +234,53 @@ size_t spot_seen_kinds(const struct spot *spot, char (*names)[KIND_NAME_SIZE])
 	for (size_t i = 0; i < spot->kind_count; i++) {
 		const struct spot_kind *kind = spot->kinds[i];
 
-		if (kind->is_synced && !kind->is_lost)
+		if (is_seen(kind))
 			snprintf(names[count++], KIND_NAME_SIZE, "%s|%s", kind->api_version, kind->kind);
 	}
 	return count;
+}
+
+bool spot_is_overfull(const struct spot *spot)
+{
+	size_t most = spot->spots->rows_max;
+
+	for (size_t i = 0; i < spot->kind_count; i++)
+		most += 2 * spot->kinds[i]->seen_count;
+	return spot->row_count > most;
+}
+
+void spot_blinds(struct spot *spot)
+{
+	if (spot->cluster == NULL || spot->was_lost || !has_lost_kind(spot) || is_lost(spot))
+		return;
+	for (size_t i = 0; i < spot->kind_count; i++) {
+		struct spot_kind *kind = spot->kinds[i];
+
+		if (kind->is_lost && !kind->is_blind && now_ns() - kind->lost_ns >= (int64_t) LOST_MS * NS_PER_MS)
+			kind_blind(kind);
+	}
+}
+
+/* First when every kind is seen or lost; then again for each that is seen later. */
+static bool is_whole_due(const struct spot *spot)
+{
+	bool is_due = false;
+
+	for (size_t i = 0; i < spot->kind_count; i++) {
+		const struct spot_kind *kind = spot->kinds[i];
+
+		if (!spot->was_whole && !is_seen(kind) && !kind->is_lost)
+			return false;
+		is_due = is_due || (is_seen(kind) && (!spot->was_whole || !kind->was_told));
+	}
+	return is_due;
 }
 
 int32_t spot_event(struct spot *spot)
 {
 	if (is_lost(spot))
 		return spot->was_lost ? EMCO_SIGHT_CHANGES : EMCO_SIGHT_LOST;
-	if (spot->was_whole)
-		return EMCO_SIGHT_CHANGES;
-	for (size_t i = 0; i < spot->kind_count; i++)
-		if (!spot->kinds[i]->is_synced && !spot->kinds[i]->is_lost)
-			return EMCO_SIGHT_CHANGES;
-	for (size_t i = 0; i < spot->kind_count; i++)
-		if (spot->kinds[i]->is_synced && !spot->kinds[i]->is_lost)
-			return EMCO_SIGHT_WHOLE;
-	return EMCO_SIGHT_CHANGES;
+	return is_whole_due(spot) ? EMCO_SIGHT_WHOLE : EMCO_SIGHT_CHANGES;
 }
 
 void spot_told(struct spot *spot, int32_t event)
@@ -256,6 +290,8 @@ void spot_told(struct spot *spot, int32_t event)
 		spot->was_lost = true;
 		spot->was_whole = false;
 	} else if (event == EMCO_SIGHT_WHOLE) {
+		for (size_t i = 0; i < spot->kind_count; i++)
+			spot->kinds[i]->was_told = spot->kinds[i]->was_told || is_seen(spot->kinds[i]);
 		spot->was_whole = true;
 		spot->was_lost = false;
 	}

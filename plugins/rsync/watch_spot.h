@@ -38,13 +38,29 @@ struct spot {
 	char                 why[WHY_SIZE];
 	struct spot_row     *rows;
 	size_t               row_count, row_room;
+	unsigned             batch;      /* of rows; never 0                                           */
 };
 
+/* How drift is treated: nanoseconds.  An object that drifts again and again waits twice as long each time. */
+struct drift_times {
+	int64_t settle, settle_max;      /* what is there again by then was no drift                   */
+	int64_t pause_max;               /* between tellings: the unit may not be at rest yet          */
+	int64_t quiet;                   /* after that, a drift is no repetition                       */
+	int64_t warn;                    /* between warnings                                           */
+};
+
+extern const struct drift_times drift_times_default;
+
 struct spots {
+	const emco_host          *host;
 	struct bell              *bell;
+	struct drift_times        times;
+	size_t                    rows_max;      /* of a cluster, that may wait beside two for each object      */
 	struct spot             **items;         /* in byte order of names                             */
 	size_t                    count;
 	bool                      heals;         /* drift, of objects that do not say it               */
+	bool                      has_doubts;    /* drifts_doubt is to be called                       */
+	int64_t                   warned_ns;
 	_Atomic(struct sighting *) queue;        /* newest first                                       */
 };
 
@@ -62,8 +78,20 @@ void spot_open(struct spot *spot, struct kube *kube, struct view kubeconfig);
 void spot_open_kinds(struct spot *spot);                         /* those that were added                       */
 void spot_close(struct spot *spot);
 
-/* Rows for what has drifted long enough; *next_ns: when to look again. */
+/* Too much waits to be told: better to see everything anew. */
+bool spot_is_overfull(const struct spot *spot);
+
+/* Rows for objects of kinds that are lost while the cluster is not. */
+void spot_blinds(struct spot *spot);
+
+/* Rows for what has drifted long enough; *next_ns: when to look again.  watch_drift.c */
 void spot_drifts(struct spot *spot, int64_t *next_ns);
+
+/*
+ * A drift is told until the object is as it shall be.  Of those that stand for long, forget what no deployment wants any
+ * more: what we have taken away ourselves is told like any other.  Reads every unit.  watch_drift.c
+ */
+emco_status drifts_doubt(struct spots *spots, const emco_units_1 *units, emco_call *call);
 
 /* Names of the kinds that are seen now, "apps/v1|Deployment", into room for kind_count of them. */
 size_t  spot_seen_kinds(const struct spot *spot, char (*names)[KIND_NAME_SIZE]);
