@@ -63,13 +63,18 @@ static bool has(const char *text, const char *part)
 	return part == NULL || strstr(text, part) != NULL;
 }
 
+static bool is_missing(enum kube_outcome outcome)
+{
+	return outcome == KUBE_GONE || outcome == KUBE_NO_NAMESPACE;
+}
+
 enum kube_outcome answer_outcome(const struct answer_status *status)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		const struct rule *rule = &rules[i];
 		if ((rule->code == 0 || rule->code == status->code) && has(status->message, rule->message) &&
 		    (rule->cause == NULL || strcmp(rule->cause, status->cause) == 0))
-			return rule->outcome == KUBE_GONE && !status->is_status ? KUBE_LATER : rule->outcome;
+			return is_missing(rule->outcome) && !status->is_status ? KUBE_LATER : rule->outcome;
 	}
 	return status->code >= 300 && status->code < 500 ? KUBE_REFUSED : KUBE_LATER;
 }

@@ -1,6 +1,9 @@
 /*
  * discovery.c - which kinds a cluster has: asked for group by group, when somebody needs one, and kept.
  *
+ * An API server answers "404 page not found" for a group that it does not have, in plain text, as any other server does.  So
+ * it is asked then for the list of all its groups: only when that comes, without the group, the answer is certain.
+ *
  * A kind that is not there may come soon (a CRD was just applied), so a group is asked again, after pauses that grow while
  * the answer stays no.  One question for a group is under way at a time; whoever asks meanwhile waits for its answer.
  */
@@ -31,8 +34,8 @@ struct group {
 	struct known        *known;
 	size_t               known_count;
 	struct lookup       *waiting;
-	bool                 is_asking;
-	int64_t              ask_after_ns;
+	bool                 is_asking, is_certain;      /* certain: that what is not known is not there */
+	int64_t              ask_after_ns, deadline_ns;
 	unsigned             misses;
 	char                 api_version[];
 };
@@ -136,8 +139,10 @@ void discovery_forget(struct kube_cluster *cluster, struct view api_version)
 
 	pthread_mutex_lock(&cluster->lock);
 	group = find_group(cluster, api_version);
-	if (group != NULL)
+	if (group != NULL) {
 		group_clear(group);
+		group->ask_after_ns = 0;         /* what is missing now is another kind, perhaps */
+	}
 	pthread_mutex_unlock(&cluster->lock);
 }
 
@@ -192,30 +197,58 @@ static struct known *read_kinds(struct view body, size_t *ret_count, struct erro
 	return known;
 }
 
-/* Take in what was answered and give back those who wait, each with its own answer. */
-static struct lookup *settle(struct group *group, enum status st, struct known *known, size_t count, const struct error *err)
+/* A list of all that the API server has, without this one. */
+static bool is_list_without(struct view body, const char *api_version)
+{
+	const bool    is_core = strchr(api_version, '/') == NULL;
+	auto_json    *list = NULL;
+	const json_t *groups, *group, *version;
+	size_t        i, k;
+
+	if (json_read(body, &list, NULL) != ST_OK)
+		return false;
+	groups = json_object_get(list, is_core ? "versions" : "groups");
+	if (!view_is(json_text_at(list, "kind"), is_core ? "APIVersions" : "APIGroupList") || !json_is_array(groups))
+		return false;
+	json_array_foreach(groups, i, group) {
+		if (json_is_string(group) && strcmp(json_string_value(group), api_version) == 0)
+			return false;
+		json_array_foreach(json_object_get(group, "versions"), k, version)
+			if (view_is(json_text_at(version, "groupVersion"), api_version))
+				return false;
+	}
+	return true;
+}
+
+/* What was answered: known is taken. */
+struct found { enum status st; bool is_certain; struct known *known; size_t count; struct error err; };
+
+/* Take it in and give back those who wait, each with its own answer. */
+static struct lookup *settle(struct group *group, const struct found *found)
 {
 	struct kube_cluster *cluster = group->cluster;
 	struct lookup       *waiting;
 	bool                 is_missing = false;
 
 	pthread_mutex_lock(&cluster->lock);
-	if (st == ST_OK) {
+	if (found->st == ST_OK) {
 		group_clear(group);
-		group->known = known;
-		group->known_count = count;
+		group->known = found->known;
+		group->known_count = found->count;
+		group->is_certain = found->is_certain;
 	}
 	waiting = group->waiting;
 	group->waiting = NULL;
 	group->is_asking = false;
 	for (struct lookup *lookup = waiting; lookup != NULL; lookup = lookup->next) {
-		lookup->st = st;
-		if (st != ST_OK)
-			lookup->err = *err;
+		lookup->st = found->st;
+		lookup->found.is_certain = group->is_certain;
+		if (found->st != ST_OK)
+			lookup->err = found->err;
 		else if (!find_known(group, view_of(lookup->kind), &lookup->found))
 			is_missing = true;
 	}
-	if (st == ST_OK) {
+	if (found->st == ST_OK) {
 		group->misses = !is_missing ? 0 : group->misses < DOUBLINGS_MAX ? group->misses + 1 : DOUBLINGS_MAX;
 		group->ask_after_ns = is_missing ? clock_ns() + (ask_again_ns << (group->misses - 1)) : 0;
 	}
@@ -223,34 +256,63 @@ static struct lookup *settle(struct group *group, enum status st, struct known *
 	return waiting;
 }
 
-static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
+static void finish(struct group *group, const struct found *found)
 {
-	struct group  *group = data;
-	struct known  *known = NULL;
-	struct lookup *waiting;
-	struct error   why;
-	size_t         count = 0;
-	struct answer_status status;
+	struct lookup *waiting = settle(group, found);
 
-	if (st != ST_OK) {
-		why = *err;
-	} else if (answer->code == 200) {
-		known = read_kinds(answer->body, &count, &why);
-		if (known == NULL)
-			st = fail_within(&why, "kinds of \"%s\"", group->api_version);
-	} else {
-		char what[160];
-		snprintf(what, sizeof what, "kinds of \"%.120s\"", group->api_version);
-		answer_read(answer, &status);
-		if (answer_outcome(&status) != KUBE_UNKNOWN_KIND)
-			st = kube_answer_fail(answer, what, &why);
-	}
-	waiting = settle(group, st, known, count, &why);
 	while (waiting != NULL) {
 		struct lookup *next = waiting->next;
 		lookup_end(waiting);
 		waiting = next;
 	}
+}
+
+static void groups_answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
+{
+	struct group *group = data;
+	struct found  found = { .st = st };
+
+	if (st != ST_OK)
+		found.err = *err;
+	else
+		found.is_certain = answer->code == 200 && is_list_without(answer->body, group->api_version);
+	finish(group, &found);
+}
+
+static void ask_for_groups(struct group *group)
+{
+	const struct kube_request request = {
+		.method = "GET", .path = strchr(group->api_version, '/') == NULL ? "/api" : "/apis", .body = VIEW(""),
+		.deadline_ns = group->deadline_ns,
+	};
+
+	kube_send(group->cluster, &request, groups_answered, group);
+}
+
+static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
+{
+	struct group        *group = data;
+	struct found         found = { .st = st, .is_certain = true };
+	struct answer_status status;
+	char                 what[160];
+
+	if (st != ST_OK) {
+		found.err = *err;
+	} else if (answer->code == 200) {
+		found.known = read_kinds(answer->body, &found.count, &found.err);
+		if (found.known == NULL)
+			found.st = fail_within(&found.err, "kinds of \"%s\"", group->api_version);
+	} else {
+		snprintf(what, sizeof what, "kinds of \"%.120s\"", group->api_version);
+		answer_read(answer, &status);
+		if (answer_outcome(&status) != KUBE_UNKNOWN_KIND) {
+			found.st = kube_answer_fail(answer, what, &found.err);
+		} else if (!status.is_status) {
+			ask_for_groups(group);
+			return;
+		}
+	}
+	finish(group, &found);
 }
 
 static void ask(struct group *group, int64_t deadline_ns)
@@ -260,6 +322,7 @@ static void ask(struct group *group, int64_t deadline_ns)
 	struct kube_request request = { .method = "GET", .body = VIEW(""), .deadline_ns = deadline_ns };
 	const enum status   st = path_write_group(&path, view_of(group->api_version), &err);
 
+	group->deadline_ns = deadline_ns;
 	request.path = path.data;
 	if (st == ST_OK)
 		kube_send(group->cluster, &request, answered, group);
@@ -295,6 +358,7 @@ void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struc
 		lookup->st = fail(&lookup->err, ST_NO_MEMORY, "out of memory");
 		is_settled = true;
 	} else if (find_known(group, kind, &lookup->found) || (!group->is_asking && !deadline_past(group->ask_after_ns))) {
+		lookup->found.is_certain = group->is_certain;
 		is_settled = true;
 	} else {
 		shall_ask = !group->is_asking;

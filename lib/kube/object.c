@@ -65,7 +65,8 @@ struct op *op_new(struct kube_cluster *cluster, const struct kube_id *id, struct
 
 static void op_end(struct op *op, enum kube_outcome outcome, struct view object, const char *message)
 {
-	op->done(op->data, &(struct kube_result) { .outcome = outcome, .object = object, .message = message });
+	op->done(op->data, &(struct kube_result) { .outcome = outcome, .object = object, .message = message,
+	                                           .is_certain = op->is_certain });
 	kube_cluster_unref(op->cluster);
 	free(op);
 }
@@ -78,6 +79,9 @@ static void op_fail(struct op *op, enum kube_outcome outcome, const struct error
 	op_end(op, outcome, VIEW(""), line);
 }
 
+static void found(void *data, enum status st, const struct kube_kind *kind, const struct error *err);
+
+/* NOTE: what is not found where it was known to be may have gone with its kind, or with the whole server: discovery tells. */
 static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
 {
 	struct op           *op = data;
@@ -90,8 +94,14 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 	if (answer->code < 200 || answer->code > 299) {
 		answer_read(answer, &status);
 		enum kube_outcome outcome = answer_outcome(&status);
+		op->is_certain = status.is_status;
 		if (outcome == KUBE_UNKNOWN_KIND)
 			discovery_forget(op->cluster, op->id.api_version);
+		if (outcome == KUBE_UNKNOWN_KIND && !op->is_certain && !op->is_second) {
+			op->is_second = true;
+			kube_find_kind(op->cluster, op->id.api_version, op->id.kind, op->deadline_ns, found, op);
+			return;
+		}
 		outcome = op->refused(op, outcome, &status);
 		op_end(op, outcome, outcome == KUBE_CONFLICT ? answer->body : VIEW(""), outcome == KUBE_GONE || outcome == KUBE_DELETED ? "" : status.message);
 		return;
@@ -134,9 +144,11 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 	} else if (st != ST_OK) {
 		op_fail(op, outcome_of_failure(st), err);
 	} else if (kind->plural[0] == '\0') {
-		snprintf(message, sizeof message,
-		         "the cluster knows no kind \"%s\" in \"%s\": install its CustomResourceDefinition, or correct the object",
-		         op->id.kind.ptr, op->id.api_version.ptr);
+		op->is_certain = kind->is_certain;
+		snprintf(message, sizeof message, "the cluster %s no kind \"%s\" in \"%s\": %s",
+		         kind->is_certain ? "knows" : "shows", op->id.kind.ptr, op->id.api_version.ptr, kind->is_certain ?
+		         "install its CustomResourceDefinition, or correct the object" :
+		         "but what answers \"not found\" may stand before its API server: check \"server\" of the kubeconfig");
 		op_end(op, KUBE_UNKNOWN_KIND, VIEW(""), message);
 	} else if (send_op(op, kind, &why) != ST_OK) {
 		op_end(op, KUBE_REFUSED, VIEW(""), why.text);

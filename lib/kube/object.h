@@ -38,6 +38,8 @@ struct kube_result {
 	struct view       object;        /* the server's answer, JSON; with KUBE_CONFLICT its Status, whose
 	                                    details.causes name the fields; empty when there is none         */
 	const char       *message;       /* the API server's own words; "" on success                         */
+	bool              is_certain;    /* with KUBE_UNKNOWN_KIND: the API server itself says so, and not what may stand
+	                                    before it: then it has no such object either                     */
 };
 typedef void kube_applied(void *data, const struct kube_result *result);
 
@@ -55,15 +57,15 @@ void kube_apply(struct kube_cluster *cluster, const struct kube_apply *apply, ku
 
 /*
  * Background propagation.  uid: only that very object (KUBE_GONE when another has its name now); empty: any.
- * KUBE_UNKNOWN_KIND when the server has no such kind: then it has no such object either.
+ * KUBE_UNKNOWN_KIND when the server has no such kind: when that is certain, it has no such object either.
  */
 void kube_delete(struct kube_cluster *cluster, const struct kube_id *id, struct view uid, int64_t deadline_ns,
                  kube_applied *done, void *data);
 /* KUBE_UNCHANGED with the object, or KUBE_GONE. */
 void kube_get(struct kube_cluster *cluster, const struct kube_id *id, int64_t deadline_ns, kube_applied *done, void *data);
 
-/* What discovery knows of a kind; asks the server when it does not.  plural empty: no such kind. */
-struct kube_kind { char plural[128]; bool is_namespaced; };
+/* What discovery knows of a kind; asks the server when it does not.  plural empty: no such kind; is_certain as above. */
+struct kube_kind { char plural[128]; bool is_namespaced, is_certain; };
 typedef void kube_found(void *data, enum status st, const struct kube_kind *kind, const struct error *err);
 void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struct view kind, int64_t deadline_ns,
                     kube_found *done, void *data);

@@ -17,6 +17,8 @@ struct op {
 	kube_applied        *done;
 	void                *data;
 	char                 why[256];
+	bool                 is_certain;      /* of its result                         */
+	bool                 is_second;       /* its kind was looked for a second time */
 
 	/* What a success means, and what an answer that is none. */
 	enum kube_outcome  (*accepted)(const struct op *op, const struct kube_answer *answer);

@@ -52,6 +52,7 @@ struct item {
 
 	/* The answer; its texts are allocated. */
 	enum kube_outcome     outcome;
+	bool                  is_certain;        /* that the kind is unknown                              */
 	char                 *said, *body;
 	size_t                body_len;
 };

@@ -43,6 +43,15 @@ static void still_found(struct item *item, const json_t *body)
 		still_there(item, body);
 }
 
+/* What stands before an API server says "not found" of everything, and everything would be left behind. */
+static void kind_unknown(struct item *item)
+{
+	if (item->is_certain)
+		item_end(item, ITEM_DONE, NULL);
+	else
+		item_end_later(item);
+}
+
 static void got(struct item *item)
 {
 	json_t *body;
@@ -59,9 +68,11 @@ static void got(struct item *item)
 		json_decref(body);
 		return;
 	case KUBE_GONE:
-	case KUBE_UNKNOWN_KIND:
 	case KUBE_NO_NAMESPACE:
 		item_end(item, ITEM_DONE, NULL);
+		return;
+	case KUBE_UNKNOWN_KIND:
+		kind_unknown(item);
 		return;
 	case KUBE_LATER:
 		item_end_later(item);
@@ -79,9 +90,11 @@ static void deleted(struct item *item)
 		return;
 	case KUBE_GONE:
 	case KUBE_CONFLICT:                      /* another one of that name */
-	case KUBE_UNKNOWN_KIND:
 	case KUBE_NO_NAMESPACE:
 		item_end(item, ITEM_DONE, NULL);
+		return;
+	case KUBE_UNKNOWN_KIND:
+		kind_unknown(item);
 		return;
 	case KUBE_LATER:
 		item_end_later(item);

@@ -51,6 +51,7 @@ static void answered(void *data, const struct kube_result *result)
 	                           is_ending(result->object) || has_managers(result->object));
 
 	item->outcome = result->outcome;
+	item->is_certain = result->is_certain;
 	item->said = result->message != NULL && result->message[0] != '\0' ? strdup(result->message) : NULL;
 	item->body = is_looked_at ? malloc(result->object.len) : NULL;
 	item->body_len = item->body != NULL ? result->object.len : 0;

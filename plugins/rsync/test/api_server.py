@@ -273,9 +273,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self, code, value):
-        body = json.dumps(value).encode()
+        self.answer_bytes(code, "application/json", json.dumps(value).encode())
+
+    def answer_bytes(self, code, media_type, body):
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -293,6 +295,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(fault.get("delay", 0))
             if fault.get("code") == 0:
                 time.sleep(3600)
+            if "text" in fault:
+                return self.answer_bytes(fault["code"], "text/plain", fault["text"].encode())
             if "code" in fault:
                 reason = fault.get("reason", "InternalError")
                 return self.answer(fault["code"], Refusal(fault["code"], reason, fault.get("message", "injected")).status)

@@ -205,6 +205,40 @@ static void test_objects_come_with_label_and_namespace_and_go_again(void **state
 	assert_string_equal(at("/apis/apps/v1/namespaces/ns1/deployments/web", ""), "");
 }
 
+/* As a proxy says it that has lost its way to the server: nothing is there, so nothing is to be taken away. */
+static void test_nothing_counts_as_gone_because_a_proxy_finds_nothing(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "," DEPLOYMENT("i", "") "]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_done(unit);
+	do_steer("fault", "{\"path\":\"/\",\"code\":404,\"text\":\"404 page not found\\n\",\"times\":99}");
+	bring("web", "");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	assert_int_equal(fake_state(unit, "x+ConfigMap"), EMCO_OBJECT_RETRYING);
+	assert_contains(unit->error, "what answers \"not found\" may stand before its API server");
+	do_steer("clear", "{}");
+	assert_string_equal(at(IN_NS1("configmaps/x"), ""), "there");
+	bring("web", "");
+	assert_done(unit);
+	assert_string_equal(at(IN_NS1("configmaps/x"), ""), "");
+	assert_string_equal(at("/apis/apps/v1/namespaces/ns1/deployments/web", ""), "");
+}
+
+/* The same words of the API server itself, about a group that it does not have: it shows a list of those that it has. */
+static void test_what_has_a_kind_that_is_not_there_need_not_go(void **state)
+{
+	(void) state;
+	do_steer("fault", "{\"path\":\"^/api(s/no.dev)?/v[12]$\",\"code\":404,\"text\":\"404 page not found\\n\",\"times\":99}");
+	fake_set(&fake, "v1", "[{\"name\":\"a+Thing\",\"body\":{\"apiVersion\":\"no.dev/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"}}},"
+	                      "{\"name\":\"b+Thing\",\"body\":{\"apiVersion\":\"v2\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"b\"}}}]");
+	struct fake_unit *unit = bring("web", "v1");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	assert_contains(unit->error, "the cluster knows no kind \"Thing\"");
+	bring("web", "");
+	assert_done(unit);
+}
+
 static void test_only_what_has_changed_is_sent_and_what_left_is_taken_away(void **state)
 {
 	(void) state;
@@ -675,6 +709,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_objects_come_with_label_and_namespace_and_go_again),
+		T(test_nothing_counts_as_gone_because_a_proxy_finds_nothing),
+		T(test_what_has_a_kind_that_is_not_there_need_not_go),
 		T(test_only_what_has_changed_is_sent_and_what_left_is_taken_away),
 		T(test_a_set_that_was_only_tried_is_put_right),
 		T(test_what_a_try_without_an_end_has_made_is_ours),

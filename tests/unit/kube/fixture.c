@@ -194,6 +194,7 @@ void waited_applied(void *data, const struct kube_result *result)
 
 	pthread_mutex_lock(&waited->lock);
 	waited->outcome = result->outcome;
+	waited->is_certain = result->is_certain;
 	snprintf(waited->body, sizeof waited->body, "%.*s", (int) result->object.len, result->object.ptr);
 	snprintf(waited->text, sizeof waited->text, "%s", result->message);
 	notice(waited);

@@ -40,6 +40,7 @@ struct waited {
 	int             code;
 	int64_t         at_ns;
 	enum kube_outcome outcome;
+	bool            is_certain;
 	char            body[4096], text[4096], hint[200], location[200];
 };
 void waited_init(struct waited *waited);

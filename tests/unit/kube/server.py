@@ -20,6 +20,9 @@ import tempfile
 import threading
 import time
 
+# What a server has that nobody made a rule of.
+GROUPS = {"/api": '{"kind": "APIVersions", "versions": ["v1"]}', "/apis": '{"kind": "APIGroupList", "groups": []}'}
+
 folder = tempfile.mkdtemp(prefix="kube-server-")
 lock = threading.Lock()
 rules, log = [], []
@@ -82,7 +85,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if rule.get("method", self.command) == self.command and self.path.startswith(rule["path"]):
                     answers = rule["answers"]
                     return answers.pop(0) if len(answers) > 1 else answers[0]
-        return {"code": 404, "body": "404 page not found"}
+        groups = GROUPS.get(self.path)
+        return {"body": groups} if groups else {"code": 404, "body": "404 page not found"}
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

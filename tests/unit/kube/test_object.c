@@ -138,11 +138,13 @@ static void test_a_kind_that_comes_later_is_found_and_the_server_is_not_asked_al
 	assert_int_equal(waited.outcome, KUBE_CREATED);
 	assert_int_equal(server_count("PATCH", "/apis/x.dev/v1/namespaces/web/things/a"), 1);
 
-	/* and one that went away is noticed */
+	/* and one that went away is noticed at once, and not asked for again at once */
 	server_rule("PATCH", "/", "[{'code':404,'body':'404 page not found'}]");
+	server_rule("GET", "/apis/x.dev/v1", "[{'body':'{\\\"resources\\\":[]}'}]");
+	const size_t asked = server_count("GET", "/apis/x.dev/v1");
 	apply(&(struct kube_apply) { .id = id }, &waited);
 	assert_int_equal(waited.outcome, KUBE_UNKNOWN_KIND);
-	const size_t asked = server_count("GET", "/apis/x.dev/v1");
+	assert_true(waited.is_certain);
 	apply(&(struct kube_apply) { .id = id }, &waited);
 	assert_int_equal(server_count("GET", "/apis/x.dev/v1"), asked + 1);
 }
@@ -158,6 +160,50 @@ static void test_what_stands_before_the_server_does_not_tell_what_is_missing(voi
 	apply(&(struct kube_apply) { .id = id }, &waited);
 	assert_int_equal(waited.outcome, KUBE_LATER);
 	assert_string_equal(waited.text, "kinds of \"y.dev/v1\": default backend - 404");
+}
+
+/* "404 page not found" are an API server's words, and those of many a proxy. */
+static void test_a_kind_is_certainly_not_there_only_when_the_api_server_shows_what_is(void **state)
+{
+	static const struct row { const char *place, *answer; struct kube_id id; bool want; } rows[] = {
+		{ "/apis",  "[{'code':404,'body':'404 page not found'}]", { { "a.dev/v1", 8 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, false },
+		{ "/apis",  "[{'body':'<html>'}]",                        { { "b.dev/v1", 8 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, false },
+		{ "/apis",  "[{'body':'{\\\"groups\\\":[]}'}]",           { { "c.dev/v1", 8 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, false },
+		{ "/apis",  "[{'body':'{\\\"kind\\\":\\\"APIGroupList\\\",\\\"groups\\\":[{\\\"versions\\\":[{\\\"groupVersion\\\":\\\"d.dev/v1\\\"}]}]}'}]",
+		                                                          { { "d.dev/v1", 8 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, false },
+		{ "/apis",  "[{'body':'{\\\"kind\\\":\\\"APIGroupList\\\",\\\"groups\\\":[{\\\"versions\\\":[{\\\"groupVersion\\\":\\\"d.dev/v1\\\"}]}]}'}]",
+		                                                          { { "e.dev/v1", 8 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, true  },
+		{ "/api",   "[{'body':'{\\\"kind\\\":\\\"APIVersions\\\",\\\"versions\\\":[\\\"v1\\\",\\\"v2\\\"]}'}]",
+		                                                          { { "v2", 2 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, false },
+		{ "/api",   "[{'body':'{\\\"kind\\\":\\\"APIVersions\\\",\\\"versions\\\":[\\\"v1\\\"]}'}]",
+		                                                          { { "v3", 2 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, true  },
+		{ "/api/v1", core_kinds,                                  { { "v1", 2 }, { "Thing", 5 }, { "web", 3 }, { "a", 1 } }, true  },
+	};
+	struct waited waited;
+	char          path[64];
+
+	(void) state;
+	waited_init(&waited);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		server_rule("GET", rows[i].place, rows[i].answer);
+		snprintf(path, sizeof path, "%s/%s", rows[i].place, rows[i].id.api_version.ptr);
+		if (strcmp(rows[i].id.api_version.ptr, "v1") != 0)
+			server_rule("GET", path, "[{'code':404,'body':'404 page not found'}]");
+		kube_get(cluster, &rows[i].id, deadline_in_ms(5000), waited_applied, &waited);
+		waited_until(&waited, (int) i + 1);
+		assert_int_equal(waited.outcome, KUBE_UNKNOWN_KIND);
+		if (waited.is_certain != rows[i].want)
+			print_error("%zu: %s\n", i, waited.text);
+		assert_int_equal(waited.is_certain, rows[i].want);
+	}
+
+	/* an object whose kind is known, and then nothing more of the server; also while another kind is known to be missing */
+	server_forget();
+	server_rule("GET", "/api", "[{'code':404,'body':'404 page not found'}]");
+	kube_delete(cluster, &config_map, VIEW(""), deadline_in_ms(5000), waited_applied, &waited);
+	waited_until(&waited, (int) ARRAY_LEN(rows) + 1);
+	assert_int_equal(waited.outcome, KUBE_UNKNOWN_KIND);
+	assert_false(waited.is_certain);
 }
 
 static void test_discovery_is_asked_once_for_many(void **state)
@@ -252,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_name_becomes_a_path_or_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_kind_that_comes_later_is_found_and_the_server_is_not_asked_all_the_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_stands_before_the_server_does_not_tell_what_is_missing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_kind_is_certainly_not_there_only_when_the_api_server_shows_what_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_discovery_is_asked_once_for_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_only_so_many_groups_are_remembered_and_the_oldest_is_asked_for_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_delete_asks_in_the_background_and_knows_what_is_gone, set_up, tear_down),

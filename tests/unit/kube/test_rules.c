@@ -183,6 +183,7 @@ static void test_an_answer_is_told_by_its_reason_and_words(void **state)
 		{ STATUS(404, "NotFound", "the server could not find the requested resource"),                        KUBE_UNKNOWN_KIND },
 		{ 404, "404 page not found\n",                                                                        KUBE_UNKNOWN_KIND },
 		{ 404, "default backend - 404",                                                                       KUBE_LATER        },
+		{ 404, "namespaces \"web\" not found",                                                              KUBE_LATER        },
 		{ 404, "<html>",                                                                                      KUBE_LATER        },
 		{ STATUS(403, "Forbidden", "configmaps \\'x\\' is forbidden: unable to create new content in namespace web because it is being terminated"), KUBE_NO_NAMESPACE },
 		{ STATUS(403, "Forbidden", "configmaps \\'x\\' is forbidden: User \\'u\\' cannot patch resource \\'configmaps\\' in API group \\'\\' in the namespace \\'web\\'"), KUBE_REFUSED },
