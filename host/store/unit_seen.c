@@ -81,18 +81,28 @@ static const struct query observe_query = { "unit_observe",
 
 #define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
 
-/* $1 cluster  $2 session  $3 kinds  $4 host.  A name ends with its kind: "web+Deployment". */
+/*
+ * $1 cluster  $2 session  $3 kinds  $4 host.  A name ends with its kind: "web+Deployment".
+ *
+ * What an earlier session has seen of other kinds may be there, but nobody can say that it is ready.
+ */
 static const struct query whole_query = { "unit_observe_whole",
 	"WITH gone AS (DELETE FROM unit_seen s USING unit u WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2"
 	" AND " SQL_IS_MINE("$4")
 	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') = ANY ($3::text[])"
 	" RETURNING s.unit, s.name, s.ready, s.is_tracked, s.is_member, s.heals),"
+	"unseen AS (UPDATE unit_seen s SET ready = false, reason = 'objects of its kind cannot be seen now' FROM unit u"
+	" WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2 AND s.ready AND " SQL_IS_MINE("$4")
+	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') <> ALL ($3::text[])"
+	" AND EXISTS (SELECT FROM unit_object o WHERE o.unit = s.unit AND o.name = s.name AND o.state = 1)"
+	" RETURNING s.unit, s.is_tracked::int AS tracked),"
 	"drift AS MATERIALIZED (SELECT g.unit, count(*) AS drifts, bool_or(g.heals) AS heals FROM gone g JOIN unit u ON u.id = g.unit"
 	" JOIN unit_object o ON o.unit = g.unit AND o.name = g.name AND o.state = 1"
 	" WHERE g.is_member AND " SQL_IS_AT_REST " GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
+	" UNION ALL SELECT unit, -tracked, tracked, 0, 0, false FROM unseen"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
 	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $4)"
 	SQL_UPDATE_UNITS };
