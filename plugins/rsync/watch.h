@@ -30,9 +30,9 @@ struct watcher_options {
 struct watcher *watcher_start(const struct watcher_options *options);
 
 /* End every watch and the thread; lets go of all clusters.  Accepts NULL. */
-void watcher_stop(struct watcher *watcher);
+void watcher_stop(struct watcher *self);
 
 /* Units have changed: look for new clusters and kinds now.  [thread] any. */
-void watcher_look(struct watcher *watcher);
+void watcher_look(struct watcher *self);
 
 #endif

@@ -208,10 +208,10 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	seen->is_member = sighting->is_member;
 	seen->reason = reason;
 	seen->fields_now = sighting->fields;
-	if (!is_new && seen->fields != 0 && seen->since == sighting->since && seen->fields != sighting->fields) {
-		drift_begin(kind, seen);
-	} else if (!is_new && seen->fields != 0 && sighting->fields == 0) {
-		drift_begin(kind, seen);         /* nothing is ours any more */
+	/* Applied anew is no drift; nothing of ours left is one, and has no time. */
+	if (!is_new && seen->fields != 0 && seen->fields != sighting->fields &&
+	    (seen->since == sighting->since || sighting->fields == 0)) {
+		(void) drift_begin(kind, seen);
 	} else {
 		seen->fields = sighting->fields;
 		seen->drift = sighting->drift;

@@ -72,7 +72,7 @@ void         spots_done(struct spots *spots);
 
 bool spot_is_new_set(const struct spot *spot, emco_str digest);
 void spot_know_set(struct spot *spot, emco_str digest);
-void spot_add_kind(struct spot *spot, const char *kind);         /* "apps/v1|Deployment"                        */
+void spot_add_kind(struct spot *spot, const char *name);         /* "apps/v1|Deployment"                        */
 
 void spot_open(struct spot *spot, struct kube *kube, struct view kubeconfig);
 void spot_open_kinds(struct spot *spot);                         /* those that were added                       */
