@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -200,6 +201,18 @@ def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
     wait_for(lambda: drifts() == {"web": 1, "db": 1}, what="one drift of each app")
     scene.wait("Instantiated")
     assert kube.get("apps/v1/Deployment", "web")["spec"]["replicas"] == 5, "replicas are an autoscaler's"
+
+
+def test_who_writes_back_is_answered_after_longer_and_longer_pauses(scene, kube):
+    scene.instantiate()
+    wait_for(lambda: ready(scene).get("readyCounts", {}).get("NotPresent", 0) == 0, what="everything seen")
+    pauses = []
+    for _ in range(5):
+        began = time.monotonic()
+        kube.patch("v1/ConfigMap", "db-a", {"data": {"a": "theirs"}})
+        wait_for(lambda: kube.get("v1/ConfigMap", "db-a")["data"] == {"a": "1"}, what="the text to be put right")
+        pauses.append(time.monotonic() - began)
+    assert all(pause >= 0.3 * 2 ** i for i, pause in enumerate(pauses)), pauses
 
 
 def test_what_happens_while_nobody_watches_is_put_right_too(make_daemon, unique, kubeconfig, kube):
