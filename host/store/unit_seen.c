@@ -84,12 +84,14 @@ static const struct query observe_query = { "unit_observe",
 /*
  * $1 cluster  $2 session  $3 kinds  $4 host.  A name ends with its kind: "web+Deployment".
  *
- * What an earlier session has seen of other kinds may be there, but nobody can say that it is ready.
+ * What an earlier session has seen of other kinds is gone when we have deleted it, as nobody may look at its kind any more;
+ * else it may be there, but nobody can say that it is ready.
  */
 static const struct query whole_query = { "unit_observe_whole",
 	"WITH gone AS (DELETE FROM unit_seen s USING unit u WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2"
 	" AND " SQL_IS_MINE("$4")
-	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') = ANY ($3::text[])"
+	" AND (s.api_version || '|' || substring(s.name FROM '[^+]*$') = ANY ($3::text[])"
+	" OR EXISTS (SELECT FROM unit_object o WHERE o.unit = s.unit AND o.name = s.name AND o.state = 4))"
 	" RETURNING s.unit, s.name, s.ready, s.is_tracked, s.is_member, s.heals),"
 	"unseen AS (UPDATE unit_seen s SET ready = false, reason = 'objects of its kind cannot be seen now' FROM unit u"
 	" WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2 AND s.ready AND " SQL_IS_MINE("$4")

@@ -346,6 +346,25 @@ static void test_what_happens_while_nobody_watches_is_a_drift_too(void **state)
 	given_done(&g);
 }
 
+/* The last object of its kind, and we have ended before we saw it go. */
+static void test_what_we_have_deleted_is_not_waited_for(void **state)
+{
+	struct given g = given(*state, "projects/deleted", scene_c1);
+	struct error err;
+
+	const struct seen_row seen[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL),
+	};
+	observe(&g, SESSION, seen, 2);
+	observe_whole(&g, SESSION);
+	fixture_run(g.fixture, "UPDATE unit_object SET state = 4 WHERE name = 'two+ConfigMap'");
+	observe(&g, NEXT_SESSION, seen, 1);
+	assert_ok(unit_observe_whole(&g.fixture->store, g.db, VIEW("p+c1"), NEXT_SESSION, NULL, 0, &err));
+	assert_true(now(&g).drifts == 0 && now(&g).ready == 1 && now(&g).not_ready == 0 && now(&g).members == 1);
+	given_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
 		cmocka_unit_test(test_who_has_lost_the_right_to_watch_says_nothing_of_the_whole),
 		cmocka_unit_test(test_what_happens_while_nobody_watches_is_a_drift_too),
+		cmocka_unit_test(test_what_we_have_deleted_is_not_waited_for),
 		cmocka_unit_test(test_versions_of_clusters_are_known_before_they_are_watched),
 	};
 
