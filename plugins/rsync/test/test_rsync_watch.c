@@ -1,6 +1,7 @@
 /* What is told of objects that are seen: drift, who may write last, kinds that cannot be seen, and a store that is away. */
 #include "plugins/rsync/test/fake.h"
 
+#include "plugins/rsync/sighting.h"
 #include "plugins/rsync/versions.h"
 #include "plugins/rsync/watch.h"
 #include "plugins/rsync/watch_seen.h"
@@ -423,6 +424,33 @@ static void test_a_cluster_that_cannot_be_told_holds_up_no_other(void **state)
 	assert_int_equal(atomic_load(&lost), 1);
 }
 
+static struct sighting *sight_of(const char *space)
+{
+	json_t *object = json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s},s:[{s:s,s:s,s:s,s:{s:{}}}]}}", "apiVersion", "v1", "kind", "ConfigMap",
+	                           "metadata", "name", "web", "namespace", space, "labels", "emco/deployment-id", "4711-web",
+	                           "managedFields", "manager", "emco-4711-web", "operation", "Apply", "time", "2026-01-01T00:00:00Z",
+	                           "fieldsV1", "f:data");
+	struct sighting *sighting = sighting_new(KUBE_ADDED, object, "");
+
+	json_decref(object);
+	assert_non_null(sighting);
+	return sighting;
+}
+
+/* They share a name in the status, and one must not seem to be the other changed. */
+static void test_objects_of_two_namespaces_are_not_compared(void **state)
+{
+	struct sighting *one = sight_of("a"), *again = sight_of("a"), *other = sight_of("b");
+
+	(void) state;
+	assert_string_equal(one->name, other->name);
+	assert_true(one->fields == other->fields && one->fields != 0);
+	assert_true(one->since == again->since && one->since != other->since);
+	free(one);
+	free(again);
+	free(other);
+}
+
 #define T(test)  cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -439,6 +467,7 @@ int main(void)
 		T(test_what_waits_for_the_store_is_one_row_an_object),
 		T(test_pods_that_come_and_go_fill_a_sight_that_begins_anew),
 		T(test_a_cluster_that_cannot_be_told_holds_up_no_other),
+		cmocka_unit_test(test_objects_of_two_namespaces_are_not_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
