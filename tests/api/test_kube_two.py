@@ -280,7 +280,7 @@ def test_a_dead_cluster_is_said_to_be_and_holds_up_nobody(scene, clusters):
     dead = places(status)["web", "two"]
     assert status["deployedStatus"] == "Instantiating"
     assert dead["connectivity"] == "Retrying"
-    assert "connect to server" in dead["error"] and "127.0.0.1" in dead["error"], dead
+    assert "could not connect" in dead["error"] and "127.0.0.1" in dead["error"], dead
     assert {r["deployedStatus"] for r in dead["resources"]} <= {"Pending", "Retrying"}
     assert scene.status("status=ready")["readyStatus"] == "NotReady"
 
