@@ -147,6 +147,7 @@ struct call {
 	char                 method[12], content_type[64];
 	char                *path;
 	struct view          body;
+	size_t               sent;            /* of the body */
 };
 
 /* NULL when out of memory. */

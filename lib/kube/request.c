@@ -204,6 +204,34 @@ static void set_common(struct call *call)
 	set_identity(easy, access);
 }
 
+/*
+ * NOTE: when the whole process stood still, the time of a request may be over between its headers and its body, and who asked
+ * may have lost the right to it.  libcurl looks at the time before, so this is the last place to look.
+ */
+static size_t on_send(char *room, size_t size, size_t count, void *data)
+{
+	struct call *call = data;
+	const size_t left = call->body.len - call->sent, len = left < size * count ? left : size * count;
+
+	if (deadline_past(call->deadline_ns))
+		return CURL_READFUNC_ABORT;
+	if (len > 0)
+		memcpy(room, call->body.ptr + call->sent, len);
+	call->sent += len;
+	return len;
+}
+
+/* libcurl sends a request again when its connection turns out to be dead. */
+static int on_rewind(void *data, curl_off_t offset, int origin)
+{
+	struct call *call = data;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t) offset > call->body.len)
+		return CURL_SEEKFUNC_FAIL;
+	call->sent = (size_t) offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 static bool set_request(struct call *call)
 {
 	const struct curl_slist *headers = settings_headers(call->settings, call->content_type);
@@ -214,8 +242,13 @@ static bool set_request(struct call *call)
 	if (call->settings->connect_to != NULL)
 		curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->settings->connect_to);
 	if (call->body.len > 0) {
+		call->sent = 0;
+		curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->body.len);
-		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body.ptr);
+		curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, on_send);
+		curl_easy_setopt(call->easy, CURLOPT_READDATA, call);
+		curl_easy_setopt(call->easy, CURLOPT_SEEKFUNCTION, on_rewind);
+		curl_easy_setopt(call->easy, CURLOPT_SEEKDATA, call);
 	}
 	curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, call->method);
 	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, headers);
@@ -338,6 +371,7 @@ struct trouble { CURLcode code; enum status st; const char *hint; };
 
 static const struct trouble troubles[] = {
 	{ CURLE_OPERATION_TIMEDOUT,       ST_DEADLINE,    "It did not answer in time: check that it runs, and the network between." },
+	{ CURLE_ABORTED_BY_CALLBACK,      ST_DEADLINE,    "This process stood still meanwhile." },
 	{ CURLE_OUT_OF_MEMORY,            ST_NO_MEMORY,   "" },
 	{ CURLE_COULDNT_RESOLVE_HOST,     ST_UNAVAILABLE, "Check the name in \"server\" of the kubeconfig." },
 	{ CURLE_COULDNT_CONNECT,          ST_UNAVAILABLE, "Check that the API server runs, and \"server\" of the kubeconfig." },

@@ -356,7 +356,7 @@ static void test_a_client_certificate_is_shown(void **state)
 	assert_ok(buf_printf(&user, NO_ERR, "{client-certificate-data: %s, client-key-data: %s}", certificate.data, key.data));
 	kubeconfig_of("https", "ca", user.data, &text);
 	assert_ok(kube_cluster_ref(kube, VIEW("c"), buf_view(&text), &cluster, NO_ERR));
-	ask(cluster, "GET", "/x", 3000, &waited);
+	ask(cluster, "GET", "/x", 15000, &waited);
 	assert_int_equal(waited.st, ST_OK);
 	auto_json *log = server_log();
 	assert_string_equal(json_string_at(json_array_get(log, 0), "user"), "client");
@@ -380,7 +380,7 @@ static void test_another_name_for_tls_is_what_is_verified(void **state)
 		char *at = strstr(text.data, "certificate-authority-data");
 		assert_ok(buf_printf(&more, NO_ERR, "%.*stls-server-name: %s, %s", (int) (at - text.data), text.data, rows[i].name, at));
 		assert_ok(kube_cluster_ref(kube, view_of(rows[i].name), buf_view(&more), &cluster, NO_ERR));
-		ask(cluster, "GET", "/x", 3000, &waited);
+		ask(cluster, "GET", "/x", 15000, &waited);
 		assert_int_equal(waited.st, rows[i].want);
 		kube_cluster_unref(cluster);
 	}
