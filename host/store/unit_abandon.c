@@ -44,21 +44,8 @@ enum status unit_cluster_answers(struct db *db, struct view cluster, bool *ret_a
 enum status unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,
                          size_t *ret_count, struct error *err)
 {
-	struct rows *rows = NULL;
-	enum status  st = db_query(db, &abandon_query, PARAMS(P_TEXT(cluster)), EXPECT_ROWS, &rows, err);
+	struct rows      *rows = NULL;
+	const enum status st = db_query(db, &abandon_query, PARAMS(P_TEXT(cluster)), EXPECT_ROWS, &rows, err);
 
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
-	if (st != ST_OK)
-		return st;
-
-	const size_t     count = rows_count(rows);
-	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
-	if (units == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < count; i++)
-		units[i] = unit_row_of(rows, i, 0);
-	*ret_units = units;
-	*ret_count = count;
-	return ST_OK;
+	return st == ST_OK ? unit_rows_take(rows, 0, arena, ret_units, ret_count, err) : st;
 }

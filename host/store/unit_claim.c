@@ -71,7 +71,7 @@ static enum status sweep(struct store *store, struct db *db, struct error *err)
 	return db_query(db, &sweep_query, PARAMS(P_INT(store->host)), EXPECT_NONE, NULL, err);
 }
 
-struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease)
+static struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease)
 {
 	const struct view tried = rows_view(rows, i, 15);
 
@@ -88,6 +88,24 @@ struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease)
 	};
 }
 
+enum status unit_rows_take(struct rows *rows, int64_t lease, struct arena *arena, struct unit_row **ret_units,
+                           size_t *ret_count, struct error *err)
+{
+	const enum status st = rows_give(rows, arena, err);
+
+	if (st != ST_OK)
+		return st;
+	const size_t     count = rows_count(rows);
+	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
+	if (units == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		units[i] = unit_row_of(rows, i, lease);
+	*ret_units = units;
+	*ret_count = count;
+	return ST_OK;
+}
+
 struct claim {
 	struct store *store;
 	uint64_t      limit;
@@ -102,21 +120,10 @@ static enum status claim_after(struct db *db, const struct claim *claim, int64_t
 	enum status st = db_query(db, &claim_query, PARAMS(P_INT(claim->store->host), P_INT((int64_t) claim->limit),
 	                          P_INT(claim->lease_ns / 1000), P_INT(claim->token), P_INT(after)), EXPECT_ROWS, &rows, err);
 	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
-	if (st != ST_OK)
-		return st;
-
-	const size_t     count = rows_count(rows);
-	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
-	if (units == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		units[i] = unit_row_of(rows, i, claim->token);
-		units[i].is_begun = rows_bool(rows, i, 17);
-	}
-	*ret_units = units;
-	*ret_count = count;
-	return ST_OK;
+		st = unit_rows_take(rows, claim->token, arena, ret_units, ret_count, err);
+	for (size_t i = 0; st == ST_OK && i < *ret_count; i++)
+		(*ret_units)[i].is_begun = rows_bool(rows, i, 17);
+	return st;
 }
 
 static enum status read_next(struct store *store, struct db *db, int64_t *ret_next_ns, struct error *err)

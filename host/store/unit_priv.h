@@ -29,6 +29,9 @@
 	" (SELECT string_agg(t, ''::bytea) FROM unnest(" c ".tried) AS t), " c ".is_unsure"
 
 struct rows;
-struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t lease);
+
+/* Units of rows that begin with SQL_UNIT_ROW.  Takes rows into arena, where views of the units point. */
+enum status MUST_CHECK unit_rows_take(struct rows *rows, int64_t lease, struct arena *arena, struct unit_row **ret_units,
+                                      size_t *ret_count, struct error *err);
 
 #endif

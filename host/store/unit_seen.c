@@ -139,20 +139,10 @@ enum status unit_live(struct db *db, int64_t since_us, struct arena *arena, stru
 	if (st == ST_OK)
 		st = db_query(db, &live_query, PARAMS(P_INT(since_us)), EXPECT_ROWS, &rows, err);
 	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
-	if (st != ST_OK)
-		return st;
-
-	const size_t     count = rows_count(rows);
-	struct unit_row *units = arena_alloc(arena, count, sizeof *units);
-	if (units == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < count; i++)
-		units[i] = unit_row_of(rows, i, 0);
-	*ret_units = units;
-	*ret_count = count;
-	*ret_now_us = rows_int(now, 0, 0) - OVERLAP_US;
-	return ST_OK;
+		st = unit_rows_take(rows, 0, arena, ret_units, ret_count, err);
+	if (st == ST_OK)
+		*ret_now_us = rows_int(now, 0, 0) - OVERLAP_US;
+	return st;
 }
 
 enum status unit_watch(struct store *store, struct db *db, const struct view *clusters, size_t count, int64_t lease_ns,

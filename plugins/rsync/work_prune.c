@@ -52,21 +52,10 @@ static void kind_unknown(struct item *item)
 		item_end_later(item);
 }
 
-static void got(struct item *item)
+/* What an answer means that is no object, whatever was asked. */
+static void no_object(struct item *item)
 {
-	json_t *body;
-
 	switch (item->outcome) {
-	case KUBE_UNCHANGED:
-		body = item_body(item);
-		if (body == NULL)
-			item_end(item, ITEM_LATER, "the API server's answer does not parse");
-		else if (item->action == ACTION_FIND)
-			found(item, body);
-		else
-			still_found(item, body);
-		json_decref(body);
-		return;
 	case KUBE_GONE:
 	case KUBE_NO_NAMESPACE:
 		item_end(item, ITEM_DONE, NULL);
@@ -82,26 +71,32 @@ static void got(struct item *item)
 	}
 }
 
+static void got(struct item *item)
+{
+	json_t *body;
+
+	if (item->outcome != KUBE_UNCHANGED) {
+		no_object(item);
+		return;
+	}
+	body = item_body(item);
+	if (body == NULL)
+		item_end(item, ITEM_LATER, "the API server's answer does not parse");
+	else if (item->action == ACTION_FIND)
+		found(item, body);
+	else
+		still_found(item, body);
+	json_decref(body);
+}
+
 static void deleted(struct item *item)
 {
-	switch (item->outcome) {
-	case KUBE_DELETED:
+	if (item->outcome == KUBE_DELETED)
 		item_next(item, ACTION_GONE);
-		return;
-	case KUBE_GONE:
-	case KUBE_CONFLICT:                      /* another one of that name */
-	case KUBE_NO_NAMESPACE:
+	else if (item->outcome == KUBE_CONFLICT)         /* another one of that name */
 		item_end(item, ITEM_DONE, NULL);
-		return;
-	case KUBE_UNKNOWN_KIND:
-		kind_unknown(item);
-		return;
-	case KUBE_LATER:
-		item_end_later(item);
-		return;
-	default:
-		item_end(item, ITEM_FAILED, "%s", item_said(item));
-	}
+	else
+		no_object(item);
 }
 
 void item_removed(struct item *item)
