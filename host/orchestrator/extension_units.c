@@ -7,15 +7,10 @@
  */
 #include "host/orchestrator/extensions.h"
 
-#include "host/orchestrator/status_priv.h"
-#include "host/registry/call.h"
-#include "host/store/unit.h"
+#include "host/orchestrator/extension_units_priv.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/utf8.h"
-
-/* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
-#define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
 
 enum {
 	POLL_MS = 5000,                 /* the safety net under notifications                    */
@@ -39,15 +34,13 @@ static const struct unit_row *row_of(const emco_unit *unit)
 	return claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
 }
 
-/* A synchroniser waits for clusters most of the time, on many calls at once: it must not hold a connection meanwhile. */
-static void give_back(struct call *call)
+void units_give_back(struct call *call)
 {
 	db_return(call->db);
 	call->db = NULL;
 }
 
-/* The rights of the synchroniser's role, and a connection. */
-static enum status enter(struct call *call, struct db **ret_db, struct error *err)
+enum status units_enter(struct call *call, struct db **ret_db, struct error *err)
 {
 	if ((call->roles & EMCO_ROLE_SYNCHRONISER) == 0)
 		return fail(err, ST_FORBIDDEN, "\"%s\" is no synchroniser: it may not use \"%s\"", call->who,
@@ -186,11 +179,11 @@ static emco_status claim(emco_call *abi, uint64_t limit, int64_t lease_ns, emco_
 
 	while (!call->abi.cancelled(&call->abi)) {
 		int64_t     next_ns = -1;
-		enum status st = enter(call, &db, &err);
+		enum status st = units_enter(call, &db, &err);
 
 		if (st == ST_OK)
 			st = unit_claim(call->store, db, limit, lease_ns, &call->arena, &rows, &count, &next_ns, &err);
-		give_back(call);
+		units_give_back(call);
 		if (st != ST_OK)
 			return call_failed(call, &err);
 		if (count > 0)
@@ -219,13 +212,13 @@ static emco_status renew(emco_call *abi, const emco_unit *unit, int64_t lease_ns
 	const struct unit_row *row = row_of(unit);
 	struct error           err = { 0 };
 	struct db             *db = NULL;
-	enum status            st = enter(call, &db, &err);
+	enum status            st = units_enter(call, &db, &err);
 
 	if (st == ST_OK && row == NULL)
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
 	if (st == ST_OK)
 		st = unit_renew(call->store, db, row, lease_ns, &err);
-	give_back(call);
+	units_give_back(call);
 	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
 }
 
@@ -236,13 +229,13 @@ static emco_status owns(emco_call *abi, const emco_unit *unit, emco_str status_c
 	struct error           err = { 0 };
 	struct db             *db = NULL;
 	bool                   is_owner = false;
-	enum status            st = enter(call, &db, &err);
+	enum status            st = units_enter(call, &db, &err);
 
 	if (st == ST_OK && row == NULL)
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
 	if (st == ST_OK)
 		st = unit_owns(db, row, view_from_abi(status_context), &is_owner, &err);
-	give_back(call);
+	units_give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	*ret_owns = is_owner;
@@ -250,18 +243,18 @@ static emco_status owns(emco_call *abi, const emco_unit *unit, emco_str status_c
 }
 
 /* What the database takes. */
-static bool is_text(struct view text)
+bool units_is_text(struct view text)
 {
 	return utf8_is_valid(text) && (text.len == 0 || memchr(text.ptr, '\0', text.len) == NULL);
 }
 
 /* A plugin's words are often those of others: what the database would not take is mended, never a reason to lose the rest. */
-static enum status words_from_abi(struct call *call, emco_str text, struct view *ret_words, struct error *err)
+enum status units_words(struct call *call, emco_str text, struct view *ret_words, struct error *err)
 {
 	const struct view words = view_from_abi(text);
 
 	*ret_words = words;
-	if (is_text(words))
+	if (units_is_text(words))
 		return ST_OK;
 	char *line = arena_alloc(&call->arena, words.len + 1, 1);
 	if (line == NULL)
@@ -305,9 +298,9 @@ static enum status objects_from_abi(struct call *call, const emco_unit_report *r
 		if (state->state < 0 || (size_t) state->state >= ARRAY_LEN(object_states))
 			return fail(err, ST_INVALID, "unknown object state %d", (int) state->state);
 		rows[i].state = object_states[state->state];
-		enum status st = words_from_abi(call, state->name, &rows[i].name, err);
+		enum status st = units_words(call, state->name, &rows[i].name, err);
 		if (st == ST_OK)
-			st = words_from_abi(call, state->message, &rows[i].message, err);
+			st = units_words(call, state->message, &rows[i].message, err);
 		if (st != ST_OK)
 			return st;
 	}
@@ -329,7 +322,7 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 	struct view words = VIEW("");
 	enum status st = objects_from_abi(call, report, &rows, err);
 	if (st == ST_OK)
-		st = words_from_abi(call, report->error, &words, err);
+		st = units_words(call, report->error, &words, err);
 	if (st != ST_OK)
 		return st;
 	*ret_outcome = (struct unit_outcome) {
@@ -353,7 +346,7 @@ static emco_status report(emco_call *abi, const emco_unit *unit, const emco_unit
 	struct unit_outcome    outcome;
 	struct error           err = { 0 };
 	struct db             *db = NULL;
-	enum status            st = enter(call, &db, &err);
+	enum status            st = units_enter(call, &db, &err);
 
 	if (st == ST_OK && row == NULL)
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
@@ -361,7 +354,7 @@ static emco_status report(emco_call *abi, const emco_unit *unit, const emco_unit
 		st = outcome_from_abi(call, result, &outcome, &err);
 	if (st == ST_OK)
 		st = unit_report(call->store, db, row, &outcome, &err);
-	give_back(call);
+	units_give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
@@ -382,10 +375,10 @@ static enum status set_of(struct call *call, emco_str set, struct set_entry **re
 		            (size_t) set.len);
 	buf_init(&text, TEXT_LIMIT);
 
-	enum status st = enter(call, &db, err);
+	enum status st = units_enter(call, &db, err);
 	if (st == ST_OK)
 		st = set_read(db, &digest, &text, err);
-	give_back(call);
+	units_give_back(call);
 	if (st != ST_OK)
 		return st;
 
@@ -438,13 +431,13 @@ static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
 	auto_buf      text = { 0 };
 
 	buf_init(&text, TEXT_LIMIT);
-	enum status st = enter(call, &db, &err);
+	enum status st = units_enter(call, &db, &err);
 	if (st == ST_OK && !digest_from_hex(view_from_abi(hex), &digest))
 		st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE,
 		          (size_t) hex.len);
 	if (st == ST_OK)
 		st = manifest_read(call->store, db, &digest, &text, &err);
-	give_back(call);
+	units_give_back(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 
@@ -467,11 +460,11 @@ static emco_status each_live(emco_call *abi, uint64_t since, uint64_t *ret_now, 
 	struct db       *db = NULL;
 	size_t           count = 0;
 	int64_t          now_us = 0;
-	enum status      st = enter(call, &db, &err);
+	enum status      st = units_enter(call, &db, &err);
 
 	if (st == ST_OK)
 		st = unit_live(db, since > INT64_MAX ? INT64_MAX : (int64_t) since, &call->arena, &rows, &count, &now_us, &err);
-	give_back(call);
+	units_give_back(call);
 	for (size_t i = 0; st == ST_OK && i < count; i++) {
 		struct claimed *claimed = NULL;
 
@@ -488,131 +481,8 @@ static emco_status each_live(emco_call *abi, uint64_t since, uint64_t *ret_now, 
 	return EMCO_OK;
 }
 
-static emco_status watch(emco_call *abi, const emco_str *names, uint64_t count, int64_t lease_ns, emco_cluster_each *each,
-                         void *data)
-{
-	struct call *call = call_of(abi);
-	struct view *clusters = arena_alloc(&call->arena, (size_t) count + 1, sizeof *clusters), *mine = NULL;
-	struct error err = { 0 };
-	struct db   *db = NULL;
-	size_t       mine_count = 0;
-	enum status  st = clusters != NULL ? enter(call, &db, &err) : fail(&err, ST_NO_MEMORY, "out of memory");
-
-	for (uint64_t i = 0; st == ST_OK && i < count; i++)
-		clusters[i] = view_from_abi(names[i]);
-	if (st == ST_OK)
-		st = unit_watch(call->store, db, clusters, (size_t) count, lease_ns, &call->arena, &mine, &mine_count, &err);
-	give_back(call);
-	if (st != ST_OK)
-		return call_failed(call, &err);
-	for (size_t i = 0; i < mine_count; i++) {
-		const emco_status status = each(data, view_to_abi(mine[i]));
-
-		if (status != EMCO_OK)
-			return status;
-	}
-	return EMCO_OK;
-}
-
-/* "4711-web" and "web+Deployment"; false: no unit's. */
-static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
-{
-	const struct view label = view_from_abi(seen->label), name = view_from_abi(seen->name);
-	const struct view version = view_from_abi(seen->api_version);
-	const char       *plus = name.len > 0 ? memrchr(name.ptr, '+', name.len) : NULL;
-	uint64_t          context = 0;
-	size_t            i = 0;
-
-	for (; i < label.len && label.ptr[i] >= '0' && label.ptr[i] <= '9' && context < INT64_MAX / 10; i++)
-		context = context * 10 + (uint64_t) (label.ptr[i] - '0');
-	if (i == 0 || i + 1 >= label.len || label.ptr[i] != '-' || plus == NULL || context > INT64_MAX || !is_text(label) ||
-	    !is_text(name) || !is_text(version))
-		return false;
-	*row = (struct seen_row) {
-		.status_context = (int64_t) context, .app = { label.ptr + i + 1, label.len - i - 1 }, .name = name,
-		.api_version = version,
-		.state = seen->state == EMCO_SEEN_READY ? SEEN_READY : seen->state == EMCO_SEEN_GONE ? SEEN_GONE : SEEN_NOT_READY,
-		.fields = (int64_t) (seen->fields & INT64_MAX), .since = (int64_t) (seen->since & INT64_MAX),
-		.flags = ((seen->flags & EMCO_SEEN_MEMBER) != 0 ? SEEN_MEMBER : 0u) |
-		         ((seen->flags & EMCO_SEEN_DRIFTED) != 0 ? SEEN_DRIFTED : 0u) |
-		         ((seen->flags & EMCO_SEEN_HEAL) != 0 ? SEEN_HEAL : 0u),
-	};
-	if (status_tracks(row->api_version, (struct view) { plus + 1, name.len - (size_t) (plus + 1 - name.ptr) }))
-		row->flags |= SEEN_TRACKED;
-	return true;
-}
-
-static enum status observe_rows(struct call *call, struct db *db, const emco_sight *sight, bool *ret_heals, struct error *err)
-{
-	struct seen_row *rows = arena_alloc(&call->arena, (size_t) sight->seen_count + 1, sizeof *rows);
-	const char      *first = (const char *) sight->seen;
-	size_t           count = 0;
-
-	if (rows == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (uint64_t i = 0; i < sight->seen_count; i++) {
-		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
-
-		if (!seen_from_abi(seen, &rows[count]))
-			continue;
-		const enum status st = words_from_abi(call, seen->reason, &rows[count++].reason, err);
-		if (st != ST_OK)
-			return st;
-	}
-	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, ret_heals, err);
-}
-
-static enum status observe_whole(struct call *call, struct db *db, const emco_sight *sight, struct error *err)
-{
-	struct view *kinds = arena_alloc(&call->arena, (size_t) sight->kind_count + 1, sizeof *kinds);
-
-	if (kinds == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	for (uint64_t i = 0; i < sight->kind_count; i++)
-		kinds[i] = view_from_abi(sight->kinds[i]);
-	return unit_observe_whole(call->store, db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), kinds,
-	                          (size_t) sight->kind_count, err);
-}
-
-static emco_status observe(emco_call *abi, const emco_sight *sight)
-{
-	struct call      *call = call_of(abi);
-	const struct view cluster = view_from_abi(sight->cluster);
-	struct view       why = VIEW(""), version = VIEW("");
-	struct error      err = { 0 };
-	struct db        *db = NULL;
-	bool              heals = false;
-	enum status       st = enter(call, &db, &err);
-
-	if (st == ST_OK && sight->size < SIZE_THROUGH(emco_sight, kind_count))
-		st = fail(&err, ST_INVALID, "a sight has at least %zu bytes, got %u", SIZE_THROUGH(emco_sight, kind_count),
-		          (unsigned) sight->size);
-	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, since))
-		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, since),
-		          (unsigned) sight->seen[0].size);
-	if (st == ST_OK)
-		st = words_from_abi(call, sight->error, &why, &err);
-	if (st == ST_OK)
-		st = words_from_abi(call, sight->version, &version, &err);
-	if (st == ST_OK)
-		st = observe_rows(call, db, sight, &heals, &err);
-	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
-		st = observe_whole(call, db, sight, &err);
-	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
-		st = unit_observe_lost(call->store, db, cluster, why, &err);
-	if (st == ST_OK && version.len > 0)
-		st = unit_know_version(db, cluster, version, &err);
-	give_back(call);
-	if (st != ST_OK)
-		return call_failed(call, &err);
-	store_notify(call->store, CHANNEL_STATUS);
-	if (heals || sight->event == EMCO_SIGHT_WHOLE)
-		store_notify(call->store, CHANNEL_UNITS);
-	return EMCO_OK;
-}
-
 const emco_units_1 extension_units = {
 	.size = sizeof extension_units,
 	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
-	.each_live = each_live, .watch = watch, .observe = observe, .owns = owns,
+	.each_live = each_live, .watch = sights_watch, .observe = sights_observe, .owns = owns,
 };

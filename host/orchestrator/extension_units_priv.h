@@ -1,0 +1,29 @@
+/*
+ * extension_units_priv.h - what the two halves of "emco.units/1" share: work, and what is seen.
+ */
+#ifndef HOST_ORCHESTRATOR_EXTENSION_UNITS_PRIV_H
+#define HOST_ORCHESTRATOR_EXTENSION_UNITS_PRIV_H
+
+#include "host/orchestrator/extensions.h"
+#include "host/registry/call.h"
+#include "host/store/unit.h"
+
+/* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
+#define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
+
+/* The rights of the synchroniser's role, and a connection. */
+enum status MUST_CHECK units_enter(struct call *call, struct db **ret_db, struct error *err);
+
+/* A synchroniser waits for clusters most of the time, on many calls at once: it must not hold a connection meanwhile. */
+void units_give_back(struct call *call);
+
+/* Can the text be stored as it is?  And foreign words made so, in the call's memory. */
+bool             units_is_text(struct view text);
+enum status MUST_CHECK units_words(struct call *call, emco_str text, struct view *ret_words, struct error *err);
+
+/* Slots of the table, in extension_sights.c. */
+emco_status sights_watch(emco_call *abi, const emco_str *names, uint64_t count, int64_t lease_ns, emco_cluster_each *each,
+                         void *data);
+emco_status sights_observe(emco_call *abi, const emco_sight *sight);
+
+#endif
