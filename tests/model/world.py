@@ -92,10 +92,16 @@ class Cluster:
                     found[kind, metadata.get("namespace", ""), metadata["name"]] = (metadata["labels"][charts.LABEL], facts(item))
         return found
 
-    def descendants(self):
-        """What controllers have made of labelled objects, and have not cleared away yet."""
-        return [f"{kind} {item['metadata']['name']}" for kind in ("apps/v1/ReplicaSet", "v1/Pod")
-                for item in self.kube.list(kind, None, charts.LABEL)]
+    def descendants(self, orphans_too=True):
+        """What controllers have made of labelled objects, and have not cleared away yet; without those whose owner is gone."""
+        found = [(kind, item) for kind in ("apps/v1/ReplicaSet", "v1/Pod") for item in self.kube.list(kind, None, charts.LABEL)]
+        return [f"{kind} {item['metadata']['name']}" for kind, item in found if orphans_too or not self._is_orphan(item)]
+
+    def _is_orphan(self, item):
+        """Made by a controller for an object that is not there any more: the cluster's collector has to take it."""
+        owners = item["metadata"].get("ownerReferences", [])
+        there = [self.kube.get(f"{owner['apiVersion']}/{owner['kind']}", owner["name"], item["metadata"]["namespace"]) for owner in owners]
+        return bool(owners) and all(found is None or found["metadata"]["uid"] != owner["uid"] for owner, found in zip(owners, there))
 
     def differences(self, owed):
         """What is not as it is owed, a line each."""
