@@ -10,6 +10,24 @@ import time
 import requests
 
 
+def definition(kind, group):
+    """A custom resource definition that takes anything, for the plural of kind."""
+    singular = kind.lower()
+    return f"""apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {singular}s.{group}}}
+spec:
+  group: {group}
+  scope: Namespaced
+  names: {{kind: {kind}, plural: {singular}s, singular: {singular}}}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"""
+
+
 def named(name, **spec):
     return {"metadata": {"name": name}, **({"spec": spec} if spec else {})}
 
@@ -38,6 +56,21 @@ def profile(values="{}\n", extra=None):
     return archive(files)
 
 
+JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: init}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: busybox}]
+"""
+LIST = """apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: db-a}, data: {a: "1"}}
+  - {apiVersion: v1, kind: ServiceAccount, metadata: {name: db-b}}
+"""
 CONFIG_MAP = """apiVersion: v1
 kind: ConfigMap
 metadata:

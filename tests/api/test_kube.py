@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
-from emco import KubeScene, chart, profile  # noqa: E402
+from emco import JOB, LIST, KubeScene, chart, definition, profile  # noqa: E402
 from kube import ApiError, KubeClient  # noqa: E402
 
 CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
@@ -48,35 +48,10 @@ stringData: {password: hunter2}
 """,
 }
 DB = {
-    "crd.yaml": """apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: things.emcod.test}
-spec:
-  group: emcod.test
-  scope: Namespaced
-  names: {kind: Thing, plural: things, singular: thing}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-""",
+    "crd.yaml": definition("Thing", "emcod.test"),
     "thing.yaml": "apiVersion: emcod.test/v1\nkind: Thing\nmetadata: {name: db}\nspec: {size: 1}\n",
-    "job.yaml": """apiVersion: batch/v1
-kind: Job
-metadata: {name: init}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: main, image: busybox}]
-""",
-    "list.yaml": """apiVersion: v1
-kind: List
-items:
-  - {apiVersion: v1, kind: ConfigMap, metadata: {name: db-a}, data: {a: "1"}}
-  - {apiVersion: v1, kind: ServiceAccount, metadata: {name: db-b}}
-""",
+    "job.yaml": JOB,
+    "list.yaml": LIST,
 }
 WEB_OBJECTS = [("apps/v1/Deployment", "web"), ("v1/Service", "web"), ("v1/ConfigMap", "web"), ("v1/Secret", "web")]
 DB_OBJECTS = [("emcod.test/v1/Thing", "db"), ("batch/v1/Job", "init"), ("v1/ConfigMap", "db-a"), ("v1/ServiceAccount", "db-b")]

@@ -13,7 +13,7 @@ import yaml
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
-from emco import KubeScene, chart, profile  # noqa: E402
+from emco import JOB, LIST, KubeScene, chart, definition, profile  # noqa: E402
 from kube import KubeCluster, Kubelet  # noqa: E402
 
 LABEL = "emco/deployment-id"
@@ -63,35 +63,10 @@ metadata: {name: web-less}
 """,
 }
 DB = {
-    "crd.yaml": """apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: lamps.two.test}
-spec:
-  group: two.test
-  scope: Namespaced
-  names: {kind: Lamp, plural: lamps, singular: lamp}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-""",
+    "crd.yaml": definition("Lamp", "two.test"),
     "lamp.yaml": "apiVersion: two.test/v1\nkind: Lamp\nmetadata: {name: db}\nspec: {watts: 1}\n",
-    "job.yaml": """apiVersion: batch/v1
-kind: Job
-metadata: {name: init}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: main, image: busybox}]
-""",
-    "list.yaml": """apiVersion: v1
-kind: List
-items:
-  - {apiVersion: v1, kind: ConfigMap, metadata: {name: db-a}, data: {a: "1"}}
-  - {apiVersion: v1, kind: ServiceAccount, metadata: {name: db-b}}
-""",
+    "job.yaml": JOB,
+    "list.yaml": LIST,
 }
 
 
