@@ -5,9 +5,8 @@
  * renew and report find the row through the pointer, so they may come on another call of the same plugin, as long as the
  * claiming call has not ended: a synchroniser waits for work on one call and does it on another, with its own deadline.
  */
-#include "host/orchestrator/extensions.h"
-
 #include "host/orchestrator/extension_units_priv.h"
+
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/utf8.h"
