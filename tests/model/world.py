@@ -95,7 +95,8 @@ class Cluster:
     def descendants(self, orphans_too=True):
         """What controllers have made of labelled objects, and have not cleared away yet; without those whose owner is gone."""
         found = [(kind, item) for kind in ("apps/v1/ReplicaSet", "v1/Pod") for item in self.kube.list(kind, None, charts.LABEL)]
-        return [f"{kind} {item['metadata']['name']}" for kind, item in found if orphans_too or not self._is_orphan(item)]
+        return [f"{self.name}: {kind} {item['metadata']['name']}, of {item['metadata'].get('ownerReferences', 'nobody')}"
+                for kind, item in found if orphans_too or not self._is_orphan(item)]
 
     def _is_orphan(self, item):
         """Made by a controller for an object that is not there any more: the cluster's collector has to take it."""
