@@ -11,8 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Holds in every build, unlike assert. */
-static void must(bool is_so)
+void must(bool is_so)
 {
 	if (!is_so)
 		abort();
@@ -534,6 +533,14 @@ int32_t fake_state(const struct fake_unit *unit, const char *object)
 		if (strcmp(unit->states[i].name, object) == 0)
 			return unit->states[i].state;
 	return -1;
+}
+
+const char *fake_message(const struct fake_unit *unit, const char *object)
+{
+	for (size_t i = 0; i < unit->state_count; i++)
+		if (strcmp(unit->states[i].name, object) == 0)
+			return unit->states[i].message;
+	return "not in the report";
 }
 
 /* -- the shell -- */

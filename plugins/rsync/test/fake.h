@@ -70,8 +70,12 @@ struct fake_unit *fake_want(struct fake *fake, const char *app, const char *clus
 /* One pass over all units that need work, on this thread. */
 void fake_run(struct fake *fake);
 
-/* The state of an object in the last report; -1: not in it. */
+/* The state of an object in the last report, -1: not in it; and what was said of it. */
 int32_t fake_state(const struct fake_unit *unit, const char *object);
+const char *fake_message(const struct fake_unit *unit, const char *object);
+
+/* Ends the program unless it is so: in every build, unlike assert. */
+void must(bool is_so);
 
 /* What a shell command prints, without the last newline; the program ends when it fails.  Overwritten by the next call. */
 const char *shell(const char *fmt, ...) RSYNC_PRINTF(1, 2);
