@@ -61,6 +61,9 @@ void kube_apply(struct kube_cluster *cluster, const struct kube_apply *apply, ku
  */
 void kube_delete(struct kube_cluster *cluster, const struct kube_id *id, struct view uid, int64_t deadline_ns,
                  kube_applied *done, void *data);
+/* JSON merge patch: KUBE_CHANGED with the object; with metadata.resourceVersion in it, KUBE_CONFLICT when that has moved. */
+void kube_patch(struct kube_cluster *cluster, const struct kube_id *id, struct view patch, int64_t deadline_ns,
+                kube_applied *done, void *data);
 /* KUBE_UNCHANGED with the object, or KUBE_GONE. */
 void kube_get(struct kube_cluster *cluster, const struct kube_id *id, int64_t deadline_ns, kube_applied *done, void *data);
 

@@ -21,7 +21,7 @@ enum action {
 	ACTION_LOOK,                     /* whose is it?  Before the first apply, and after a conflict    */
 	ACTION_APPLY,
 	ACTION_ESTABLISHED,              /* a CRD that was applied: wait until it is served               */
-	ACTION_DROP_OLD,                 /* let go of fields under the manager of an earlier life         */
+	ACTION_INHERIT,                  /* what managers of earlier lives have set becomes this one's    */
 	ACTION_RELEASE,                  /* of an object that was not ours after all                      */
 	ACTION_REPLACE,                  /* delete what cannot be changed ...                             */
 	ACTION_REPLACED,                 /* ... and wait until it is gone, then apply                     */
@@ -44,7 +44,7 @@ struct item {
 	bool                  is_known;  /* it was ours before                                            */
 	bool                  is_looked_at, is_forced;
 	bool                  is_older;  /* it carries the label of an earlier life of the deployment     */
-	const char           *old_manager;       /* of an earlier life, which still owns fields of it     */
+	struct view           inheritance;       /* the patch that does it                                */
 	struct view           text;      /* what is applied                                               */
 	char                  uid[64];
 	int64_t               again_ns, pause_ns, until_ns;

@@ -3,10 +3,9 @@
  */
 #include "plugins/rsync/work.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "lib/kube/managers.h"
 
-enum { LABEL_MAX = 128 };
+#include <string.h>
 
 /* What comes about by itself is waited for here when this unit brings it, and by trying the unit again when it does not. */
 static void wait_or_later(struct item *item, bool is_brought)
@@ -35,13 +34,66 @@ static bool may_take_over(const struct item *item)
 	return item->work->pass->config->takeover != 0 || item->piece->policy.may_take_over;
 }
 
+/* -- what earlier lives have left -- */
+
+static bool is_of_earlier_life(void *data, const char *manager)
+{
+	const struct item *item = data;
+	const size_t       prefix = sizeof MANAGER_PREFIX - 1;
+
+	return strncmp(manager, MANAGER_PREFIX, prefix) == 0 && label_is_ours(item->work, manager + prefix);
+}
+
+/*
+ * Managers of earlier lives never come back, and what they have set would stay, or stand in the way: two ports of one name.
+ * Lives that were ended before all was there may have left several.  false: none.
+ */
+static bool inherits(struct item *item, const json_t *body)
+{
+	json_t     *patch = NULL;
+	const char *text;
+
+	if (item->piece->wave != WAVE_CRD)
+		patch = managers_inherit(body, item_manager(item), is_of_earlier_life, item);
+	if (patch == NULL)
+		return false;
+	text = object_text(item->work->pass, patch);
+	json_decref(patch);
+	if (text == NULL) {
+		item_end(item, ITEM_LATER, "out of memory");
+		return true;
+	}
+	item->inheritance = view_of(text);
+	item_next(item, ACTION_INHERIT);
+	return true;
+}
+
+static void inherited(struct item *item)
+{
+	switch (item->outcome) {
+	case KUBE_CHANGED:
+		item->is_known = true;
+		item->is_forced = !item->piece->has_ignored;
+		item_next(item, ACTION_APPLY);
+		break;
+	case KUBE_CONFLICT:                      /* somebody was quicker: look again, with the next try of the unit */
+		item_end(item, ITEM_LATER, "%s", item_said(item));
+		break;
+	case KUBE_REFUSED:
+		item_end(item, ITEM_FAILED, "%s", item_said(item));
+		break;
+	default:
+		item_end_later(item);
+	}
+}
+
 /* words: of the conflict that made us look; "" none. */
 static void take_or_refuse(struct item *item, const json_t *body)
 {
 	const char *label = body_label(body);
 	const char *words = item->message != NULL ? item->message : "";
 
-	if (!body_is_ours(item->work, body) && (item->piece->wave != WAVE_CRD || label[0] == '\0') &&
+	if (!item->is_known && !body_is_ours(item->work, body) && (item->piece->wave != WAVE_CRD || label[0] == '\0') &&
 	    (label[0] != '\0' || !may_take_over(item))) {
 		refuse_foreign(item, label, words);
 		return;
@@ -49,7 +101,8 @@ static void take_or_refuse(struct item *item, const json_t *body)
 	item->is_known = true;
 	item->is_older = body_is_ours(item->work, body) && strcmp(label, item->work->label) != 0;
 	item->is_forced = !item->piece->has_ignored;
-	item_next(item, ACTION_APPLY);
+	if (!inherits(item, body))
+		item_next(item, ACTION_APPLY);
 }
 
 static void looked(struct item *item)
@@ -128,49 +181,14 @@ static bool is_ending(const json_t *body)
 	return json_object_get(json_object_get(body, "metadata"), "deletionTimestamp") != NULL;
 }
 
-/* Lives that were ended before all was there may have left several. */
-static const char *earlier_manager(struct item *item, const json_t *body)
-{
-	const json_t *fields = json_object_get(json_object_get(body, "metadata"), "managedFields"), *entry;
-	const size_t  prefix = sizeof MANAGER_PREFIX - 1;
-	size_t        i;
-
-	json_array_foreach(fields, i, entry) {
-		const char *name = json_string_value(json_object_get(entry, "manager"));
-
-		if (name != NULL && strncmp(name, MANAGER_PREFIX, prefix) == 0 && strcmp(name, item->work->manager) != 0 &&
-		    (item->old_manager == NULL || strcmp(name, item->old_manager) != 0) && label_is_ours(item->work, name + prefix))
-			return name;
-	}
-	return NULL;
-}
-
 static void done_or_more(struct item *item, const json_t *body)
 {
-	const char *earlier = item->piece->wave != WAVE_CRD ? earlier_manager(item, body) : NULL;
-
-	if (earlier != NULL) {
-		item->old_manager = pass_text(item->work->pass, str_of(earlier));
-		if (item->old_manager != NULL)
-			item_next(item, ACTION_DROP_OLD);
-		else
-			item_end(item, ITEM_LATER, "out of memory");
-	} else if (item->piece->wave == WAVE_CRD) {
+	if (inherits(item, body))
+		return;
+	if (item->piece->wave == WAVE_CRD)
 		item_next(item, ACTION_ESTABLISHED);
-	} else {
-		item_end(item, ITEM_DONE, NULL);
-	}
-}
-
-static void dropped(struct item *item)
-{
-	json_t *body = item_body(item);
-
-	if (item->outcome == KUBE_LATER)
-		item_end_later(item);
 	else
-		done_or_more(item, body);
-	json_decref(body);
+		item_end(item, ITEM_DONE, NULL);
 }
 
 static void took(struct item *item)
@@ -195,29 +213,6 @@ static void took(struct item *item)
 	json_decref(body);
 }
 
-/* Who owns a field that we want to set: `conflict with "emco-4711-web" using apps/v1` */
-static bool is_of_earlier_life(struct item *item, const json_t *cause)
-{
-	static const char words[] = "conflict with \"" MANAGER_PREFIX;
-	const char       *message = json_string_value(json_object_get(cause, "message"));
-	char              label[LABEL_MAX];
-
-	if (message == NULL || strncmp(message, words, sizeof words - 1) != 0)
-		return false;
-	snprintf(label, sizeof label, "%.*s", (int) strcspn(message + sizeof words - 1, "\""), message + sizeof words - 1);
-	return label_is_ours(item->work, label);
-}
-
-/* What an earlier life of the deployment has set is nobody else's: it is not left to it. */
-static void forget_earlier_lives(struct item *item, json_t *conflict)
-{
-	json_t *causes = json_object_get(json_object_get(conflict, "details"), "causes");
-
-	for (size_t i = json_array_size(causes); i > 0; i--)
-		if (is_of_earlier_life(item, json_array_get(causes, i - 1)))
-			json_array_remove(causes, i - 1);
-}
-
 /* What others have set since it was ours is set back, but for what they may set. */
 static void conflicted(struct item *item)
 {
@@ -235,7 +230,6 @@ static void conflicted(struct item *item)
 	if (item->piece->has_ignored) {
 		json_t *conflict = item_body(item);
 
-		forget_earlier_lives(item, conflict);
 		item->text = piece_without_ignored(item->work->pass, item->piece, conflict);
 		json_decref(conflict);
 		if (item->text.len == 0) {
@@ -346,7 +340,7 @@ void item_applied(struct item *item)
 	case ACTION_RELEASE:
 		item->state = ITEM_FAILED;       /* the message is there; what is left of ours goes with the next try */
 		break;
-	case ACTION_DROP_OLD:    dropped(item);        break;
+	case ACTION_INHERIT:     inherited(item);      break;
 	case ACTION_REPLACE:
 		if (item->outcome == KUBE_DELETED || item->outcome == KUBE_GONE)
 			item_next(item, ACTION_REPLACED);

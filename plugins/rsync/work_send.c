@@ -10,11 +10,11 @@
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 2000, NS_PER_MS = 1000000, MESSAGE_MAX = 1024 };
 
 /* What each action asks of the server, and whether its answer's object is looked at. */
-static const struct { enum { ASK_GET, ASK_APPLY, ASK_DELETE } ask; bool has_object; } asks[ACTIONS] = {
+static const struct { enum { ASK_GET, ASK_APPLY, ASK_PATCH, ASK_DELETE } ask; bool has_object; } asks[ACTIONS] = {
 	[ACTION_LOOK]        = { ASK_GET,    true  },
 	[ACTION_APPLY]       = { ASK_APPLY,  true  },
 	[ACTION_ESTABLISHED] = { ASK_GET,    true  },
-	[ACTION_DROP_OLD]    = { ASK_APPLY,  true  },
+	[ACTION_INHERIT]     = { ASK_PATCH,  false },
 	[ACTION_RELEASE]     = { ASK_APPLY,  false },
 	[ACTION_REPLACE]     = { ASK_DELETE, false },
 	[ACTION_REPLACED]    = { ASK_GET,    true  },
@@ -99,7 +99,7 @@ void item_send(struct item *item)
 		item_end(item, ITEM_LATER, "not done in time");
 		return;
 	}
-	if (item->action == ACTION_DROP_OLD || item->action == ACTION_RELEASE) {
+	if (item->action == ACTION_RELEASE) {
 		bare = piece_bare(work->pass, &item->piece->id);
 		if (bare.len == 0) {
 			item_end(item, ITEM_LATER, "out of memory");
@@ -114,8 +114,8 @@ void item_send(struct item *item)
 	case ACTION_APPLY:
 		apply_as(item, item->text, item_manager(item), item->is_forced, deadline_ns);
 		break;
-	case ACTION_DROP_OLD:
-		apply_as(item, bare, item->old_manager, true, deadline_ns);
+	case ACTION_INHERIT:
+		kube_patch(work->cluster, &item->piece->id, item->inheritance, deadline_ns, answered, item);
 		break;
 	case ACTION_RELEASE:
 		apply_as(item, bare, item_manager(item), true, deadline_ns);

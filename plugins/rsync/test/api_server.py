@@ -203,6 +203,19 @@ class Server:
             self.stamp(path, "MODIFIED")
         return 200, now
 
+    def patch(self, path, value):
+        """Who owns what, of one version of an object."""
+        _, plural, _, name = self.split(path)
+        if path not in self.objects:
+            raise self.missing(plural, name)
+        if value["metadata"].pop("resourceVersion") != self.objects[path]["metadata"]["resourceVersion"]:
+            raise Refusal(409, "Conflict", "the object has been modified")
+        self.owners[path] = {entry["manager"]: {tuple(step[len("f:"):] for step in leaf) for leaf in leaves(entry["fieldsV1"])}
+                             for entry in value["metadata"].pop("managedFields")}
+        assert value == {"metadata": {}}, f"more than its owners: {value}"
+        self.stamp(path, "MODIFIED")
+        return 200, self.objects[path]
+
     def edit(self, order):
         now, owners = self.objects[order["path"]], self.owners[order["path"]]
         mine = owners.setdefault(order.get("manager", "someone"), set())
@@ -347,6 +360,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "PATCH":
             if "status" == path.rsplit("/", 1)[1]:
                 raise Refusal(405, "MethodNotAllowed", "not here")
+            if self.headers["Content-Type"] == "application/merge-patch+json":
+                return state.patch(path, json.loads(body))
             return state.apply(path, json.loads(body), query["fieldManager"], query.get("force") == "true")
         if self.command == "DELETE":
             options = json.loads(body) if body else {}

@@ -4,6 +4,7 @@
 #include "tests/unit/kube/fixture.h"
 
 #include "lib/base/file.h"
+#include "lib/kube/managers.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -133,6 +134,53 @@ static void test_a_change_that_is_not_possible_is_told_from_one_that_is_wrong(vo
 	                       &waited), KUBE_REFUSED);
 }
 
+#define PORT(n)    "{'apiVersion':'v1','kind':'Service','metadata':{'name':'p','namespace':'%s'},'spec':{'selector':{'a':'b'}," \
+	"'ports':[{'name':'x','port':" n "}]}}"
+
+static bool is_first_or_second(void *data, const char *manager)
+{
+	(void) data;
+	return strcmp(manager, "first") == 0 || strcmp(manager, "second") == 0;
+}
+
+static enum kube_outcome patch_service(const json_t *patch, struct waited *waited)
+{
+	const struct kube_id id = { VIEW("v1"), VIEW("Service"), view_of(space), VIEW("p") };
+	const int            count = waited->count;
+	auto_buf             text = BUF(1 << 20);
+
+	assert_ok(json_write(&text, patch, NO_ERR));
+	kube_patch(cluster, &id, buf_view(&text), deadline_in_ms(30000), waited_applied, waited);
+	waited_until(waited, count + 1);
+	return waited->outcome;
+}
+
+/* Two managers of one port keep it, beside which another of its name is invalid: until one inherits from the others. */
+static void test_what_a_manager_inherits_goes_when_he_leaves_it_out(void **state)
+{
+	struct waited waited;
+
+	(void) state;
+	waited_init(&waited);
+	assert_int_not_equal(apply(NAMESPACE, &waited), KUBE_LATER);
+	assert_int_equal(apply_as("first", true, "", PORT("80"), &waited), KUBE_CREATED);
+	assert_int_equal(apply_as("second", true, "", PORT("80"), &waited), KUBE_CHANGED);
+	assert_int_equal(apply_as("third", true, "", PORT("80"), &waited), KUBE_CHANGED);
+	assert_int_equal(apply_as("third", true, "", PORT("8080"), &waited), KUBE_REFUSED);
+	assert_int_equal(apply_as("third", true, "", PORT("80"), &waited), KUBE_CHANGED);
+	auto_json *object = json_loads(waited.body, 0, NULL);
+	auto_json *patch = managers_inherit(object, "third", is_first_or_second, NULL);
+	assert_non_null(patch);
+	assert_int_equal(patch_service(patch, &waited), KUBE_CHANGED);
+	assert_int_equal(patch_service(patch, &waited), KUBE_CONFLICT);            /* of a version that has moved */
+	assert_int_equal(apply_as("third", false, "", PORT("8080"), &waited), KUBE_CHANGED);
+	auto_json *now = json_loads(waited.body, 0, NULL);
+	assert_int_equal(json_array_size(json_at(now, "spec.ports")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_at(now, "spec.ports"), 0), "port")), 8080);
+	assert_null(managers_inherit(now, "third", is_first_or_second, NULL));
+	assert_int_equal(remove_it("v1", "Service", space, "p", &waited), KUBE_GONE);
+}
+
 static void test_a_kind_is_unknown_until_its_definition_is_there(void **state)
 {
 	const int64_t deadline_ns = deadline_in_ms(20000);
@@ -232,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_object_is_created_left_alone_changed_and_deleted),
 		cmocka_unit_test(test_a_change_that_is_not_possible_is_told_from_one_that_is_wrong),
+		cmocka_unit_test(test_what_a_manager_inherits_goes_when_he_leaves_it_out),
 		cmocka_unit_test(test_a_kind_is_unknown_until_its_definition_is_there),
 		cmocka_unit_test(test_a_watch_sees_six_hundred_objects_and_what_happens_to_them),
 		cmocka_unit_test(test_a_namespace_that_ends_takes_no_objects),
