@@ -93,7 +93,6 @@ run(struct renderer *renderer, const char *const *argv, const char *folder, stru
 		return fail(err, ST_NO_MEMORY, "out of memory");
 
 	const struct process process = { .argv = argv, .env = env, .dir = folder, .input = input, .deadline_ns = deadline_ns };
-	__atomic_add_fetch(&renderer->started, 1, __ATOMIC_RELAXED);
 	const enum status st = process_run(&process, out, words, ret_exit, err);
 	if (st == ST_NOT_FOUND) {
 		fail(err, ST_UPSTREAM, "there is no Helm at \"%s\"", renderer->helm);

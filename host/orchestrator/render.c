@@ -117,11 +117,6 @@ void renderer_close(struct renderer *renderer)
 	free(renderer);
 }
 
-uint64_t renderer_started(const struct renderer *renderer)
-{
-	return __atomic_load_n(&renderer->started, __ATOMIC_RELAXED);
-}
-
 bool release_is_valid(struct view name)
 {
 	if (name.len == 0 || name.len > RELEASE_LEN_MAX || name.ptr[0] == '-' || name.ptr[name.len - 1] == '-')

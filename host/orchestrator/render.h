@@ -25,8 +25,6 @@ enum status MUST_CHECK renderer_open(const struct renderer_options *options, str
                                      struct error *err);
 void renderer_close(struct renderer *renderer);         /* accepts NULL; no render may be running */
 
-uint64_t renderer_started(const struct renderer *renderer);      /* processes of Helm so far */
-
 /* What makes the objects of one app.  Everything is borrowed. */
 struct render {
 	struct view   app;

@@ -23,7 +23,6 @@ struct renderer {
 	unsigned        free;                  /* renders that may begin now                               */
 	char            version[HELM_VERSION_SIZE];      /* Helm's own words; empty: not asked yet         */
 	struct stat     stamp;                 /* of the program when it was asked                         */
-	uint64_t        started;               /* atomic                                                   */
 };
 
 /* Helm's version, asked once for each program that is at the path.  ST_UPSTREAM with a hint: there is none. */

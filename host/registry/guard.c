@@ -229,14 +229,6 @@ bool guard_call_end(struct guard *guard)
 	return is_kept;
 }
 
-bool guard_is_abandoned(struct guard *guard)
-{
-	pthread_mutex_lock(&guard->lock);
-	const bool is_abandoned = guard->is_abandoned;
-	pthread_mutex_unlock(&guard->lock);
-	return is_abandoned;
-}
-
 unsigned guard_drain(int64_t deadline_ns)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };

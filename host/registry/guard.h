@@ -29,7 +29,6 @@ void guard_call_begin(struct guard *guard, const char *who, int64_t deadline_ns)
 /* The same; late(data) is called once by the waiting side when it leaves this call behind.  data must outlive the thread. */
 void guard_call_begin_late(struct guard *guard, const char *who, int64_t deadline_ns, void (*late)(void *), void *data);
 bool guard_call_end(struct guard *guard);
-bool guard_is_abandoned(struct guard *guard);
 
 /* The guard of this thread; NULL outside one. */
 struct guard *guard_here(void);

@@ -48,9 +48,6 @@ struct type_path {
 };
 bool type_path_parse(const struct types *types, struct view path, struct type_path *ret);
 
-/* The value of {variable} in path; empty when there is none. */
-struct view type_path_variable(const struct types *types, struct view path, struct view variable);
-
 /* The item path for a document below parent: "projects/p1/composite-apps" + names from the document.  In arena. */
 enum status MUST_CHECK type_item_path(const struct type *type, struct view parent, const json_t *document,
                                       struct arena *arena, struct view *ret_path, struct view *ret_name,

@@ -50,18 +50,6 @@ bool type_path_parse(const struct types *types, struct view path, struct type_pa
 	return true;
 }
 
-struct view type_path_variable(const struct types *types, struct view path, struct view variable)
-{
-	const struct type *type = NULL;
-	struct view        rest = path, part;
-
-	while (path_take(&rest, &part) && (type = types_lookup(types, type, part)) != NULL)
-		for (size_t i = 0; i < type->variable_count && path_take(&rest, &part); i++)
-			if (view_is(variable, type->variables[i]))
-				return part;
-	return VIEW("");
-}
-
 /* "metadata.name" as a JSON pointer, cut to the size of an error's field. */
 static void pointer_of(const char *names, char *field, size_t size)
 {

@@ -1,56 +1,5 @@
-/* Many rows at a time: COPY, and several statements in one round trip. */
+/* Several statements in one round trip. */
 #include "host/store/db_priv.h"
-
-enum { FLUSH_BYTES = 1 << 20 };
-
-enum status db_copy_begin(struct db *db, const struct query *copy, struct error *err)
-{
-	PGresult *result = NULL;
-
-	if (db->is_broken)
-		return query_abandon(db, copy->name, err);
-	query_start(db);
-	if (PQsendQuery(db->conn, copy->sql) != 1 || !conn_result(db->conn, db->statement_ns, &result) || result == NULL)
-		return query_abandon(db, copy->name, err);
-	if (PQresultStatus(result) == PGRES_COPY_IN) {
-		PQclear(result);
-		return ST_OK;
-	}
-	enum status st = query_fault(db, copy->name, result, err);
-	PQclear(result);
-	if (query_drain(db, copy->name, NULL, NULL) != ST_OK)
-		db->is_broken = true;
-	return st;
-}
-
-enum status db_copy_add(struct db *db, struct view lines, struct error *err)
-{
-	while (lines.len > 0) {
-		const size_t part = lines.len < FLUSH_BYTES ? lines.len : FLUSH_BYTES;
-		const int put = PQputCopyData(db->conn, lines.ptr, (int) part);
-		if (put < 0)
-			return query_abandon(db, "copy", err);
-		if (!conn_flush(db->conn, db->statement_ns))
-			return query_abandon(db, "copy", err);
-		if (put == 0)
-			continue;
-		lines.ptr += part;
-		lines.len -= part;
-	}
-	return ST_OK;
-}
-
-enum status db_copy_end(struct db *db, struct error *err)
-{
-	int put;
-
-	while ((put = PQputCopyEnd(db->conn, NULL)) == 0)
-		if (!conn_flush(db->conn, db->statement_ns))
-			return query_abandon(db, "copy", err);
-	if (put < 0)
-		return query_abandon(db, "copy", err);
-	return query_drain(db, "copy", NULL, err);
-}
 
 enum status db_send(struct db *db, const struct query *query, const struct param *params, size_t count,
                     struct error *err)

@@ -96,16 +96,6 @@ void db_rollback(struct db *db);
 typedef enum status db_work(struct db *db, void *data, struct error *err);
 enum status MUST_CHECK db_transaction(struct pool *pool, int64_t deadline_ns, db_work *work, void *data, struct error *err);
 
-/*
- * COPY rows into a table inside a transaction.  lines: tab-separated text form, each ended by a newline, whose columns
- * db_copy_text and db_copy_hex (for bytea) append to out.
- */
-enum status MUST_CHECK db_copy_text(struct buf *out, struct view text, struct error *err);
-enum status MUST_CHECK db_copy_hex(struct buf *out, struct view bytes, struct error *err);
-enum status MUST_CHECK db_copy_begin(struct db *db, const struct query *copy, struct error *err);
-enum status MUST_CHECK db_copy_add(struct db *db, struct view lines, struct error *err);
-enum status MUST_CHECK db_copy_end(struct db *db, struct error *err);
-
 /* Several statements, one round trip: queue with db_send, run all with db_flush, which fails with the first fault. */
 enum status MUST_CHECK db_send(struct db *db, const struct query *query, const struct param *params, size_t count,
                                struct error *err);

@@ -34,22 +34,6 @@ enum status param_list_fill(struct param_list *list, const struct param *params,
 	return ST_OK;
 }
 
-static enum status add_hex(struct buf *out, const unsigned char *bytes, size_t len, struct error *err)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *to = buf_room(out, 2 * len, err);
-
-	if (to == NULL)
-		return 2 * len > out->max - out->len ? ST_TOO_LARGE : ST_NO_MEMORY;
-	for (size_t i = 0; i < len; i++) {
-		to[2 * i] = digits[bytes[i] >> 4];
-		to[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out->len += 2 * len;
-	out->data[out->len] = '\0';
-	return ST_OK;
-}
-
 static void array_word(char **to, uint32_t word)
 {
 	const unsigned char bytes[4] = { (unsigned char) (word >> 24), (unsigned char) (word >> 16),
@@ -136,29 +120,4 @@ enum status param_ints(struct buf *out, const int64_t *numbers, size_t count, st
 		st = array_item(out, word, sizeof word, err);
 	}
 	return st;
-}
-
-enum status db_copy_hex(struct buf *out, struct view bytes, struct error *err)
-{
-	enum status st = buf_add(out, "\\\\x", 3, err);
-
-	return st == ST_OK ? add_hex(out, (const unsigned char *) bytes.ptr, bytes.len, err) : st;
-}
-
-enum status db_copy_text(struct buf *out, struct view text, struct error *err)
-{
-	size_t from = 0;
-	enum status st = ST_OK;
-
-	for (size_t i = 0; i < text.len && st == ST_OK; i++) {
-		const char c = text.ptr[i];
-		const char *escape = c == '\t' ? "\\t" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\\' ? "\\\\" : NULL;
-		if (escape == NULL)
-			continue;
-		st = buf_add(out, text.ptr + from, i - from, err);
-		if (st == ST_OK)
-			st = buf_add(out, escape, 2, err);
-		from = i + 1;
-	}
-	return st == ST_OK ? buf_add(out, text.ptr + from, text.len - from, err) : st;
 }

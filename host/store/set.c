@@ -15,7 +15,21 @@ static enum status add_part(struct buf *out, struct view part, char end, struct 
 	if (memchr(part.ptr != NULL ? part.ptr : "", '\0', part.len) != NULL)
 		return fail(err, ST_INVALID, "the name of an object holds a NUL");
 
-	enum status st = db_copy_text(out, part, err);
+	size_t      from = 0;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < part.len && st == ST_OK; i++) {
+		const char c = part.ptr[i];
+		const char *escape = c == '\t' ? "\\t" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\\' ? "\\\\" : NULL;
+		if (escape == NULL)
+			continue;
+		st = buf_add(out, part.ptr + from, i - from, err);
+		if (st == ST_OK)
+			st = buf_add(out, escape, 2, err);
+		from = i + 1;
+	}
+	if (st == ST_OK)
+		st = buf_add(out, part.ptr + from, part.len - from, err);
 	return st == ST_OK ? buf_add(out, &end, 1, err) : st;
 }
 

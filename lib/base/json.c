@@ -128,72 +128,29 @@ static enum status write_real(struct buf *buf, double number, struct error *err)
 	return buf_printf(buf, err, "%s%s", text, is_plain_integer ? ".0" : "");
 }
 
-struct member {
-	const char *name;
-	size_t      len;
-	json_t     *value;
-};
-
-static int member_compare(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-	const int order = memcmp(x->name, y->name, x->len < y->len ? x->len : y->len);
-
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
-}
-
 struct writer {
 	struct buf   *buf;
 	struct error *err;
-	bool          is_sorted;
 	unsigned      depth;
 };
 
 static enum status write_value(struct writer *to, const json_t *value);     /* objects and arrays hold values */
 
-static enum status write_member(struct writer *to, size_t index, const struct member *member)
-{
-	enum status st = index > 0 ? buf_add(to->buf, ",", 1, to->err) : ST_OK;
-
-	if (st == ST_OK)
-		st = buf_add_json(to->buf, (struct view) { member->name, member->len }, to->err);
-	if (st == ST_OK)
-		st = buf_add(to->buf, ":", 1, to->err);
-	return st != ST_OK ? st : write_value(to, member->value);
-}
-
-static enum status write_sorted_members(struct writer *to, json_t *object)
-{
-	const size_t   count = json_object_size(object);
-	struct member *members = calloc(count > 0 ? count : 1, sizeof *members);
-	enum status    st = ST_OK;
-	size_t         n = 0;
-
-	if (members == NULL)
-		return fail(to->err, ST_NO_MEMORY, "out of memory");
-	for (void *it = json_object_iter(object); it != NULL && n < count; it = json_object_iter_next(object, it), n++)
-		members[n] = (struct member) { json_object_iter_key(it), json_object_iter_key_len(it),
-		                               json_object_iter_value(it) };
-	qsort(members, n, sizeof *members, member_compare);
-	for (size_t i = 0; st == ST_OK && i < n; i++)
-		st = write_member(to, i, &members[i]);
-	free(members);
-	return st;
-}
-
 static enum status write_object(struct writer *to, const json_t *value)
 {
 	json_t     *object = json_for_reading(value);
 	enum status st = buf_add(to->buf, "{", 1, to->err);
-	size_t      i = 0;
+	void       *first = json_object_iter(object);
 
-	if (st == ST_OK && to->is_sorted) {
-		st = write_sorted_members(to, object);
-	} else {
-		for (void *it = json_object_iter(object); st == ST_OK && it != NULL;
-		     it = json_object_iter_next(object, it), i++)
-			st = write_member(to, i, &(struct member) { json_object_iter_key(it), json_object_iter_key_len(it),
-			                                            json_object_iter_value(it) });
+	for (void *it = first; st == ST_OK && it != NULL; it = json_object_iter_next(object, it)) {
+		if (it != first)
+			st = buf_add(to->buf, ",", 1, to->err);
+		if (st == ST_OK)
+			st = buf_add_json(to->buf, (struct view) { json_object_iter_key(it), json_object_iter_key_len(it) }, to->err);
+		if (st == ST_OK)
+			st = buf_add(to->buf, ":", 1, to->err);
+		if (st == ST_OK)
+			st = write_value(to, json_object_iter_value(it));
 	}
 	return st != ST_OK ? st : buf_add(to->buf, "}", 1, to->err);
 }
@@ -240,17 +197,6 @@ static enum status write_value(struct writer *to, const json_t *value)
 	return st;
 }
 
-static enum status write_whole(struct buf *buf, const json_t *value, bool is_sorted, struct error *err)
-{
-	struct writer     to = { buf, err, is_sorted, 0 };
-	const size_t      before = buf->len;
-	const enum status st = write_value(&to, value);
-
-	if (st != ST_OK)
-		buf_cut(buf, before);
-	return st;
-}
-
 static void release(void *value)
 {
 	json_decref(value);
@@ -263,12 +209,13 @@ enum status json_own(struct arena *arena, json_t *value, struct error *err)
 
 enum status json_write(struct buf *buf, const json_t *value, struct error *err)
 {
-	return write_whole(buf, value, false, err);
-}
+	struct writer     to = { buf, err, 0 };
+	const size_t      before = buf->len;
+	const enum status st = write_value(&to, value);
 
-enum status json_write_sorted(struct buf *buf, const json_t *value, struct error *err)
-{
-	return write_whole(buf, value, true, err);
+	if (st != ST_OK)
+		buf_cut(buf, before);
+	return st;
 }
 
 json_t *json_at(const json_t *value, const char *path)

@@ -34,11 +34,10 @@ enum status MUST_CHECK json_read(struct view bytes, json_t **ret_value, struct e
 enum status MUST_CHECK json_own(struct arena *arena, json_t *value, struct error *err);
 
 /*
- * Append as compact JSON; the buffer is unchanged on failure: ST_TOO_LARGE, ST_NO_MEMORY.  Members keep their order;
- * json_write_sorted puts them in byte order, for digests.  Reals are as short as they can be and stay reals.
+ * Append as compact JSON; the buffer is unchanged on failure: ST_TOO_LARGE, ST_NO_MEMORY.  Members keep their order.
+ * Reals are as short as they can be and stay reals.
  */
 enum status MUST_CHECK json_write(struct buf *buf, const json_t *value, struct error *err);
-enum status MUST_CHECK json_write_sorted(struct buf *buf, const json_t *value, struct error *err);
 
 /* Walk "spec.logicalCloud".  Borrowed; NULL when a step is missing or no object. */
 json_t *json_at(const json_t *value, const char *path);

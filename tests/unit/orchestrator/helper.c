@@ -101,6 +101,40 @@ const char *scratch_folder(void)
 	return folder;
 }
 
+static const char *runs_path(void)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/helm-runs", scratch_folder());
+	return path;
+}
+
+const char *helm_noted(void)
+{
+	static char  path[PATH_MAX];
+	struct error err;
+	auto_buf     script = BUF(3 * PATH_MAX);
+
+	if (path[0] == '\0') {
+		snprintf(path, sizeof path, "%s/helm-noted", scratch_folder());
+		expect_ok(buf_printf(&script, &err, "#!/bin/sh\necho >>'%s'\nexec '%s' \"$@\"\n", runs_path(), helm_path()));
+		expect_ok(file_write(path, buf_view(&script), 0700, &err));
+	}
+	return path;
+}
+
+size_t helm_runs(void)
+{
+	struct error err = { 0 };
+	auto_buf     lines = BUF(1 << 16);
+	const enum status st = file_read(runs_path(), &lines, &err);
+
+	if (st == ST_NOT_FOUND)
+		return 0;
+	expect_status(ST_OK, st, &err);
+	return lines.len;
+}
+
 struct view view_copy(struct view view)
 {
 	char *copy = malloc(view.len + 1);

@@ -36,6 +36,10 @@ struct view profile_of(const char *values);
 /* The path of a Helm that works: EMCO_TEST_HELM, or what scripts/fetch-helm finds.  None is a failure. */
 const char *helm_path(void);
 
+/* A program that is this Helm and notes each run; and how many it has noted in this program. */
+const char *helm_noted(void);
+size_t      helm_runs(void);
+
 /* A private folder that is gone at the end of the program. */
 const char *scratch_folder(void);
 

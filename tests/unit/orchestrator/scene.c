@@ -112,7 +112,7 @@ void scene_open(struct fixture *fixture, struct plugins *plugins, struct orchest
 
 	*o = (struct orchestrator) {
 		.store = &fixture->store, .types = types_new(), .plugins = plugins,
-		.options = { .helm = helm_path(), .data_dir = scratch_folder(), .renders = 2, .operations = 4,
+		.options = { .helm = helm_noted(), .data_dir = scratch_folder(), .renders = 2, .operations = 4,
 		             .render_limit_ns = (int64_t) 60e9, .operation_limit_ns = (int64_t) 120e9 },
 	};
 	expect_ok(resources_types(o->types, &err));

@@ -39,7 +39,7 @@ static enum status work(struct guard *guard, void *data, struct error *err)
 {
 	struct job *job = data;
 
-	job->saw_itself = guard_here() == guard && !guard_is_abandoned(guard);
+	job->saw_itself = guard_here() == guard;
 	nap(job->work_ms);
 	if (job->call_ms > 0) {
 		guard_call_begin_late(guard, "dtc", deadline_in_ms(job->limit_ms), job_late, job);

@@ -80,21 +80,6 @@ static void test_a_path_that_names_nothing_is_told_apart(void **state)
 	}
 }
 
-static void test_variables_are_found_at_every_level(void **state)
-{
-	static const struct view path = { "projects/p1/composite-apps/ca/v1/apps/a", 39 };
-
-	(void) state;
-	assert_true(view_is(type_path_variable(types, path, VIEW("project")), "p1"));
-	assert_true(view_is(type_path_variable(types, path, VIEW("compositeApp")), "ca"));
-	assert_true(view_is(type_path_variable(types, path, VIEW("compositeAppVersion")), "v1"));
-	assert_true(view_is(type_path_variable(types, path, VIEW("app")), "a"));
-	assert_int_equal(type_path_variable(types, path, VIEW("dependency")).len, 0);
-	assert_int_equal(type_path_variable(types, path, VIEW("")).len, 0);
-	assert_int_equal(type_path_variable(types, VIEW("projects"), VIEW("project")).len, 0);
-	assert_int_equal(type_path_variable(types, VIEW("nothing/x"), VIEW("project")).len, 0);
-}
-
 static json_t *document_of(const char *text)
 {
 	json_t *document;
@@ -174,7 +159,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_path_names_its_type_parent_and_name),
 		cmocka_unit_test(test_a_path_that_names_nothing_is_told_apart),
-		cmocka_unit_test(test_variables_are_found_at_every_level),
 		cmocka_unit_test(test_a_document_says_where_it_belongs),
 		cmocka_unit_test(test_a_document_without_a_usable_name_is_refused),
 		cmocka_unit_test(test_a_name_of_the_maximum_fits_and_one_more_does_not),

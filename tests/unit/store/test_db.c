@@ -9,7 +9,6 @@ static const struct query many_query = { "test_many", "SELECT n FROM generate_se
 static const struct query sleep_query = { "test_sleep", "SELECT pg_sleep($1::bigint)" };
 static const struct query wrong_query = { "test_wrong", "SELECT nonsense" };
 static const struct query insert_query = { "test_insert", "INSERT INTO item (id, text, bytes) VALUES ($1, $2, $3)" };
-static const struct query copy_query = { "test_copy", "COPY item (id, text, bytes) FROM STDIN" };
 
 static void test_values_come_back_as_they_were_given(void **state)
 {
@@ -107,36 +106,6 @@ static void test_an_open_transaction_is_rolled_back_when_returned(void **state)
 	assert_status(ST_INTERNAL, db_commit(db, &err), &err);
 	db_return(db);
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM item WHERE text = 'twice'"), 0);
-}
-
-static void test_copy_takes_any_bytes(void **state)
-{
-	struct error err;
-	auto_buf     lines;
-	struct db   *db = fixture_db(*state);
-
-	buf_init(&lines, 1 << 20);
-	for (int i = 0; i < 1000; i++) {
-		assert_ok(buf_printf(&lines, &err, "%d\t", 1000 + i));
-		assert_ok(db_copy_text(&lines, VIEW("a\tb\\c\nd\re"), &err));
-		assert_ok(buf_add_text(&lines, "\t", &err));
-		assert_ok(db_copy_hex(&lines, VIEW("\0\xfe"), &err));
-		assert_ok(buf_add_text(&lines, "\n", &err));
-	}
-	assert_ok(db_begin(db, &err));
-	assert_ok(db_copy_begin(db, &copy_query, &err));
-	assert_ok(db_copy_add(db, buf_view(&lines), &err));
-	assert_ok(db_copy_end(db, &err));
-	assert_ok(db_commit(db, &err));
-	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM item WHERE text = E'a\\tb\\\\c\\nd\\re' AND bytes = '\\x00fe'"), 1000);
-
-	assert_ok(db_begin(db, &err));
-	assert_ok(db_copy_begin(db, &copy_query, &err));
-	assert_ok(db_copy_add(db, VIEW("1000\tdouble\t\\N\n"), &err));
-	assert_status(ST_EXISTS, db_copy_end(db, &err), &err);
-	db_rollback(db);
-	assert_ok(db_query(db, &many_query, PARAMS(P_INT(1)), EXPECT_ROW, NULL, &err));
-	db_return(db);
 }
 
 static void test_queued_statements_stand_or_fall_together(void **state)
@@ -301,7 +270,6 @@ int main(void)
 		cmocka_unit_test(test_a_statement_ends_at_the_deadline_and_the_connection_lives),
 		cmocka_unit_test(test_a_full_pool_says_so_at_the_deadline),
 		cmocka_unit_test(test_an_open_transaction_is_rolled_back_when_returned),
-		cmocka_unit_test(test_copy_takes_any_bytes),
 		cmocka_unit_test(test_queued_statements_stand_or_fall_together),
 		cmocka_unit_test(test_a_deadlock_is_tried_again),
 		cmocka_unit_test(test_a_killed_connection_is_replaced_before_use),
