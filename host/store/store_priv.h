@@ -4,7 +4,25 @@
 #ifndef HOST_STORE_STORE_PRIV_H
 #define HOST_STORE_STORE_PRIV_H
 
+#include "host/store/db_priv.h"
 #include "host/store/store.h"
+
+/* -- session.c: a connection that a thread of its own keeps, and makes again when it is lost -- */
+
+struct session;
+
+/* What its owner does with it.  All on the thread, but the first begin, which is session_open's. */
+struct session_work {
+	enum status (*begin)(void *data, PGconn *conn, int64_t deadline_ns, struct error *err);    /* it is new           */
+	bool        (*turn)(void *data, PGconn *conn);    /* it is new, has said something, or was woken; false: it is lost */
+	void        (*lost)(void *data);
+};
+
+/* work, data: borrowed until session_close.  ST_UNAVAILABLE, ST_NO_MEMORY, or what begin says. */
+enum status MUST_CHECK session_open(const char *conninfo, const struct session_work *work, void *data, int64_t deadline_ns,
+                                    struct session **ret_session, struct error *err);
+void session_wake(struct session *session);              /* any thread; not before session_open has returned */
+void session_close(struct session *session);             /* NULL is fine                                   */
 
 /* -- liveness.c: one idle connection that holds advisory lock (1, host) as long as this process lives -- */
 
