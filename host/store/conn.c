@@ -8,7 +8,8 @@
 
 /* A statement of ours never needs a table scan that an index could save, and plans are made while tables are small:
  * without this the first plan of an empty table would be kept while the table grows.  Both foreign-key checks and our
- * own prepared statements profit.  A server whose client is gone stops within a second. */
+ * own prepared statements profit.  A server whose client is gone stops within a second: so a statement is cancelled by
+ * closing its connection (query_abandon). */
 static const char session_sql[] =
 	"SET enable_seqscan = off; SET jit = off; SET client_connection_check_interval = '1s'; "
 	"SET idle_in_transaction_session_timeout = '10min'; SET default_transaction_isolation = 'read committed'";
@@ -131,18 +132,6 @@ bool conn_run(PGconn *conn, const char *sql, int64_t deadline_ns)
 		is_good = is_good && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
 		PQclear(result);
 	}
-}
-
-void conn_cancel(PGconn *conn)
-{
-	char      text[256];
-	PGcancel *cancel = PQgetCancel(conn);
-
-	if (cancel == NULL)
-		return;
-	if (PQcancel(cancel, text, sizeof text) != 1)
-		log_debug("db.cancel_failed", "text", text);
-	PQfreeCancel(cancel);
 }
 
 bool conn_is_alive(PGconn *conn)

@@ -51,9 +51,6 @@ bool conn_result(PGconn *conn, int64_t deadline_ns, PGresult **ret_result);
 /* Run SQL text of ours without parameters, several statements at most, and drop its rows. */
 bool conn_run(PGconn *conn, const char *sql, int64_t deadline_ns);
 
-/* Ask the server to stop what it does for this connection.  The one place that knows how. */
-void conn_cancel(PGconn *conn);
-
 /* Still there, as far as can be seen without asking?  Takes in what has arrived. */
 bool conn_is_alive(PGconn *conn);
 
@@ -83,7 +80,10 @@ void query_start(struct db *db);
 enum status MUST_CHECK query_send(struct db *db, const struct query *query, const struct param *params, size_t count,
                                   struct error *err);
 
-/* The statement did not end in time, or the connection broke: cancel, drain, and say which. */
+/*
+ * The statement did not end in time, or the connection broke: say which.  The connection is closed when it is returned,
+ * and the server, which looks for its client each second, stops what it does.
+ */
 enum status query_abandon(struct db *db, const char *what, struct error *err);
 
 /* A failed result: keep SQLSTATE and constraint, log what is nobody's normal business, return the status. */

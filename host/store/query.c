@@ -3,7 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-enum { DRAIN_MS = 500 };      /* how long a cancelled statement may take to say so */
+enum { DRAIN_MS = 500 };      /* how long rows that nobody wants are read, to keep the connection */
 
 /* What a SQLSTATE means to us; the longest prefix that fits decides, so special ones stand first. */
 static const struct fault_kind {
@@ -116,19 +116,16 @@ static bool drain(struct db *db)
 	}
 }
 
-static bool drain_cancelled(struct db *db)
-{
-	conn_cancel(db->conn);
-	return drain(db);
-}
-
+/*
+ * NOTE: libpq's PQcancel connects, sends and waits without any deadline: a server that stands still would hold the thread
+ * for as long as it does.  Closing the connection needs nobody.
+ */
 enum status query_abandon(struct db *db, const char *what, struct error *err)
 {
 	const bool is_late = PQstatus(db->conn) == CONNECTION_OK && deadline_past(db->statement_ns);
 
 	keep(db->sqlstate, sizeof db->sqlstate, is_late ? "57014" : "08006");
-	if (!is_late || PQpipelineStatus(db->conn) != PQ_PIPELINE_OFF || !drain_cancelled(db))
-		db->is_broken = true;
+	db->is_broken = true;
 	if (is_late) {
 		log_warning("db.query_late", "query", what);
 		return fail(err, ST_DEADLINE, "the database did not answer in time");
@@ -264,7 +261,6 @@ enum status db_stream(struct db *db, const struct query *query, const struct par
                       rows_each *each, void *data, struct error *err)
 {
 	PGresult *result = NULL;
-	bool      has_ended = false;
 
 	if (db->is_broken)
 		return query_abandon(db, query->name, err);
@@ -286,11 +282,9 @@ enum status db_stream(struct db *db, const struct query *query, const struct par
 			st = each(data, &(struct rows) { result }, err);
 		else if (status != PGRES_TUPLES_OK)
 			st = query_fault(db, query->name, result, err);
-		has_ended = status != PGRES_SINGLE_TUPLE;
 		PQclear(result);
 	}
-	/* NOTE: cancelling a statement that has ended by itself may hit the next one. */
-	if (!(has_ended ? drain(db) : drain_cancelled(db)))
+	if (!drain(db))
 		db->is_broken = true;
 	return st;
 }

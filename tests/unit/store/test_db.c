@@ -6,7 +6,6 @@
 
 static const struct query one_query = { "test_one", "SELECT $1::bigint, $2::text, $3::bytea, $4::boolean, NULL::text" };
 static const struct query many_query = { "test_many", "SELECT n FROM generate_series(1, $1::bigint) n" };
-static const struct query sleep_query = { "test_sleep", "SELECT pg_sleep($1::bigint)" };
 static const struct query wrong_query = { "test_wrong", "SELECT nonsense" };
 static const struct query insert_query = { "test_insert", "INSERT INTO item (id, text, bytes) VALUES ($1, $2, $3)" };
 
@@ -49,23 +48,35 @@ static void test_an_answer_of_another_shape_is_a_fault(void **state)
 	db_return(db);
 }
 
-static void test_a_statement_ends_at_the_deadline_and_the_connection_lives(void **state)
+static void test_a_late_statement_ends_here_at_once_and_in_the_server_soon(void **state)
 {
+	/* What it does, and what it waits for. */
+	static const struct query late[] = { { "test_late_sleep", "SELECT pg_sleep(20)" },
+	                                     { "test_late_lock", "SELECT pg_advisory_lock(77, 77)" } };
 	struct fixture *fixture = *state;
 	struct error    err;
-	struct db      *db = NULL;
-	const int64_t   from_ns = clock_ns();
+	struct db      *db = NULL, *holder = fixture_db(fixture);
 
-	assert_ok(db_borrow(fixture->store.pool, deadline_in_ms(100), &db, &err));
-	assert_status(ST_DEADLINE, db_query(db, &sleep_query, PARAMS(P_INT(20)), EXPECT_ROW, NULL, &err), &err);
-	assert_string_equal(err.text, "the database did not answer in time");
-	assert_true(clock_ns() - from_ns < 2000000000);
-	db_return(db);
-	const unsigned open = pool_state(fixture->store.pool).open;
+	assert_ok(db_query(holder, &late[1], NULL, 0, EXPECT_ROW, NULL, &err));
+	for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+		assert_ok(db_borrow(fixture->store.pool, deadline_in_ms(100), &db, &err));
+		const int64_t from_ns = clock_ns();
+		assert_status(ST_DEADLINE, db_query(db, &late[i], NULL, 0, EXPECT_ROW, NULL, &err), &err);
+		assert_string_equal(err.text, "the database did not answer in time");
+		assert_true(clock_ns() - from_ns < 1000000000);
+		assert_status(ST_DEADLINE, db_query(db, &many_query, PARAMS(P_INT(1)), EXPECT_ROW, NULL, &err), &err);
+		const unsigned open = pool_state(fixture->store.pool).open;
+		db_return(db);
+		assert_int_equal(pool_state(fixture->store.pool).open, open - 1);
+	}
+	const int64_t until_ns = deadline_in_ms(10000);
+	while (fixture_number(fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+	                               " AND query ~ 'pg_sleep\\(20|pg_advisory_lock\\(77' AND pid <> pg_backend_pid()") > 0)
+		assert_false(deadline_past(until_ns));
 	db = fixture_db(fixture);
 	assert_ok(db_query(db, &many_query, PARAMS(P_INT(1)), EXPECT_ROW, NULL, &err));
-	assert_int_equal(pool_state(fixture->store.pool).open, open);
 	db_return(db);
+	db_return(holder);
 }
 
 static void test_a_full_pool_says_so_at_the_deadline(void **state)
@@ -267,7 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_come_back_as_they_were_given),
 		cmocka_unit_test(test_an_answer_of_another_shape_is_a_fault),
-		cmocka_unit_test(test_a_statement_ends_at_the_deadline_and_the_connection_lives),
+		cmocka_unit_test(test_a_late_statement_ends_here_at_once_and_in_the_server_soon),
 		cmocka_unit_test(test_a_full_pool_says_so_at_the_deadline),
 		cmocka_unit_test(test_an_open_transaction_is_rolled_back_when_returned),
 		cmocka_unit_test(test_queued_statements_stand_or_fall_together),
