@@ -34,12 +34,14 @@ static enum status send_reply(struct request *req, int code, const struct buf *r
 	return st;
 }
 
-static enum status look_answer(struct request *req, const struct look *look, bool *ret_answered, struct error *err)
+static enum status look_answer(struct request *req, const struct look *look, struct view value, bool *ret_answered,
+                               struct error *err)
 {
 	struct ask ask;
 	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
 	ask_init(&ask, req, &reply);
+	ask.value = value;
 	enum status st = look->handler(&ask, err);
 	if (st != ST_OK || ask.is_plain)
 		return st;
@@ -53,6 +55,15 @@ static enum status look_answer(struct request *req, const struct look *look, boo
 	return resource_answer(req, found.type, ask.instead, err);
 }
 
+/* Empty when there is none, which is the same as one without a value. */
+static struct view parameter_value(const struct request *req, const char *name)
+{
+	const struct ask            ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
+	const struct ask_parameter *parameter = ask_find(&ask, name);
+
+	return parameter == NULL ? VIEW("") : parameter->value;
+}
+
 enum status views_answer(struct request *req, bool *ret_answered, struct error *err)
 {
 	const struct endpoint *endpoint = req->endpoint;
@@ -60,10 +71,10 @@ enum status views_answer(struct request *req, bool *ret_answered, struct error *
 
 	for (size_t i = 0; i < endpoint->look_count && !is_answered; i++) {
 		const struct look *look = endpoint->looks[i];
-		const struct ask   ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
-		if (look->parameter != NULL && ask_find(&ask, look->parameter) == NULL)
+		const struct view  value = look->parameter == NULL ? VIEW("") : parameter_value(req, look->parameter);
+		if (look->parameter != NULL && value.len == 0)
 			continue;
-		enum status st = look_answer(req, look, &is_answered, err);
+		enum status st = look_answer(req, look, value, &is_answered, err);
 		if (st != ST_OK)
 			return st;
 	}

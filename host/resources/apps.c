@@ -5,41 +5,14 @@
 
 /* -- GET profiles?app=NAME: the profile of one app ------------------------------------------------------------------- */
 
-struct search {
-	struct view   app;
-	struct arena *arena;
-	struct view   path;      /* found; empty: not yet */
-};
-
-static enum status look_at_profile(void *data, struct view path, const json_t *document, struct error *err)
-{
-	struct search *search = data;
-
-	if (search->path.len > 0 || !view_is(search->app, json_string_at(document, "spec.app")))
-		return ST_OK;
-	return arena_keep(search->arena, path, &search->path, err);
-}
-
 static enum status profile_of_app(struct ask *ask, struct error *err)
 {
-	struct search search = { .app = ask_find(ask, "app")->value, .arena = ask->arena };
-	auto_db      *db = NULL;
+	enum status st = ask_of_app(ask, "appProfile", &ask->instead, NULL, err);
 
-	if (search.app.len == 0) {
-		ask->is_plain = true;
-		return ST_OK;
-	}
-	enum status st = ask_db(ask, &db, err);
-	if (st == ST_OK)
-		st = ask_list(ask, db, "appProfile", ask->path, look_at_profile, &search, err);
-	if (st != ST_OK)
-		return st;
-	if (search.path.len == 0)
+	if (st == ST_OK && ask->instead.len == 0)
 		return fail(err, ST_NOT_FOUND, "composite profile \"%.*s\" has no profile of app \"%.*s\"",
-		            (int) path_name(ask->path).len, path_name(ask->path).ptr, (int) search.app.len,
-		            search.app.ptr);
-	ask->instead = search.path;
-	return ST_OK;
+		            (int) path_name(ask->path).len, path_name(ask->path).ptr, (int) ask->value.len, ask->value.ptr);
+	return st;
 }
 
 /* -- tables ---------------------------------------------------------------------------------------------------------- */

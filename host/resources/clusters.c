@@ -81,21 +81,16 @@ static enum status check_exists(const struct ask *ask, struct db *db, struct err
 
 static enum status names_with_label(struct ask *ask, struct error *err)
 {
-	const struct view label = ask_find(ask, "label")->value;
-	struct array      array = { .reply = ask->reply };
-	auto_db          *db = NULL;
+	struct array array = { .reply = ask->reply };
+	auto_db     *db = NULL;
 
-	if (label.len == 0) {
-		ask->is_plain = true;
-		return ST_OK;
-	}
 	enum status st = ask_db(ask, &db, err);
 	if (st == ST_OK)
 		st = check_exists(ask, db, err);
 	if (st == ST_OK)
 		st = buf_add_text(ask->reply, "[", err);
 	if (st == ST_OK)
-		st = resource_list_parents(db, VIEW("clusterLabel"), label, ask->path, add_name, &array, err);
+		st = resource_list_parents(db, VIEW("clusterLabel"), ask->value, ask->path, add_name, &array, err);
 	if (st == ST_OK)
 		st = buf_add_text(ask->reply, "]", err);
 	return st;
@@ -157,14 +152,11 @@ static enum status add_labelled(const struct ask *ask, struct db *db, const stru
 
 static enum status clusters_with_labels(struct ask *ask, struct error *err)
 {
-	const struct view wanted = ask_find(ask, "withLabels")->value;
-	struct labelling  labelling = { .arena = ask->arena, .last = &labelling.first };
-	struct array      array = { .reply = ask->reply };
-	auto_db          *db = NULL;
+	struct labelling labelling = { .arena = ask->arena, .last = &labelling.first };
+	struct array     array = { .reply = ask->reply };
+	auto_db         *db = NULL;
 
-	if (wanted.len != 4 || strncasecmp(wanted.ptr, "true", 4) != 0) {
-		if (ask_find(ask, "label") != NULL)
-			return names_with_label(ask, err);
+	if (ask->value.len != 4 || strncasecmp(ask->value.ptr, "true", 4) != 0) {
 		ask->is_plain = true;
 		return ST_OK;
 	}
@@ -187,15 +179,11 @@ static enum status clusters_with_labels(struct ask *ask, struct error *err)
 
 static enum status value_of_key(struct ask *ask, struct error *err)
 {
-	const struct view key = ask_find(ask, "key")->value;
+	const struct view key = ask->value;
 	auto_json        *document = NULL;
 	auto_db          *db = NULL;
 	json_t           *value = NULL;
 
-	if (key.len == 0) {
-		ask->is_plain = true;
-		return ST_OK;
-	}
 	enum status st = ask_db(ask, &db, err);
 	if (st == ST_OK)
 		st = ask_read(ask, db, ask->path, &document, err);

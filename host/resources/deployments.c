@@ -102,14 +102,11 @@ static enum status list_intents(struct ask *ask, struct error *err)
 
 static enum status show_intent(struct ask *ask, struct error *err)
 {
-	const struct view name = ask_find(ask, "intent")->value;
-	auto_json        *document = NULL;
-	auto_db          *db = NULL;
+	auto_json *document = NULL;
+	auto_db   *db = NULL;
 
-	if (name.len == 0)
-		return list_intents(ask, err);
 	const char *path = arena_printf(ask->arena, "%.*s/intents/%.*s", (int) ask->path.len, ask->path.ptr,
-	                                (int) name.len, name.ptr);
+	                                (int) ask->value.len, ask->value.ptr);
 	if (path == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 

@@ -5,37 +5,17 @@
 
 /* -- GET app-intents?app=NAME: the first intent of one app ----------------------------------------------------------- */
 
-struct search {
-	struct view app;
-	struct buf *reply;       /* empty: not found yet */
-};
-
-static enum status look_at_intent(void *data, struct view path, const json_t *document, struct error *err)
-{
-	struct search *search = data;
-
-	(void) path;
-	if (search->reply->len > 0 || !view_is(search->app, json_string_at(document, "spec.app")))
-		return ST_OK;
-	return json_write(search->reply, json_at(document, "spec"), err);
-}
-
 static enum status intent_of_app(struct ask *ask, struct error *err)
 {
-	const struct ask_parameter *app_name = ask_find(ask, "app-name"), *app = ask_find(ask, "app");
-	struct search               search = { .app = (app_name != NULL ? app_name : app)->value, .reply = ask->reply };
-	auto_db                    *db = NULL;
+	auto_json  *intent = NULL;
+	struct view path = VIEW("");
 
-	if (search.app.len == 0) {
-		ask->is_plain = true;
-		return ST_OK;
-	}
-	enum status st = ask_db(ask, &db, err);
-	if (st == ST_OK)
-		st = ask_list(ask, db, "genericAppPlacementIntent", ask->path, look_at_intent, &search, err);
-	if (st == ST_OK && ask->reply->len == 0)
-		st = buf_add_text(ask->reply, "{\"intent\":{}}", err);
-	return st;
+	enum status st = ask_of_app(ask, "genericAppPlacementIntent", &path, &intent, err);
+	if (st != ST_OK)
+		return st;
+	if (intent == NULL)
+		return buf_add_text(ask->reply, "{\"intent\":{}}", err);
+	return json_write(ask->reply, json_at(intent, "spec"), err);
 }
 
 /* -- tables ---------------------------------------------------------------------------------------------------------- */

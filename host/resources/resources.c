@@ -84,6 +84,44 @@ enum status ask_list(const struct ask *ask, struct db *db, const char *type, str
 	return resource_list(ask->orchestrator->store, db, view_of(type), parent, VIEW(""), 0, list_one, &listing, err);
 }
 
+struct search {
+	struct view   app;
+	struct arena *arena;
+	struct view   path;          /* found; empty: not yet */
+	json_t       *document;
+};
+
+static enum status look_at_app(void *data, struct view path, const json_t *document, struct error *err)
+{
+	struct search *search = data;
+
+	if (search->path.len > 0 || !view_is(search->app, json_string_at(document, "spec.app")))
+		return ST_OK;
+	search->document = json_incref(json_for_reading(document));
+	return arena_keep(search->arena, path, &search->path, err);
+}
+
+enum status ask_of_app(const struct ask *ask, const char *type, struct view *ret_path, json_t **ret_document,
+                       struct error *err)
+{
+	struct search search = { .app = ask->value, .arena = ask->arena, .path = VIEW("") };
+	auto_db      *db = NULL;
+
+	enum status st = ask_db(ask, &db, err);
+	if (st == ST_OK)
+		st = ask_list(ask, db, type, ask->path, look_at_app, &search, err);
+	if (st != ST_OK || ret_document == NULL) {
+		json_decref(search.document);
+		search.document = NULL;
+	}
+	if (st != ST_OK)
+		return st;
+	*ret_path = search.path;
+	if (ret_document != NULL)
+		*ret_document = search.document;
+	return ST_OK;
+}
+
 struct view path_up(struct view path, size_t parts)
 {
 	for (; parts > 0 && path.len > 0; parts--) {

@@ -20,6 +20,7 @@ struct ask {
 	/* Query parameters, decoded, in order. */
 	const struct ask_parameter { struct view name, value; } *parameters;
 	size_t               parameter_count;
+	struct view          value;                 /* of the parameter that chose a view: never empty; else empty */
 	struct buf          *reply;                 /* JSON to send; stays empty for none                        */
 	/* A view may answer with a resource instead, negotiated as a read of it is (JSON, file, multipart). */
 	struct view          instead;               /* its path, in arena; empty: no                             */
@@ -41,7 +42,7 @@ struct look {                                   /* a view                       
 	const char  *type;
 	bool         is_item;                       /* of one resource; else of the collection                   */
 	const char  *segment;                       /* ".../status": a path of its own; NULL: the plain path     */
-	const char  *parameter;                     /* chosen by this query parameter; NULL: always              */
+	const char  *parameter;                     /* chosen by this query parameter with a value; NULL: always */
 	ask_handler *handler;
 	const char  *summary;
 };

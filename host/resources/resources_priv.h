@@ -46,6 +46,13 @@ typedef enum status ask_each(void *data, struct view path, const json_t *documen
 enum status MUST_CHECK ask_list(const struct ask *ask, struct db *db, const char *type, struct view parent, ask_each *each,
                                 void *data, struct error *err);
 
+/*
+ * The first resource of a type below ask->path whose spec.app is ask->value.  ret_path: in ask's arena, empty when there is
+ * none.  ret_document: owned by the caller, NULL when there is none; may be NULL.
+ */
+enum status MUST_CHECK ask_of_app(const struct ask *ask, const char *type, struct view *ret_path, json_t **ret_document,
+                                  struct error *err);
+
 struct view path_name(struct view path);               /* what follows the last "/"      */
 struct view path_up(struct view path, size_t parts);   /* without its last parts         */
 

@@ -103,6 +103,7 @@ def test_an_app_has_one_profile_in_a_composite_profile(api, version):
     answer = api.upload(profiles, named("p2", app="web"), profile())
     assert answer.status_code == 409
     assert api.get(f"{profiles}?app=web").json()["metadata"]["name"] == "p1"
+    assert [p["metadata"]["name"] for p in api.get(f"{profiles}?app=").json()] == ["p1"]
 
 
 def test_clusters_are_found_by_label(api, unique, remote):
@@ -115,6 +116,8 @@ def test_clusters_are_found_by_label(api, unique, remote):
     api.make(f"{clusters}/c1/labels", {"clusterLabel": "one"})
     assert api.get(f"{clusters}?label=edge").json() == ["c1", "c2"]
     assert api.get(f"{clusters}?label=none").json() == []
+    assert api.get(f"{clusters}?withLabels=false&label=one").json() == ["c1"]
+    assert [c["metadata"]["name"] for c in api.get(f"{clusters}?withLabels=false&label=").json()] == ["c1", "c2"]
     found = api.get(f"{clusters}?withLabels=true").json()
     assert [[label["clusterLabel"] for label in c["labels"]] for c in found] == [["edge", "one"], ["edge"]]
     assert api.delete(f"{clusters}/c1").status_code == 409
