@@ -239,32 +239,44 @@ static void test_who_waits_for_a_busy_plugin_waits_until_its_deadline(void **sta
 
 enum { COST_CALLS = 200000, COST_LIMIT_NS = 1000 };
 
+struct cost { struct instance *instance; int64_t each_ns; };
+
+/* What this thread has worked, not what it has waited for a processor that others use. */
+static int64_t worked_ns(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 static enum status count_cost(struct guard *guard, void *data, struct error *err)
 {
-	emco_status answer;
+	struct cost  *cost = data;
+	const int64_t begin_ns = worked_ns();
+	emco_status   answer;
 
 	(void) guard;
 	for (int i = 0; i < COST_CALLS; i++) {
-		enum status st = instance_call(data, NULL, update, NULL, NULL, INT64_MAX, &answer, err);
+		enum status st = instance_call(cost->instance, NULL, update, NULL, NULL, INT64_MAX, &answer, err);
 		if (st != ST_OK)
 			return st;
 	}
+	cost->each_ns = (worked_ns() - begin_ns) / COST_CALLS;
 	return ST_OK;
 }
 
-/* A bound only where nothing instruments the code, and the best of several runs: other work shares the machine. */
+/* A bound only where nothing instruments the code, and the best of several runs: other work shares the caches. */
 static void test_a_call_costs_less_than_a_microsecond(void **state)
 {
-	struct setup     setup;
-	struct instance *instance = begin(&setup, "test-serial", "");
-	int64_t          best_ns = INT64_MAX;
+	struct setup setup;
+	struct cost  cost = { .instance = begin(&setup, "test-serial", "") };
+	int64_t      best_ns = INT64_MAX;
 
 	(void) state;
 	for (int i = 0; i < 5; i++) {
-		const int64_t begin_ns = clock_ns();
-		assert_int_equal(ST_OK, guard_run(count_cost, instance, NULL, deadline_in_ms(60000), NULL));
-		const int64_t each_ns = (clock_ns() - begin_ns) / COST_CALLS;
-		best_ns = each_ns < best_ns ? each_ns : best_ns;
+		assert_int_equal(ST_OK, guard_run(count_cost, &cost, NULL, deadline_in_ms(60000), NULL));
+		best_ns = cost.each_ns < best_ns ? cost.each_ns : best_ns;
 	}
 	print_message("%d ns a call, guarded and serial\n", (int) best_ns);
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
