@@ -18,7 +18,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONFIG_ARENA_MAX = 16 << 20, PRINT_MAX = 16 << 20, MS = 1000000 };
+enum {
+	CONFIG_ARENA_MAX = 16 << 20, PRINT_MAX = 16 << 20, MS = 1000000,
+	REST_MS = 5000,             /* to stop what is no request: what it works on is repeatable      */
+	CUT_LOOK_MS = 50,
+};
 
 struct command_line {
 	const char *config_file, *print, *make_key;
@@ -174,15 +178,34 @@ static enum status start(struct daemon *daemon, struct error *err)
 	return st;
 }
 
+/*
+ * Each thing that stops has deadlines of its own, but they are those of its work, and add up: a statement may wait half a
+ * minute for a database that stands still, an operation several for Helm.  Who stops us does not wait that long, and what
+ * kill -9 may do at any time, this may do after fair warning.
+ */
+static _Atomic int64_t cut_ns;
+
+static void *cut(void *data)
+{
+	const int *status = data;
+
+	while (!deadline_past(atomic_load(&cut_ns)))
+		nanosleep(&(struct timespec) { .tv_nsec = CUT_LOOK_MS * MS }, NULL);
+	log_warning("server.cut", "text", "not everything has ended in time, and it is left as it is");
+	_exit(*status);
+}
+
 /* Accepts a daemon that is half made. */
-static void stop(struct daemon *daemon)
+static void stop_all(struct daemon *daemon)
 {
 	const int64_t deadline_ns = deadline_in_ms(daemon->config.stop_timeout_ms);
 
 	api_close(&daemon->api, deadline_ns);
+	const int64_t rest_ns = (deadline_past(deadline_ns) ? deadline_ns : clock_ns()) + (int64_t) REST_MS * MS;
+	atomic_store(&cut_ns, rest_ns);
 	keeper_stop(daemon->keeper);
 	plugins_stop(daemon->plugins);
-	const unsigned left = guard_drain(deadline_ns);
+	const unsigned left = guard_drain(rest_ns - (int64_t) REST_MS * MS / 10);
 	if (left > 0) {
 		/* A plugin does not return.  Its thread may touch anything, so nothing is taken from under it. */
 		log_warning("server.abandoned", "threads", log_num(left));
@@ -192,6 +215,20 @@ static void stop(struct daemon *daemon)
 		orchestrator_close(&daemon->orchestrator);
 	store_close(&daemon->store);
 	types_free(daemon->types);
+}
+
+/* status: of the process, should it be cut. */
+static void stop(struct daemon *daemon, int status)
+{
+	pthread_t cutter;
+
+	atomic_store(&cut_ns, deadline_in_ms(daemon->config.stop_timeout_ms + REST_MS));
+	const bool has_cutter = pthread_create(&cutter, NULL, cut, &status) == 0;
+	stop_all(daemon);
+	if (has_cutter) {
+		pthread_cancel(cutter);
+		pthread_join(cutter, NULL);
+	}
 }
 
 static int complain(const struct error *err)
@@ -217,7 +254,7 @@ static int serve(const char *config_file, struct arena *arena)
 		st = start(daemon, &err);
 	if (st != ST_OK) {
 		complain(&err);
-		stop(daemon);
+		stop(daemon, 1);
 		pthread_cancel(waiter);
 		pthread_join(waiter, NULL);
 		return 1;
@@ -230,7 +267,7 @@ static int serve(const char *config_file, struct arena *arena)
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);           /* a second one ends it at once */
 	tell_supervisor("STOPPING=1");
 	log_info("server.stopping");
-	stop(daemon);
+	stop(daemon, 0);
 	log_info("server.stopped");
 	return 0;
 }
