@@ -71,11 +71,10 @@ static enum status run_hook(struct change *change, struct db *db, struct view pr
 	if (type->row->before_change == NULL)
 		return ST_OK;
 	call_init(&call, change->req->api->store, type->origin, 0, change->req->deadline_ns);
-	call.db = db;
+	call_lend(&call, db);
 	enum status st = upload_result(type, &call, type->row->before_change(&call.abi, &abi), err);
 	if (st == ST_OK && abi.new_document.len > 0)
 		st = upload_replace(change->req, &change->upload, view_from_abi(abi.new_document), err);
-	call.db = NULL;                                             /* borrowed from us */
 	call_done(&call);
 	return st;
 }

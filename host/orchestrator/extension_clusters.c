@@ -79,7 +79,9 @@ static emco_status has_label(emco_call *abi, emco_str cluster, emco_str label, i
 	struct error err = { 0 };
 	bool         has = false;
 
-	if (find_label(call, cluster, label, &has, &err) != ST_OK)
+	const enum status st = find_label(call, cluster, label, &has, &err);
+	call_db_done(call);
+	if (st != ST_OK)
 		return call_failed(call, &err);
 	*ret_has = has;
 	return EMCO_OK;
@@ -150,7 +152,9 @@ static emco_status each_cluster(emco_call *abi, emco_str provider, emco_str labe
 	struct error err = { 0 };
 
 	names.last = &names.first;
-	if (names_read(&names, view_from_abi(label), &err) != ST_OK)
+	const enum status st = names_read(&names, view_from_abi(label), &err);
+	call_db_done(call);
+	if (st != ST_OK)
 		return call_failed(call, &err);
 	for (const struct name *name = names.first; name != NULL; name = name->next) {
 		const emco_status status = each(data, name->cluster);
@@ -219,6 +223,7 @@ static emco_status value(emco_call *abi, emco_str cluster, emco_str key, emco_st
 		st = call_db(call, &db, &err);
 	if (st == ST_OK)
 		st = resource_list(call->store, db, TYPE_KV, path, VIEW(""), 0, value_find, &wanted, &err);
+	call_db_done(call);
 	if (st == ST_OK && !wanted.is_found)
 		st = fail(&err, ST_NOT_FOUND, "cluster \"%.*s\" has no key \"%s\"", (int) cluster.len, cluster.ptr,
 		          wanted.key);
@@ -355,7 +360,9 @@ static emco_status access(emco_call *abi, emco_str cluster, emco_str level, emco
 	};
 
 	(void) namespace_;             /* chooses among records of level 1, which logical clouds bring */
-	if (access_read(call, view_from_abi(cluster), view_from_abi(level), &out, &err) != ST_OK)
+	const enum status st = access_read(call, view_from_abi(cluster), view_from_abi(level), &out, &err);
+	call_db_done(call);
+	if (st != ST_OK)
 		return call_failed(call, &err);
 	*ret_access = out;
 	return EMCO_OK;

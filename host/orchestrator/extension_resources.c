@@ -25,6 +25,7 @@ static emco_status read_document(emco_call *abi, emco_str path, emco_str *ret_do
 	enum status st = call_db(call, &db, &err);
 	if (st == ST_OK)
 		st = resource_read(call->store, db, view_from_abi(path), &doc, NULL, NULL, &err);
+	call_db_done(call);
 
 	const char *kept = st == ST_OK ? arena_copy(&call->arena, doc.data, doc.len) : NULL;
 	if (st == ST_OK && kept == NULL)
@@ -63,8 +64,10 @@ static enum status page_read(struct call *call, struct view type, struct view pa
 
 	page->count = 0;
 	arena_init(&page->arena, PAGE_LIMIT);
-	return st != ST_OK ? st
-	                   : resource_list(call->store, db, type, parent, after, PAGE_ITEMS, page_add, page, err);
+	if (st == ST_OK)
+		st = resource_list(call->store, db, type, parent, after, PAGE_ITEMS, page_add, page, err);
+	call_db_done(call);
+	return st;
 }
 
 static emco_status each_document(emco_call *abi, emco_str type, emco_str parent, emco_resource_each *each, void *data)

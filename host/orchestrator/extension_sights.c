@@ -19,7 +19,7 @@ emco_status sights_watch(emco_call *abi, const emco_str *names, uint64_t count, 
 		clusters[i] = view_from_abi(names[i]);
 	if (st == ST_OK)
 		st = unit_watch(call->store, db, clusters, (size_t) count, lease_ns, &call->arena, &mine, &mine_count, &err);
-	units_give_back(call);
+	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	for (size_t i = 0; i < mine_count; i++) {
@@ -119,7 +119,7 @@ emco_status sights_observe(emco_call *abi, const emco_sight *sight)
 		st = unit_observe_lost(call->store, db, cluster, why, &err);
 	if (st == ST_OK && version.len > 0)
 		st = unit_know_version(db, cluster, version, &err);
-	units_give_back(call);
+	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);

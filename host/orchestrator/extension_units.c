@@ -33,12 +33,6 @@ static const struct unit_row *row_of(const emco_unit *unit)
 	return claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
 }
 
-void units_give_back(struct call *call)
-{
-	db_return(call->db);
-	call->db = NULL;
-}
-
 enum status units_enter(struct call *call, struct db **ret_db, struct error *err)
 {
 	if ((call->roles & EMCO_ROLE_SYNCHRONISER) == 0)
@@ -182,7 +176,7 @@ static emco_status claim(emco_call *abi, uint64_t limit, int64_t lease_ns, emco_
 
 		if (st == ST_OK)
 			st = unit_claim(call->store, db, limit, lease_ns, &call->arena, &rows, &count, &next_ns, &err);
-		units_give_back(call);
+		call_db_done(call);
 		if (st != ST_OK)
 			return call_failed(call, &err);
 		if (count > 0)
@@ -217,7 +211,7 @@ static emco_status renew(emco_call *abi, const emco_unit *unit, int64_t lease_ns
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
 	if (st == ST_OK)
 		st = unit_renew(call->store, db, row, lease_ns, &err);
-	units_give_back(call);
+	call_db_done(call);
 	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
 }
 
@@ -234,7 +228,7 @@ static emco_status owns(emco_call *abi, const emco_unit *unit, emco_str status_c
 		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
 	if (st == ST_OK)
 		st = unit_owns(db, row, view_from_abi(status_context), &is_owner, &err);
-	units_give_back(call);
+	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	*ret_owns = is_owner;
@@ -284,10 +278,6 @@ static const emco_object_state *state_at(const emco_unit_report *report, size_t 
 static enum status objects_from_abi(struct call *call, const emco_unit_report *report, struct object_row **ret_rows,
                                     struct error *err)
 {
-	if (report->object_count > OBJECTS_LIMIT)
-		return fail(err, ST_TOO_LARGE, "at most %d objects in a report, got %u", OBJECTS_LIMIT,
-		            (unsigned) report->object_count);
-
 	struct object_row *rows = arena_alloc(&call->arena, report->object_count + 1u, sizeof *rows);
 	if (rows == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -338,25 +328,63 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 	return ST_OK;
 }
 
-static emco_status report(emco_call *abi, const emco_unit *unit, const emco_unit_report *result)
+/* The element of an array whose elements may be older and shorter than ours. */
+static const emco_unit_report *report_at(const emco_unit_report *reports, uint64_t index)
 {
-	struct call           *call = call_of(abi);
-	const struct unit_row *row = row_of(unit);
-	struct unit_outcome    outcome;
-	struct error           err = { 0 };
-	struct db             *db = NULL;
-	enum status            st = units_enter(call, &db, &err);
+	const char *first = (const char *) reports;
 
-	if (st == ST_OK && row == NULL)
-		st = fail(&err, ST_INVALID, "the unit is a copy: pass the one that was given out");
+	return (const emco_unit_report *) (const void *) (first + index * reports[0].size);
+}
+
+static enum status outcomes_from_abi(struct call *call, const emco_unit_report *reports, uint64_t count,
+                                     struct unit_outcome **ret_outcomes, struct error *err)
+{
+	struct unit_outcome *outcomes = arena_alloc(&call->arena, (size_t) count + 1, sizeof *outcomes);
+	uint64_t             objects = 0;
+
+	if (outcomes == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	if (count > 0 && reports[0].size < SIZE_THROUGH(emco_unit_report, unit))
+		return fail(err, ST_INVALID, "a report has at least %zu bytes, got %u", SIZE_THROUGH(emco_unit_report, unit),
+		            (unsigned) reports[0].size);
+	for (uint64_t i = 0; i < count; i++)
+		objects += report_at(reports, i)->object_count;
+	if (objects > OBJECTS_LIMIT)
+		return fail(err, ST_TOO_LARGE, "at most %d objects in a report, got %llu", OBJECTS_LIMIT, (unsigned long long) objects);
+	for (uint64_t i = 0; i < count; i++) {
+		const emco_unit_report *report = report_at(reports, i);
+		const struct unit_row  *row = row_of(report->unit);
+
+		if (row == NULL)
+			return fail(err, ST_INVALID, "the unit is a copy: pass the one that was given out");
+		const enum status st = outcome_from_abi(call, report, &outcomes[i], err);
+		if (st != ST_OK)
+			return st;
+		outcomes[i].unit = row;
+	}
+	*ret_outcomes = outcomes;
+	return ST_OK;
+}
+
+static emco_status report(emco_call *abi, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost)
+{
+	struct call         *call = call_of(abi);
+	struct unit_outcome *outcomes = NULL;
+	struct error         err = { 0 };
+	struct db           *db = NULL;
+	size_t               stored = 0;
+	enum status          st = outcomes_from_abi(call, reports, count, &outcomes, &err);
+
 	if (st == ST_OK)
-		st = outcome_from_abi(call, result, &outcome, &err);
+		st = units_enter(call, &db, &err);
 	if (st == ST_OK)
-		st = unit_report(call->store, db, row, &outcome, &err);
-	units_give_back(call);
+		st = unit_report(db, outcomes, (size_t) count, &stored, &err);
+	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
+	if (ret_lost != NULL)
+		*ret_lost = count - stored;
 	return EMCO_OK;
 }
 
@@ -377,7 +405,7 @@ static enum status set_of(struct call *call, emco_str set, struct set_entry **re
 	enum status st = units_enter(call, &db, err);
 	if (st == ST_OK)
 		st = set_read(db, &digest, &text, err);
-	units_give_back(call);
+	call_db_done(call);
 	if (st != ST_OK)
 		return st;
 
@@ -436,7 +464,7 @@ static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
 		          (size_t) hex.len);
 	if (st == ST_OK)
 		st = manifest_read(call->store, db, &digest, &text, &err);
-	units_give_back(call);
+	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 
@@ -463,7 +491,7 @@ static emco_status each_live(emco_call *abi, uint64_t since, uint64_t *ret_now, 
 
 	if (st == ST_OK)
 		st = unit_live(db, since > INT64_MAX ? INT64_MAX : (int64_t) since, &call->arena, &rows, &count, &now_us, &err);
-	units_give_back(call);
+	call_db_done(call);
 	for (size_t i = 0; st == ST_OK && i < count; i++) {
 		struct claimed *claimed = NULL;
 

@@ -11,11 +11,8 @@
 /* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
 #define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
 
-/* The rights of the synchroniser's role, and a connection. */
+/* The rights of the synchroniser's role, and a connection; call_db_done gives it back. */
 enum status MUST_CHECK units_enter(struct call *call, struct db **ret_db, struct error *err);
-
-/* A synchroniser waits for clusters most of the time, on many calls at once: it must not hold a connection meanwhile. */
-void units_give_back(struct call *call);
 
 /* Can the text be stored as it is?  And foreign words made so, in the call's memory. */
 bool             units_is_text(struct view text);

@@ -126,7 +126,7 @@ void call_init(struct call *call, struct store *store, const char *who, uint32_t
 
 void call_done(struct call *call)
 {
-	if (call->db != NULL)
+	if (call->db != NULL && !call->is_lent)
 		db_return(call->db);
 	call->db = NULL;
 	arena_done(&call->arena);
@@ -148,6 +148,20 @@ enum status call_db(struct call *call, struct db **ret_db, struct error *err)
 	}
 	*ret_db = call->db;
 	return ST_OK;
+}
+
+void call_db_done(struct call *call)
+{
+	if (call->db == NULL || call->is_lent || call->overlay != NULL)
+		return;
+	db_return(call->db);
+	call->db = NULL;
+}
+
+void call_lend(struct call *call, struct db *db)
+{
+	call->db = db;
+	call->is_lent = true;
 }
 
 emco_status call_failed(struct call *call, const struct error *err)

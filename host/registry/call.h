@@ -24,6 +24,7 @@ struct call {
 	const char   *who;             /* the instance, for messages; borrowed                  */
 	void         *overlay;         /* of emco.app-context; NULL: read only                  */
 	struct db    *db;
+	bool          is_lent;         /* db is of whoever makes the call                       */
 };
 
 void call_init(struct call *call, struct store *store, const char *who, uint32_t roles, int64_t deadline_ns);
@@ -32,8 +33,17 @@ void call_done(struct call *call);
 
 struct call *call_of(emco_call *call);                  /* from the plugin's pointer */
 
-/* The call's own connection, borrowed on first use and returned by call_done. */
+/* The call's own connection, borrowed on first use and returned by call_db_done or call_done. */
 enum status MUST_CHECK call_db(struct call *call, struct db **ret_db, struct error *err);
+
+/*
+ * A slot needs it no more: whoever works for minutes keeps none meanwhile, as there are fewer connections than calls.  One
+ * that was lent, or that an open context reads from, stays.
+ */
+void call_db_done(struct call *call);
+
+/* The call works on the connection, and in the transaction, of who makes it. */
+void call_lend(struct call *call, struct db *db);
 
 /* One table maps status to emco_status and back; nothing else knows both. */
 emco_status status_to_abi(enum status st);

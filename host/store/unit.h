@@ -50,14 +50,16 @@ struct unit_outcome {
 	int         reachable;          /* 1, 0, -1: not tried                                   */
 	struct view error;
 	const struct object_row *objects;  size_t object_count;
+	const struct unit_row   *unit;
 };
 
 /*
- * ST_CONFLICT: the lease is lost, nothing was stored.  One statement.  When desired has moved since the claim, only what
- * is applied is noted, and the unit is due at once.  Objects, when there are any, are all of the unit: others are forgotten.
+ * One statement for all.  *ret_stored: of so many units; the lease of the others is lost, and nothing was stored of them.
+ * When desired has moved since the claim, only what is applied is noted, and the unit is due at once.  Objects, when there
+ * are any, are all of the unit: others are forgotten.
  */
-enum status MUST_CHECK unit_report(struct store *store, struct db *db, const struct unit_row *unit,
-                                   const struct unit_outcome *outcome, struct error *err);
+enum status MUST_CHECK unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored,
+                                   struct error *err);
 
 /* -- what is seen on clusters: unit_seen.c -- */
 

@@ -115,7 +115,7 @@ bool pass_renew(struct pass *pass)
 	for (size_t i = 0; i < pass->count; i++) {
 		struct job *job = &pass->jobs[i];
 
-		if (!job_is_live(job))
+		if (job->is_lost || job->is_reported)
 			continue;
 		const emco_status status = pass->units->renew(pass->call, job->unit, pass->config->lease_ms * 1000000);
 		if (status == EMCO_E_CONFLICT)

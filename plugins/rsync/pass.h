@@ -76,11 +76,12 @@ struct pass {
 	const emco_clusters_1 *clusters;
 	const struct config   *config;
 	emco_call             *call;           /* of the work                                      */
-	struct job            *jobs;
+	struct job            *jobs, **ended;  /* ended: room for as many                          */
 	size_t                 count;
 	struct object_set     *sets;           /* read in this pass, newest first                  */
 	int64_t                renewed_ns;     /* when every lease was last known to be ours       */
 	int64_t                looked_ns;      /* when pass_alive was last called                  */
+	int64_t                report_ns;      /* not to be told before: the store was away        */
 	struct kube           *kube;
 	_Atomic(struct bell *) bell;           /* of the thread that looks after it                */
 	struct pass           *next;           /* in the list of whoever looks after many          */

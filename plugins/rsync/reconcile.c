@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, DOUBLINGS_MAX = 40, REPORT_S = 30, LOOK_AGAIN_NS = 500 * NS_PER_MS };
+enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, DOUBLINGS_MAX = 40, REPORT_S = 30, LOOK_AGAIN_NS = 500 * NS_PER_MS,
+       TELL_AGAIN_NS = 200 * NS_PER_MS, TOLD_UNITS = 256, TOLD_OBJECTS = 5000 };
 
 static const struct target *const targets[] = { &target_kubernetes, &target_git };
 
@@ -200,10 +201,10 @@ static void say_fault(const struct pass *pass, const struct job *job, int64_t de
 	pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.unit_not_done"), str_of(text));
 }
 
-static void job_report(struct pass *pass, const struct job *job)
+static emco_unit_report report_of(struct pass *pass, const struct job *job)
 {
 	emco_unit_report report = {
-		.size = sizeof report, .outcome = outcome_of(job->fault.code), .reachable = job->fault.reachable,
+		.size = sizeof report, .outcome = outcome_of(job->fault.code), .reachable = job->fault.reachable, .unit = job->unit,
 		.error = str_of(job->fault.code != EMCO_OK ? job->fault.text : ""),
 	};
 
@@ -215,13 +216,83 @@ static void job_report(struct pass *pass, const struct job *job)
 		notes_add(pass, job, &report);
 	else
 		states_add(pass, job, &report);
+	return report;
+}
 
-	const emco_status status = pass->units->report(pass->call, job->unit, &report);
-	if (report.outcome != EMCO_UNIT_DONE)
-		say_fault(pass, job, report.retry_after_ns);
-	if (status != EMCO_OK && status != EMCO_E_CONFLICT)
-		pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.report_lost"),
-		                pass->call->fault(pass->call));
+static void job_close(struct job *job)
+{
+	job->is_reported = true;
+	if (job->target != NULL && job->target->drop != NULL)
+		job->target->drop(job);
+}
+
+/* A store that is away or busy comes back, and the leases are ours until they are lost. */
+static bool is_passing(emco_status status)
+{
+	return status == EMCO_E_UNAVAILABLE || status == EMCO_E_DEADLINE;
+}
+
+/* false: to be told again.  What the store does not take is told one by one, so that it keeps nothing else from being told. */
+static bool tell(struct pass *pass, struct job **jobs, const emco_unit_report *reports, size_t count)
+{
+	const emco_status status = pass->units->report(pass->call, reports, count, NULL);
+
+	if (is_passing(status))
+		return false;
+	if (status != EMCO_OK && count > 1) {
+		bool is_told = true;
+
+		for (size_t i = 0; i < count; i++)
+			is_told = tell(pass, &jobs[i], &reports[i], 1) && is_told;
+		return is_told;
+	}
+	if (status != EMCO_OK)
+		pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.report_lost"), pass->call->fault(pass->call));
+	for (size_t i = 0; i < count; i++) {
+		if (reports[i].outcome != EMCO_UNIT_DONE)
+			say_fault(pass, jobs[i], reports[i].retry_after_ns);
+		job_close(jobs[i]);
+	}
+	return true;
+}
+
+/* false: some are to be told again. */
+static bool tell_all(struct pass *pass, struct job **ended, size_t count)
+{
+	emco_unit_report *reports = pass_alloc(pass, count, sizeof *reports);
+	bool              is_told = reports != NULL;
+	size_t            first = 0, objects = 0;
+
+	for (size_t i = 0; reports != NULL && i < count; i++) {
+		reports[i] = report_of(pass, ended[i]);
+		objects += reports[i].object_count;
+		if (i + 1 < count && i + 1 - first < TOLD_UNITS && objects < TOLD_OBJECTS)
+			continue;
+		is_told = tell(pass, &ended[first], &reports[first], i + 1 - first) && is_told;
+		first = i + 1;
+		objects = 0;
+	}
+	return is_told;
+}
+
+/* NULL: the server stops.  The leases end with its liveness, and the units are claimed again. */
+static bool report_all(struct pass *pass, struct job **ended, size_t count)
+{
+	emco_call         *work = pass->call;
+	struct object_set *sets = pass->sets;
+	emco_call         *report = pass->host->begin(pass->host, EMCO_STR("rsync.report"), (int64_t) REPORT_S * NS_PER_S);
+	bool               is_told = true;
+
+	if (report != NULL) {
+		pass->call = report;
+		is_told = tell_all(pass, ended, count);
+		pass->sets = sets;               /* those read for the report go with its call */
+		pass->call = work;
+		pass->host->end(pass->host, report);
+	}
+	for (size_t i = 0; report == NULL && i < count; i++)
+		job_close(ended[i]);
+	return is_told;
 }
 
 void reconcile(struct pass *pass)
@@ -239,43 +310,45 @@ void reconcile(struct pass *pass)
 	(void) reconcile_go_on(pass, &next_ns);
 }
 
+/* Has it ended?  Else *next_ns is when to look again. */
+static bool job_go_on(struct pass *pass, struct job *job, int64_t *next_ns)
+{
+	int64_t job_next_ns = 0;
+
+	if (job->work == NULL || job->has_ended)
+		return true;
+	job->has_ended = job->target->go_on(pass, job, &job_next_ns);
+	if (!job->has_ended && job_next_ns != 0 && job_next_ns < *next_ns)
+		*next_ns = job_next_ns;
+	return job->has_ended;
+}
+
 size_t reconcile_go_on(struct pass *pass, int64_t *ret_next_ns)
 {
-	emco_call *const work = pass->call;
-	emco_call       *report = NULL;
-	size_t           left = 0;
-	int64_t          next_ns = now_ns() + LOOK_AGAIN_NS;
+	const bool   is_due = now_ns() >= pass->report_ns;
+	size_t       left = 0, count = 0;
+	int64_t      next_ns = now_ns() + LOOK_AGAIN_NS;
+	struct job **ended = pass->ended;
 
 	(void) pass_alive(pass);
 	for (size_t i = 0; i < pass->count; i++) {
 		struct job *job = &pass->jobs[i];
-		int64_t     job_next_ns = 0;
 
 		if (job->is_reported)
 			continue;
-		if (job->work != NULL && !job->has_ended && !job->target->go_on(pass, job, &job_next_ns)) {
-			if (job_next_ns != 0 && job_next_ns < next_ns)
-				next_ns = job_next_ns;
+		if (!job_go_on(pass, job, &next_ns))
 			left++;
-			continue;
-		}
-		/* NULL: the server stops.  The leases end with its liveness, and the units are claimed again. */
-		if (!job->is_lost && report == NULL)
-			report = pass->host->begin(pass->host, EMCO_STR("rsync.report"), (int64_t) REPORT_S * NS_PER_S);
-		if (!job->is_lost && report != NULL) {
-			struct object_set *const sets = pass->sets;
-
-			pass->call = report;
-			job_report(pass, job);
-			pass->sets = sets;       /* those read for the report go with its call */
-			pass->call = work;
-		}
-		job->is_reported = true;
-		if (job->target != NULL && job->target->drop != NULL)
-			job->target->drop(job);
+		else if (job->is_lost)
+			job_close(job);
+		else
+			ended[count++] = job;
 	}
-	if (report != NULL)
-		pass->host->end(pass->host, report);
+	if (count > 0 && is_due && !report_all(pass, ended, count))
+		pass->report_ns = now_ns() + TELL_AGAIN_NS;
+	for (size_t i = 0; i < count; i++)
+		left += !ended[i]->is_reported;
+	if (count > 0 && pass->report_ns > now_ns() && pass->report_ns < next_ns)
+		next_ns = pass->report_ns;
 	*ret_next_ns = next_ns;
 	return left;
 }

@@ -289,8 +289,9 @@ static struct pass *pass_new(emco_instance *self, emco_call *call, struct bell *
 {
 	struct pass *pass = calloc(1, sizeof *pass);
 	struct job  *jobs = call->alloc(call, (uint64_t) self->config->batch, sizeof *jobs);
+	struct job **ended = call->alloc(call, (uint64_t) self->config->batch, sizeof(struct job *));
 
-	if (pass == NULL || jobs == NULL) {
+	if (pass == NULL || jobs == NULL || ended == NULL) {
 		free(pass);
 		self->host->end(self->host, call);
 		return NULL;
@@ -302,6 +303,7 @@ static struct pass *pass_new(emco_instance *self, emco_call *call, struct bell *
 	pass->kube = self->kube;
 	pass->claim = call;
 	pass->jobs = jobs;
+	pass->ended = ended;
 	atomic_init(&pass->bell, bell);
 	return pass;
 }

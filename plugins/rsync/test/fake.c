@@ -197,13 +197,13 @@ static void note_done(struct fake_unit *to, const emco_unit *unit)
 	to->unit.unsure = 0;
 }
 
-static emco_status report(emco_call *call, const emco_unit *unit, const emco_unit_report *result)
+static bool report_one(struct fake *fake, const emco_unit_report *result)
 {
-	struct fake      *fake = call_of(call)->fake;
+	const emco_unit  *unit = result->unit;
 	struct fake_unit *to = &fake->units[unit->id];
 
 	if (to->is_stolen)
-		return EMCO_E_CONFLICT;
+		return false;
 	pthread_mutex_lock(&fake->lock);
 	to->outcome = result->outcome;
 	to->reachable = result->reachable;
@@ -223,6 +223,22 @@ static emco_status report(emco_call *call, const emco_unit *unit, const emco_uni
 	to->reports++;
 	pthread_cond_broadcast(&fake->changed);
 	pthread_mutex_unlock(&fake->lock);
+	return true;
+}
+
+static emco_status report(emco_call *call, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost)
+{
+	struct fake *fake = call_of(call)->fake;
+
+	if (fake->refused_reports > 0) {
+		fake->refused_reports--;
+		return call_fail(call, EMCO_E_UNAVAILABLE, EMCO_STR(""), EMCO_STR("the store is away"), EMCO_STR(""));
+	}
+	uint64_t lost = 0;
+	for (uint64_t i = 0; i < count; i++)
+		lost += !report_one(fake, &reports[i]);
+	if (ret_lost != NULL)
+		*ret_lost = lost;
 	return EMCO_OK;
 }
 
@@ -507,11 +523,11 @@ static emco_status take(void *data, const emco_unit *unit)
 
 void fake_run(struct fake *fake)
 {
-	struct job  jobs[FAKE_MAX];
+	struct job  jobs[FAKE_MAX], *ended[FAKE_MAX];
 	emco_call  *claiming = host_begin(&fake->host, EMCO_STR("claim"), 1000000000);
 	emco_call  *working = host_begin(&fake->host, EMCO_STR("work"), fake->config.work_limit_ms * 1000000);
 	struct pass pass = { .host = &fake->host, .units = &units, .clusters = &clusters, .config = &fake->config,
-	                     .call = working, .jobs = jobs, .renewed_ns = now_ns() };
+	                     .call = working, .jobs = jobs, .ended = ended, .renewed_ns = now_ns() };
 
 	pass.kube = fake->kube;
 	atomic_init(&pass.bell, &fake->bell);

@@ -50,6 +50,7 @@ struct fake {
 	bool             is_stopping;        /* calls are cancelled, none begins                        */
 	void           (*on_renew)(struct fake *fake);
 	unsigned         renewals;
+	unsigned         refused_reports;    /* so many more are refused, as by a store that is away  */
 	char             log[65536];
 };
 

@@ -270,6 +270,17 @@ static void test_a_server_that_is_gone_is_retrying_and_others_go_on(void **state
 	assert_contains(mad->error, "edge+mad");
 }
 
+static void test_what_the_store_does_not_take_now_is_told_again(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "]");
+	fake.refused_reports = 3;
+	struct fake_unit *unit = edge_bring("web", "v1");
+	assert_done(unit);
+	assert_int_equal(fake.refused_reports, 0);
+	assert_int_equal(unit->reports, 1);
+}
+
 static void test_the_items_of_a_list_are_objects_of_their_own(void **state)
 {
 	(void) state;
@@ -358,6 +369,7 @@ int main(void)
 		T(test_an_object_that_cannot_be_sent_fails_alone),
 		T(test_an_object_with_a_finalizer_is_waited_for_and_named),
 		T(test_a_server_that_is_gone_is_retrying_and_others_go_on),
+		T(test_what_the_store_does_not_take_now_is_told_again),
 		T(test_the_items_of_a_list_are_objects_of_their_own),
 		T(test_silent_clusters_hold_no_worker_and_a_stop_leaves_them),
 	};

@@ -73,6 +73,7 @@ typedef struct emco_unit_report {
 	uint32_t object_count;
 	const emco_object_state *objects;    /* all objects of the unit that are known, desired or deleted   */
 	emco_str error;                /* one line for people; empty when there is none                      */
+	const emco_unit *unit;         /* as it was given out                                                */
 } emco_unit_report;
 
 #define EMCO_SEEN_GONE       0
@@ -131,8 +132,11 @@ typedef struct emco_units_1 {
 	/* Prolong the lease.  EMCO_E_CONFLICT: it is lost, stop working on the unit. */
 	emco_status (*renew)(emco_call *call, const emco_unit *unit, int64_t lease_ns);
 
-	/* Store the outcome and give the lease back.  EMCO_E_CONFLICT: the lease is lost, nothing was stored. */
-	emco_status (*report)(emco_call *call, const emco_unit *unit, const emco_unit_report *report);
+	/*
+	 * Store outcomes and give the leases back: of all units at once, or of none when it fails.  *ret_lost: of so many the
+	 * lease is lost, and nothing of them was stored; may be NULL.  A unit may be named once.  At most 100,000 objects.
+	 */
+	emco_status (*report)(emco_call *call, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost);
 
 	/* The entries of a set, in order.  EMCO_E_NOT_FOUND. */
 	emco_status (*each_entry)(emco_call *call, emco_str set, emco_units_each_entry *each, void *data);

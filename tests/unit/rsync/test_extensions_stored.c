@@ -132,9 +132,12 @@ static emco_status report(struct call *call, const emco_unit *unit, int32_t outc
 		                          .retry_after_ns = retry_ns,
 		                          .object_count = 2,
 		                          .objects = states,
-		                          .error = view_to_abi(view_of(error)) };
+		                          .error = view_to_abi(view_of(error)),
+		                          .unit = unit };
+	uint64_t lost = 0;
+	const emco_status status = units->report(&call->abi, &result, 1, &lost);
 
-	return units->report(&call->abi, unit, &result);
+	return status == EMCO_OK && lost == 1 ? EMCO_E_CONFLICT : status;
 }
 
 static void test_a_unit_goes_from_claim_to_report(void **state)
@@ -228,7 +231,7 @@ static void test_words_that_are_no_text_are_mended(void **state)
 		{ .size = sizeof states[0], .state = EMCO_OBJECT_FAILED, .name = EMCO_STR("one+ConfigMap"), .message = EMCO_STR("caf\xc3") },
 		{ .size = sizeof states[0], .state = EMCO_OBJECT_FAILED, .name = EMCO_STR("two\xff+Secret"), .message = EMCO_STR("a\0b") },
 	};
-	const emco_unit_report result = { .size = sizeof result, .outcome = EMCO_UNIT_RETRY, .reachable = 1, .retry_after_ns = 1000000,
+	emco_unit_report result = { .size = sizeof result, .outcome = EMCO_UNIT_RETRY, .reachable = 1, .retry_after_ns = 1000000,
 		                          .object_count = 2, .objects = states, .error = EMCO_STR("n\xe9t \xe2\x82") };
 	const emco_str cluster = EMCO_STR("p+c1");
 	struct claimed claimed = { .count = 0 };
@@ -242,7 +245,8 @@ static void test_words_that_are_no_text_are_mended(void **state)
 	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);
 	assert_int_equal(claimed.count, 1);
 	const emco_unit *unit = claimed.units[0];
-	assert_int_equal(units->report(&call.abi, unit, &result), EMCO_OK);
+	result.unit = unit;
+	assert_int_equal(units->report(&call.abi, &result, 1, NULL), EMCO_OK);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE error = 'n?t'"), 1);
 
 	snprintf(label, sizeof label, "%.*s-web", (int) unit->status_context.len, unit->status_context.ptr);
@@ -403,6 +407,7 @@ static void test_access_merges_all_keys_of_the_sync_object(void **state)
 		EMCO_OK);
 	assert_str(access.git_ops_type, "");
 	assert_str(access.kubeconfig, "apiVersion: v1");
+	assert_null(call.db);                    /* hundreds of calls wait for clusters, beside a few connections */
 }
 
 static void test_what_access_refuses(void **state)
@@ -463,6 +468,7 @@ static void test_labels_values_and_lists_of_clusters(void **state)
 	assert_string_equal(all, "edge+git edge+kube edge+lost ");
 	assert_int_equal(clusters->each(&call.abi, EMCO_STR("edge"), EMCO_STR("east"), name_cluster, east), EMCO_OK);
 	assert_string_equal(east, "edge+git ");
+	assert_null(call.db);
 }
 
 /* -- resources -- */

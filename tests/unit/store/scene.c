@@ -47,12 +47,13 @@ enum status scene_report(struct fixture *fixture, const struct unit_row *unit, i
 {
 	struct db *db = fixture_db(fixture);
 	struct unit_outcome outcome = { .retry_after_ns = retry_ms * 1000000, .reachable = 1, .error = VIEW(""),
-	                                .objects = objects, .object_count = count };
+	                                .objects = objects, .object_count = count, .unit = unit };
+	size_t stored = 0;
 
 	outcome.kind = kind == UNIT_DONE ? UNIT_DONE : kind == UNIT_RETRY ? UNIT_RETRY : UNIT_FAILED;
-	enum status st = unit_report(&fixture->store, db, unit, &outcome, err);
+	enum status st = unit_report(db, &outcome, 1, &stored, err);
 	db_return(db);
-	return st;
+	return st == ST_OK && stored == 0 ? fail(err, ST_CONFLICT, "the lease is lost") : st;
 }
 
 void scene_move(struct fixture *fixture, int64_t owner, int64_t context, int64_t status_context)
