@@ -59,24 +59,68 @@ static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
 	return true;
 }
 
-static enum status observe_rows(struct call *call, struct db *db, const emco_sight *sight, bool *ret_heals, struct error *err)
+/* The element of an array whose elements may be older and shorter than ours. */
+static const emco_sight *sight_at(const emco_sight *sights, uint64_t index)
 {
-	struct seen_row *rows = arena_alloc(&call->arena, (size_t) sight->seen_count + 1, sizeof *rows);
-	const char      *first = (const char *) sight->seen;
-	size_t           count = 0;
+	const char *first = (const char *) sights;
 
-	if (rows == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
+	return (const emco_sight *) (const void *) (first + index * sights[0].size);
+}
+
+static int64_t session_of(const emco_sight *sight)
+{
+	return (int64_t) (sight->session & INT64_MAX);
+}
+
+static enum status check_sights(const emco_sight *sights, uint64_t count, size_t *ret_rows, struct error *err)
+{
+	*ret_rows = 0;
+	if (count > 0 && sights[0].size < SIZE_THROUGH(emco_sight, kind_count))
+		return fail(err, ST_INVALID, "a sight has at least %zu bytes, got %u", SIZE_THROUGH(emco_sight, kind_count),
+		            (unsigned) sights[0].size);
+	for (uint64_t i = 0; i < count; i++) {
+		const emco_sight *sight = sight_at(sights, i);
+
+		if (sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, since))
+			return fail(err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, since),
+			            (unsigned) sight->seen[0].size);
+		*ret_rows += (size_t) sight->seen_count;
+	}
+	return ST_OK;
+}
+
+static enum status rows_from_abi(struct call *call, const emco_sight *sight, struct seen_row *rows, size_t *count, struct error *err)
+{
+	const char *first = (const char *) sight->seen;
+
 	for (uint64_t i = 0; i < sight->seen_count; i++) {
 		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
+		struct seen_row *row = &rows[*count];
 
-		if (!seen_from_abi(seen, &rows[count]))
+		if (!seen_from_abi(seen, row))
 			continue;
-		const enum status st = units_words(call, seen->reason, &rows[count++].reason, err);
+		row->cluster = view_from_abi(sight->cluster);
+		row->session = session_of(sight);
+		++*count;
+		const enum status st = units_words(call, seen->reason, &row->reason, err);
 		if (st != ST_OK)
 			return st;
 	}
-	return unit_observe(db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), rows, count, ret_heals, err);
+	return ST_OK;
+}
+
+static enum status observe_rows(struct call *call, struct db *db, const emco_sight *sights, uint64_t count, bool *ret_heals,
+                                struct error *err)
+{
+	size_t           room = 0, row_count = 0;
+	enum status      st = check_sights(sights, count, &room, err);
+	struct seen_row *rows = st == ST_OK ? arena_alloc(&call->arena, room + 1, sizeof *rows) : NULL;
+
+	if (st == ST_OK && rows == NULL)
+		st = fail(err, ST_NO_MEMORY, "out of memory");
+	for (uint64_t i = 0; st == ST_OK && i < count; i++)
+		st = rows_from_abi(call, sight_at(sights, i), rows, &row_count, err);
+	return st == ST_OK ? unit_observe(db, rows, row_count, ret_heals, err) : st;
 }
 
 static enum status observe_whole(struct call *call, struct db *db, const emco_sight *sight, struct error *err)
@@ -87,43 +131,47 @@ static enum status observe_whole(struct call *call, struct db *db, const emco_si
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (uint64_t i = 0; i < sight->kind_count; i++)
 		kinds[i] = view_from_abi(sight->kinds[i]);
-	return unit_observe_whole(call->store, db, view_from_abi(sight->cluster), (int64_t) (sight->session & INT64_MAX), kinds,
+	return unit_observe_whole(call->store, db, view_from_abi(sight->cluster), session_of(sight), kinds,
 	                          (size_t) sight->kind_count, err);
 }
 
-emco_status sights_observe(emco_call *abi, const emco_sight *sight)
+/* What is said of a cluster besides its objects. */
+static enum status observe_cluster(struct call *call, struct db *db, const emco_sight *sight, struct error *err)
 {
-	struct call      *call = call_of(abi);
 	const struct view cluster = view_from_abi(sight->cluster);
 	struct view       why = VIEW(""), version = VIEW("");
-	struct error      err = { 0 };
-	struct db        *db = NULL;
-	bool              heals = false;
-	enum status       st = units_enter(call, &db, &err);
+	enum status       st = units_words(call, sight->error, &why, err);
 
-	if (st == ST_OK && sight->size < SIZE_THROUGH(emco_sight, kind_count))
-		st = fail(&err, ST_INVALID, "a sight has at least %zu bytes, got %u", SIZE_THROUGH(emco_sight, kind_count),
-		          (unsigned) sight->size);
-	if (st == ST_OK && sight->seen_count > 0 && sight->seen[0].size < SIZE_THROUGH(emco_seen, since))
-		st = fail(&err, ST_INVALID, "what is seen has at least %zu bytes, got %u", SIZE_THROUGH(emco_seen, since),
-		          (unsigned) sight->seen[0].size);
 	if (st == ST_OK)
-		st = units_words(call, sight->error, &why, &err);
-	if (st == ST_OK)
-		st = units_words(call, sight->version, &version, &err);
-	if (st == ST_OK)
-		st = observe_rows(call, db, sight, &heals, &err);
+		st = units_words(call, sight->version, &version, err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_WHOLE)
-		st = observe_whole(call, db, sight, &err);
+		st = observe_whole(call, db, sight, err);
 	if (st == ST_OK && sight->event == EMCO_SIGHT_LOST)
-		st = unit_observe_lost(call->store, db, cluster, why, &err);
+		st = unit_observe_lost(call->store, db, cluster, why, err);
 	if (st == ST_OK && version.len > 0)
-		st = unit_know_version(db, cluster, version, &err);
+		st = unit_know_version(db, cluster, version, err);
+	return st;
+}
+
+emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t count)
+{
+	struct call *call = call_of(abi);
+	struct error err = { 0 };
+	struct db   *db = NULL;
+	bool         wakes = false;
+	enum status  st = units_enter(call, &db, &err);
+
+	if (st == ST_OK)
+		st = observe_rows(call, db, sights, count, &wakes, &err);
+	for (uint64_t i = 0; st == ST_OK && i < count; i++) {
+		st = observe_cluster(call, db, sight_at(sights, i), &err);
+		wakes = wakes || sight_at(sights, i)->event == EMCO_SIGHT_WHOLE;
+	}
 	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
-	if (heals || sight->event == EMCO_SIGHT_WHOLE)
+	if (wakes)
 		store_notify(call->store, CHANNEL_UNITS);
 	return EMCO_OK;
 }

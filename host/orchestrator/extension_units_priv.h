@@ -21,6 +21,6 @@ enum status MUST_CHECK units_words(struct call *call, emco_str text, struct view
 /* Slots of the table, in extension_sights.c. */
 emco_status sights_watch(emco_call *abi, const emco_str *names, uint64_t count, int64_t lease_ns, emco_cluster_each *each,
                          void *data);
-emco_status sights_observe(emco_call *abi, const emco_sight *sight);
+emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t count);
 
 #endif

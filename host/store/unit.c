@@ -11,10 +11,11 @@
 static const struct query move_query = { "unit_move",
 	"WITH wanted AS MATERIALIZED (SELECT p.app, p.cluster, p.set, s.size FROM app_context_cluster p"
 	" JOIN resource_set s ON s.digest = p.set WHERE p.context = $2),"
+	"held AS MATERIALIZED (SELECT id FROM unit WHERE owner = $1 ORDER BY id FOR NO KEY UPDATE),"
 	"present AS MATERIALIZED (SELECT u.id, w.set, w.size,"
 	" u.is_wanted AND u.set = w.set AND u.status_context = $3 AS is_kept,"
 	" coalesce(u.applied = w.set, false) AND u.label = $3 AND u.tried = '{}' AND NOT u.is_unsure AS is_done"
-	" FROM wanted w JOIN unit u ON u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster),"
+	" FROM wanted w JOIN unit u ON u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster WHERE (SELECT count(*) FROM held) > 0),"
 	"kept AS (UPDATE unit u SET context = $2, event = $4, is_stopped = false,"
 	" attempts = CASE WHEN p.is_done THEN u.attempts ELSE 0 END,"
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
@@ -29,7 +30,7 @@ static const struct query move_query = { "unit_move",
 	"added AS (INSERT INTO unit (owner, app, cluster, context, status_context, set, is_wanted, event, pending, due_at)"
 	" SELECT $1, w.app, w.cluster, $2, $3, w.set, true, $4, w.size, statement_timestamp() FROM wanted w"
 	" WHERE NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster)),"
-	"lost AS MATERIALIZED (SELECT u.id FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY
+	"lost AS MATERIALIZED (SELECT u.id FROM unit u WHERE u.owner = $1 AND (SELECT count(*) FROM held) > 0 AND NOT " SQL_IS_EMPTY
 	" AND NOT EXISTS (SELECT FROM wanted w WHERE w.app = u.app AND w.cluster = u.cluster)),"
 	"emptied AS (UPDATE unit u SET is_wanted = false, generation = u.generation + u.is_wanted::int, event = $4,"
 	" context = CASE WHEN $2 = 0 THEN u.context ELSE $2 END,"

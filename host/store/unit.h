@@ -76,8 +76,8 @@ enum seen_state { SEEN_GONE, SEEN_NOT_READY, SEEN_READY };
 enum { SEEN_TRACKED = 1, SEEN_MEMBER = 2, SEEN_DRIFTED = 4, SEEN_HEAL = 8 };     /* tracked: counts for readiness */
 
 struct seen_row {
-	int64_t         status_context;
-	struct view     app, name, api_version, reason;
+	int64_t         status_context, session;
+	struct view     cluster, app, name, api_version, reason;
 	enum seen_state state;
 	unsigned        flags;
 	int64_t         fields, since;  /* hashes: what was applied and is still so, and when */
@@ -87,8 +87,8 @@ struct seen_row {
  * One statement: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
  * from those of another session, and since not, are one too.  *ret_heals: some unit is due now.
  */
-enum status MUST_CHECK unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows,
-                                    size_t count, bool *ret_heals, struct error *err);
+enum status MUST_CHECK unit_observe(struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals,
+                                    struct error *err);
 /*
  * These kinds ("apps/v1|Deployment") are seen wholly: what only other sessions have seen of them is gone, and has drifted.
  * Units that waited for the cluster are due.  Who has lost the right to watch says neither that all is seen nor that all

@@ -39,15 +39,17 @@ static const struct query watch_query = { "unit_watch",
 #define SQL_IS_AT_REST \
 	"u.is_wanted AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
 
-/* NOTE: at rest was decided before the row was locked: who has claimed or stopped the unit since keeps it so. */
+/* NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so. */
 #define SQL_UPDATE_UNITS \
+	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0)" \
+	" ORDER BY u.id FOR NO KEY UPDATE OF u)" \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
 	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
 	" due_at = CASE WHEN d.heals AND u.lease IS NULL AND u.due_at IS NULL AND NOT u.is_stopped THEN statement_timestamp()" \
-	" ELSE u.due_at END FROM delta d WHERE u.id = d.unit"
+	" ELSE u.due_at END FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
 
 /*
- * $1 cluster  $2 session  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
+ * $1 clusters  $2 sessions  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
  * the unit is his doing.
@@ -56,14 +58,14 @@ static const struct query observe_query = { "unit_observe",
 	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
 	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
 	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
-	" FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
-	" WITH ORDINALITY AS o (context, app, name, api_version, state, flags, reason, fields, since, at)"
-	" JOIN unit u ON u.cluster = $1 AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
+	", o.session FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
+	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
+	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
-	" s.session <> $2::bigint AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted FROM unit_seen s"
+	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
-	" SELECT unit, name, api_version, ready, is_tracked, is_member, $2::bigint, reason, fields, since, heals FROM news WHERE is_there"
+	" SELECT unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals FROM news WHERE is_there"
 	" ON CONFLICT (unit, name) DO UPDATE SET api_version = excluded.api_version, ready = excluded.ready,"
 	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason,"
 	" fields = excluded.fields, since = excluded.since, heals = excluded.heals),"
@@ -76,8 +78,8 @@ static const struct query observe_query = { "unit_observe",
 	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
 	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"
 	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false FROM old"
-	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit)"
-	SQL_UPDATE_UNITS " AND (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) RETURNING d.heals" };
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
+	SQL_UPDATE_UNITS " RETURNING d.heals" };
 
 #define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
 
@@ -106,7 +108,7 @@ static const struct query whole_query = { "unit_observe_whole",
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
 	" UNION ALL SELECT unit, -tracked, tracked, 0, 0, false FROM unseen"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
-	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $4)"
+	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $4),"
 	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",
@@ -174,10 +176,12 @@ enum status unit_watch(struct store *store, struct db *db, const struct view *cl
 }
 
 /* The columns of rows as arrays. */
-struct columns { struct buf contexts, apps, names, versions, states, flags, reasons, fields, since; };
+struct columns { struct buf clusters, sessions, contexts, apps, names, versions, states, flags, reasons, fields, since; };
 
 static void columns_done(struct columns *columns)
 {
+	buf_done(&columns->clusters);
+	buf_done(&columns->sessions);
 	buf_done(&columns->contexts);
 	buf_done(&columns->apps);
 	buf_done(&columns->names);
@@ -191,7 +195,7 @@ static void columns_done(struct columns *columns)
 
 static enum status numbers_bind(const struct seen_row *rows, size_t count, struct columns *columns, struct error *err)
 {
-	int64_t    *numbers = calloc(5 * count + 1, sizeof *numbers);
+	int64_t    *numbers = calloc(6 * count + 1, sizeof *numbers);
 	enum status st = numbers == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < count; i++) {
@@ -200,6 +204,7 @@ static enum status numbers_bind(const struct seen_row *rows, size_t count, struc
 		numbers[2 * count + i] = rows[i].flags;
 		numbers[3 * count + i] = rows[i].fields;
 		numbers[4 * count + i] = rows[i].since;
+		numbers[5 * count + i] = rows[i].session;
 	}
 	if (st == ST_OK)
 		st = param_ints(&columns->contexts, numbers, count, err);
@@ -211,6 +216,8 @@ static enum status numbers_bind(const struct seen_row *rows, size_t count, struc
 		st = param_ints(&columns->fields, numbers + 3 * count, count, err);
 	if (st == ST_OK)
 		st = param_ints(&columns->since, numbers + 4 * count, count, err);
+	if (st == ST_OK)
+		st = param_ints(&columns->sessions, numbers + 5 * count, count, err);
 	free(numbers);
 	return st;
 }
@@ -219,6 +226,8 @@ static enum status columns_bind(const struct seen_row *rows, size_t count, struc
 {
 	enum status st = numbers_bind(rows, count, columns, err);
 
+	if (st == ST_OK)
+		st = param_texts_at(&columns->clusters, &rows->cluster, count, sizeof *rows, err);
 	if (st == ST_OK)
 		st = param_texts_at(&columns->apps, &rows->app, count, sizeof *rows, err);
 	if (st == ST_OK)
@@ -230,12 +239,11 @@ static enum status columns_bind(const struct seen_row *rows, size_t count, struc
 	return st;
 }
 
-enum status unit_observe(struct db *db, struct view cluster, int64_t session, const struct seen_row *rows, size_t count,
-                         bool *ret_heals, struct error *err)
+enum status unit_observe(struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals, struct error *err)
 {
 	CLEANUP(columns_done) struct columns c = {
 		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
-		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
+		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
 	};
 	auto_rows *heals = NULL;
 
@@ -244,7 +252,7 @@ enum status unit_observe(struct db *db, struct view cluster, int64_t session, co
 		return ST_OK;
 	enum status st = columns_bind(rows, count, &c, err);
 	if (st == ST_OK)
-		st = db_query(db, &observe_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&c.contexts)),
+		st = db_query(db, &observe_query, PARAMS(P_BYTES(buf_view(&c.clusters)), P_BYTES(buf_view(&c.sessions)), P_BYTES(buf_view(&c.contexts)),
 		              P_BYTES(buf_view(&c.apps)), P_BYTES(buf_view(&c.names)), P_BYTES(buf_view(&c.versions)),
 		              P_BYTES(buf_view(&c.states)), P_BYTES(buf_view(&c.flags)), P_BYTES(buf_view(&c.reasons)),
 		              P_BYTES(buf_view(&c.fields)), P_BYTES(buf_view(&c.since))), EXPECT_ROWS, &heals, err);

@@ -21,6 +21,8 @@ enum {
 	DOUBT_S = 60,                   /* least time between two walks over all units          */
 	TELL_FAILURES = 4,              /* then the database is away                            */
 	ROWS_MAX = 50000,
+	TOLD_SPOTS = 64,                /* clusters, and about so many objects, in one statement */
+	TOLD_ROWS = 2000,
 };
 
 struct watcher {
@@ -194,8 +196,16 @@ static bool kinds_tell(emco_call *call, const struct spot *spot, emco_sight *sig
 	return true;
 }
 
-/* false: it was not stored, and is tried again. */
-static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
+/* What is told of several clusters at once. */
+struct telling {
+	emco_sight   sights[TOLD_SPOTS];
+	struct spot *spots[TOLD_SPOTS];
+	size_t       at[TOLD_SPOTS];     /* of the spots, among all                              */
+	size_t       count, rows;
+};
+
+/* false: no memory. */
+static bool telling_add(emco_call *call, struct telling *telling, struct spot *spot, size_t at)
 {
 	emco_seen *seen = call->alloc(call, spot->row_count + 1, sizeof *seen);
 	emco_sight sight = {
@@ -203,8 +213,6 @@ static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 		.error = str_of(spot->why), .seen = seen, .seen_count = spot->row_count,
 	};
 
-	if (sight.event == EMCO_SIGHT_CHANGES && spot->row_count == 0)
-		return true;
 	if (seen == NULL || (sight.event == EMCO_SIGHT_WHOLE && !kinds_tell(call, spot, &sight)))
 		return false;
 	for (size_t i = 0; i < spot->row_count; i++) {
@@ -216,11 +224,23 @@ static bool spot_tell(struct watcher *self, emco_call *call, struct spot *spot)
 			.fields = row->fields, .since = row->since,
 		};
 	}
-	if (self->o.units->observe(call, &sight) != EMCO_OK)
+	telling->sights[telling->count] = sight;
+	telling->spots[telling->count] = spot;
+	telling->at[telling->count++] = at;
+	telling->rows += spot->row_count;
+	return true;
+}
+
+/* false: nothing was stored, and is told again. */
+static bool observe(struct watcher *self, emco_call *call, const struct telling *telling, size_t first, size_t count)
+{
+	if (self->o.units->observe(call, telling->sights + first, count) != EMCO_OK)
 		return false;
-	if (sight.event == EMCO_SIGHT_WHOLE)
-		versions_ask(self->o.versions, spot->cluster, spot->name);
-	spot_told(spot, sight.event);
+	for (size_t i = first; i < first + count; i++) {
+		if (telling->sights[i].event == EMCO_SIGHT_WHOLE)
+			versions_ask(self->o.versions, telling->spots[i]->cluster, telling->spots[i]->name);
+		spot_told(telling->spots[i], telling->sights[i].event);
+	}
 	return true;
 }
 
@@ -238,7 +258,7 @@ static void tell_versions(struct watcher *self)
 		};
 
 		if (call != NULL)
-			(void) self->o.units->observe(call, &sight);
+			(void) self->o.units->observe(call, &sight, 1);
 		next = version->next;
 		version_free(version);
 	}
@@ -252,38 +272,51 @@ static bool has_news(struct spot *spot)
 }
 
 /*
- * One that cannot be told holds up no other: the next round begins behind it.  What has gathered too long is dropped with
- * the whole sight, which begins anew.
+ * One that cannot be told holds up no other: what is not taken together is told one by one, and the next round begins behind
+ * it.  What has gathered too long is dropped with the whole sight, which begins anew.
  */
+static void tell_batch(struct watcher *self, emco_call *call, const struct telling *telling, size_t *failures)
+{
+	if (observe(self, call, telling, 0, telling->count))
+		return;
+	for (size_t i = 0; i < telling->count && *failures < TELL_FAILURES; i++) {
+		if (telling->count > 1 && observe(self, call, telling, i, 1))
+			continue;
+		if ((*failures)++ == 0)
+			self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
+		if (spot_is_overfull(telling->spots[i]))
+			spot_close(telling->spots[i]);
+		self->tell_at = telling->at[i] + 1;
+		if (call->cancelled(call))
+			*failures = TELL_FAILURES;
+	}
+}
+
 static bool tell(struct watcher *self)
 {
-	emco_call   *call = NULL;
 	const size_t count = self->spots.count, first = self->tell_at;
-	size_t       failures = 0;
+	size_t       failures = 0, i = 0;
 
-	for (size_t i = 0; i < count && failures < TELL_FAILURES; i++) {
-		const size_t at = (first + i) % count;
-		struct spot *spot = self->spots.items[at];
+	while (i < count && failures < TELL_FAILURES) {
+		struct telling telling = { .count = 0 };
+		emco_call     *call = NULL;
 
-		if (!has_news(spot))
-			continue;
-		if (call == NULL)
-			call = self->o.host->begin(self->o.host, EMCO_STR("rsync.observe"), (int64_t) CALL_S * 1000 * NS_PER_MS);
-		if (call == NULL)
-			return false;
-		if (spot_tell(self, call, spot))
-			continue;
-		if (failures++ == 0)
-			self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
-		if (spot_is_overfull(spot))
-			spot_close(spot);
-		self->tell_at = at + 1;
-		failures = call->cancelled(call) ? TELL_FAILURES : failures;
-		self->o.host->end(self->o.host, call);
-		call = NULL;
+		for (; i < count && telling.count < TOLD_SPOTS && telling.rows < TOLD_ROWS; i++) {
+			struct spot *spot = self->spots.items[(first + i) % count];
+
+			if (!has_news(spot))
+				continue;
+			if (call == NULL)
+				call = self->o.host->begin(self->o.host, EMCO_STR("rsync.observe"), (int64_t) CALL_S * 1000 * NS_PER_MS);
+			if (call == NULL)
+				return false;
+			failures += !telling_add(call, &telling, spot, (first + i) % count);
+		}
+		if (telling.count > 0)
+			tell_batch(self, call, &telling, &failures);
+		if (call != NULL)
+			self->o.host->end(self->o.host, call);
 	}
-	if (call != NULL)
-		self->o.host->end(self->o.host, call);
 	return failures == 0;
 }
 

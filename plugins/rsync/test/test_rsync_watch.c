@@ -385,15 +385,18 @@ static emco_status watch_all(emco_call *call, const emco_str *names, uint64_t co
 	return status;
 }
 
-static emco_status observe(emco_call *call, const emco_sight *sight)
+static emco_status observe(emco_call *call, const emco_sight *sights, uint64_t count)
 {
 	(void) call;
-	if (str_is(sight->cluster, "edge+one")) {
-		atomic_fetch_add(&failed, 1);
-		return EMCO_E_UNAVAILABLE;
+	for (uint64_t i = 0; i < count; i++) {
+		if (str_is(sights[i].cluster, "edge+one")) {
+			atomic_fetch_add(&failed, 1);
+			return EMCO_E_UNAVAILABLE;
+		}
 	}
-	if (sight->event == EMCO_SIGHT_LOST)
-		atomic_fetch_add(&lost, 1);
+	for (uint64_t i = 0; i < count; i++)
+		if (sights[i].event == EMCO_SIGHT_LOST)
+			atomic_fetch_add(&lost, 1);
 	return EMCO_OK;
 }
 

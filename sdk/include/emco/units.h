@@ -154,8 +154,8 @@ typedef struct emco_units_1 {
 	emco_status (*watch)(emco_call *call, const emco_str *clusters, uint64_t count, int64_t lease_ns,
 	                     emco_cluster_each *each, void *data);
 
-	/* Store what was seen.  Objects whose label no unit has are left out. */
-	emco_status (*observe)(emco_call *call, const emco_sight *sight);
+	/* Store what was seen, of several clusters at once.  Objects whose label no unit has are left out. */
+	emco_status (*observe)(emco_call *call, const emco_sight *sights, uint64_t count);
 
 	/* Is this status context one of the unit's owner?  What carries its label is then left from an earlier life. */
 	emco_status (*owns)(emco_call *call, const emco_unit *unit, emco_str status_context, int32_t *ret_owns);

@@ -258,12 +258,12 @@ static void test_words_that_are_no_text_are_mended(void **state)
 	};
 	const emco_sight some = { .size = sizeof some, .cluster = cluster, .seen = seen, .seen_count = 2, .version = EMCO_STR("v1\xff") };
 	const emco_sight lost = { .size = sizeof lost, .event = EMCO_SIGHT_LOST, .cluster = cluster, .error = EMCO_STR("caf\xe9 au lait") };
-	assert_int_equal(units->observe(&call.abi, &some), EMCO_OK);
+	assert_int_equal(units->observe(&call.abi, &some, 1), EMCO_OK);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit_seen WHERE reason = 'caf'"), 1);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE version = 'v1?'"), 1);
 	assert_int_equal(units->watch(&call.abi, &cluster, 1, 60000000000, count_cluster, &mine), EMCO_OK);
 	assert_int_equal(mine, 1);
-	assert_int_equal(units->observe(&call.abi, &lost), EMCO_OK);
+	assert_int_equal(units->observe(&call.abi, &lost, 1), EMCO_OK);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE error = 'caf? au lait'"), 1);
 	claimed.count = 0;
 	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);

@@ -52,10 +52,16 @@ static struct seen_row row(const struct given *g, const char *name, enum seen_st
 
 static void observe(struct given *g, int64_t session, const struct seen_row *rows, size_t count)
 {
-	struct error err;
-	bool         heals = false;
+	struct seen_row *seen = arena_alloc(&g->arena, count + 1, sizeof *seen);
+	struct error     err;
+	bool             heals = false;
 
-	assert_ok(unit_observe(g->db, VIEW("p+c1"), session, rows, count, &heals, &err));
+	for (size_t i = 0; i < count; i++) {
+		seen[i] = rows[i];
+		seen[i].session = session;
+		seen[i].cluster = VIEW("p+c1");
+	}
+	assert_ok(unit_observe(g->db, seen, count, &heals, &err));
 }
 
 static bool watch(struct given *g, struct store *store, int64_t lease_ms)
