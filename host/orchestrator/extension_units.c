@@ -449,32 +449,36 @@ static emco_status each_entry(emco_call *abi, emco_str set, emco_units_each_entr
 	return EMCO_OK;
 }
 
-static emco_status body(emco_call *abi, emco_str hex, emco_str *ret_body)
+struct bodies { struct call *call; emco_units_each_body *each; void *data; emco_status status; };
+
+static enum status body_tell(void *data, size_t index, struct view body, struct error *err)
 {
-	struct call  *call = call_of(abi);
-	struct digest digest;
-	struct error  err = { 0 };
-	struct db    *db = NULL;
-	auto_buf      text = { 0 };
+	struct bodies *bodies = data;
 
-	buf_init(&text, TEXT_LIMIT);
-	enum status st = units_enter(call, &db, &err);
-	if (st == ST_OK && !digest_from_hex(view_from_abi(hex), &digest))
-		st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE,
-		          (size_t) hex.len);
+	bodies->status = bodies->each(bodies->data, index, view_to_abi(body));
+	return bodies->status == EMCO_OK ? ST_OK : fail(err, ST_CONFLICT, "the call back ended it");
+}
+
+static emco_status read_bodies(emco_call *abi, const emco_str *hex, uint64_t count, emco_units_each_body *each, void *data)
+{
+	struct call   *call = call_of(abi);
+	struct digest *digests = arena_alloc(&call->arena, (size_t) count + 1, sizeof *digests);
+	struct bodies  bodies = { .call = call, .each = each, .data = data, .status = EMCO_OK };
+	struct error   err = { 0 };
+	struct db     *db = NULL;
+	enum status    st = units_enter(call, &db, &err);
+
+	if (st == ST_OK && digests == NULL)
+		st = fail(&err, ST_NO_MEMORY, "out of memory");
+	for (uint64_t i = 0; st == ST_OK && i < count; i++)
+		if (!digest_from_hex(view_from_abi(hex[i]), &digests[i]))
+			st = fail(&err, ST_INVALID, "an object is named by %d hex digits, got %zu bytes", 2 * DIGEST_SIZE, (size_t) hex[i].len);
 	if (st == ST_OK)
-		st = manifest_read(call->store, db, &digest, &text, &err);
+		st = manifests_read(call->store, db, digests, (size_t) count, body_tell, &bodies, &err);
 	call_db_done(call);
-	if (st != ST_OK)
-		return call_failed(call, &err);
-
-	const char *kept = arena_copy(&call->arena, text.data, text.len);
-	if (kept == NULL) {
-		fail(&err, ST_NO_MEMORY, "out of memory");
-		return call_failed(call, &err);
-	}
-	*ret_body = (emco_str) { kept, text.len };
-	return EMCO_OK;
+	if (bodies.status != EMCO_OK)
+		return bodies.status;
+	return st == ST_OK ? EMCO_OK : call_failed(call, &err);
 }
 
 /* -- what is seen -- */
@@ -510,6 +514,6 @@ static emco_status each_live(emco_call *abi, uint64_t since, uint64_t *ret_now, 
 
 const emco_units_1 extension_units = {
 	.size = sizeof extension_units,
-	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
+	.claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .bodies = read_bodies,
 	.each_live = each_live, .watch = sights_watch, .observe = sights_observe, .owns = owns,
 };

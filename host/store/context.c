@@ -2,6 +2,8 @@
 
 #include "host/store/db_priv.h"
 
+enum { ARRAYS_MAX = 64 << 20, MANIFEST_LIMIT = 16 << 20 };
+
 static const struct query read_query = { "context_read",
 	"SELECT owner, meta, plan, status_context FROM app_context WHERE id = $1" };
 
@@ -10,7 +12,8 @@ static const struct query placements_query = { "context_placements",
 
 static const struct query set_query = { "set_read", "SELECT entries FROM resource_set WHERE digest = $1" };
 
-static const struct query manifest_query = { "manifest_read", "SELECT body, sealed FROM manifest WHERE digest = $1" };
+static const struct query manifests_query = { "manifests_read",
+	"SELECT w.at, m.body, m.sealed FROM unnest($1::bytea[]) WITH ORDINALITY AS w (digest, at) JOIN manifest m ON m.digest = w.digest" };
 
 /* A unit shows the meta of its context, so one that units still name stays. */
 static const struct query remove_query = { "context_remove",
@@ -69,20 +72,56 @@ enum status set_read(struct db *db, const struct digest *digest, struct buf *tex
 	return st == ST_OK ? buf_add_view(text, rows_view(rows, 0, 0), err) : st;
 }
 
-enum status manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
-                          struct error *err)
-{
-	auto_rows *rows = NULL;
+struct manifests {
+	struct store        *store;
+	const struct digest *digests;
+	size_t               count, found;
+	manifest_each       *each;
+	void                *data;
+};
 
-	enum status st = db_query(db, &manifest_query, PARAMS(P_DIGEST(digest)), EXPECT_MAYBE, &rows, err);
-	if (st == ST_OK && rows_count(rows) == 0)
-		return fail(err, ST_NOT_FOUND, "there is no such object");
-	if (st != ST_OK)
-		return st;
-	if (rows_bool(rows, 0, 1))
-		return unseal(store->sealer, rows_view(rows, 0, 0), (struct view) { (const char *) digest->bytes, DIGEST_SIZE },
-		              body, err);
-	return buf_add_view(body, rows_view(rows, 0, 0), err);
+static enum status manifest_row(void *data, const struct rows *row, struct error *err)
+{
+	struct manifests *manifests = data;
+	const size_t      index = (size_t) rows_int(row, 0, 0) - 1;
+	auto_buf          plain = BUF(MANIFEST_LIMIT);
+	struct view       body = rows_view(row, 0, 1);
+
+	manifests->found++;
+	if (rows_bool(row, 0, 2)) {
+		const struct view name = { (const char *) manifests->digests[index].bytes, DIGEST_SIZE };
+		const enum status st = unseal(manifests->store->sealer, body, name, &plain, err);
+
+		if (st != ST_OK)
+			return st;
+		body = buf_view(&plain);
+	}
+	return manifests->each(manifests->data, index, body, err);
+}
+
+enum status manifests_read(struct store *store, struct db *db, const struct digest *digests, size_t count, manifest_each *each,
+                           void *data, struct error *err)
+{
+	struct manifests manifests = { .store = store, .digests = digests, .count = count, .each = each, .data = data };
+	auto_buf         names = BUF(ARRAYS_MAX);
+
+	enum status st = param_digests(&names, digests, count, sizeof *digests, err);
+	if (st == ST_OK)
+		st = db_stream(db, &manifests_query, PARAMS(P_BYTES(buf_view(&names))), manifest_row, &manifests, err);
+	if (st == ST_OK && manifests.found < count)
+		return fail(err, ST_NOT_FOUND, count > 1 ? "some of the objects are not there" : "there is no such object");
+	return st;
+}
+
+static enum status body_keep(void *data, size_t index, struct view body, struct error *err)
+{
+	(void) index;
+	return buf_add_view(data, body, err);
+}
+
+enum status manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body, struct error *err)
+{
+	return manifests_read(store, db, digest, 1, body_keep, body, err);
 }
 
 enum status context_remove(struct db *db, int64_t owner, int64_t keep, struct error *err)

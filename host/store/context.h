@@ -49,6 +49,10 @@ enum status MUST_CHECK context_read(struct db *db, int64_t id, struct arena *are
 enum status MUST_CHECK context_placements(struct db *db, int64_t id, struct arena *arena,
                                           struct placement_row **ret_rows, size_t *ret_count, struct error *err);
 enum status MUST_CHECK set_read(struct db *db, const struct digest *digest, struct buf *text, struct error *err);
+/* Many at once, in any order; body lives as long as each.  ST_NOT_FOUND: some are not there; the others were told. */
+typedef enum status manifest_each(void *data, size_t index, struct view body, struct error *err);
+enum status MUST_CHECK manifests_read(struct store *store, struct db *db, const struct digest *digests, size_t count,
+                                      manifest_each *each, void *data, struct error *err);
 enum status MUST_CHECK manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
                                      struct error *err);
 

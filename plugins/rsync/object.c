@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_LEN_MAX = 63, LIST_DEPTH_MAX = 4, REAL_DIGITS = 15, REAL_DIGITS_EXACT = 17 };
+enum { LABEL_LEN_MAX = 63, LIST_DEPTH_MAX = 4, REAL_DIGITS = 15, REAL_DIGITS_EXACT = 17, BODIES = 128 };
 
 /* Kinds of Kubernetes itself that live in no namespace. */
 static const struct { const char *group, *kind; } cluster_kinds[] = {
@@ -325,18 +325,13 @@ static emco_status sort_names(struct pass *pass, struct object_set *set, struct 
 	return EMCO_OK;
 }
 
-static emco_status body_make(struct pass *pass, const struct object_set *set, struct object *object,
+static emco_status body_make(struct pass *pass, const struct object_set *set, struct object *object, emco_str body,
                              struct fault *fault)
 {
-	emco_str     body;
 	json_error_t where;
-	emco_status  status = pass->units->body(pass->call, object->digest, &body);
-
-	if (status != EMCO_OK)
-		return fault_say(fault, status, "could not read the object \"%.*s\"", STR_ARG(object->name));
-
-	json_t *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, &where);
-	const char *text = NULL;
+	json_t      *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, &where);
+	const char  *text = NULL;
+	emco_status  status = EMCO_OK;
 
 	if (!json_is_object(value))
 		status = fault_say(fault, EMCO_E_INVALID, "it is no JSON object");
@@ -359,47 +354,78 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 	return status;
 }
 
-emco_status object_ready(struct pass *pass, const struct object_set *set, struct object *object, struct fault *fault)
-{
-	struct fault own = { .code = EMCO_OK };
+struct making { struct pass *pass; const struct object_set *set; struct object **objects; struct fault *fault; };
 
-	if (object->is_ready)
-		return EMCO_OK;
-	if (body_make(pass, set, object, &own) != EMCO_OK) {
+/* What is wrong with an object stays with it. */
+static emco_status body_take(void *data, uint64_t index, emco_str body)
+{
+	struct making *making = data;
+	struct object *object = making->objects[index];
+	struct fault   own = { .code = EMCO_OK };
+
+	if (body_make(making->pass, making->set, object, body, &own) != EMCO_OK) {
 		if (own.code != EMCO_E_INVALID) {
-			*fault = own;
+			*making->fault = own;
 			return own.code;
 		}
-		object->message = pass_text(pass, str_of(own.text));
+		object->message = pass_text(making->pass, str_of(own.text));
 		if (object->message == NULL)
-			return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+			return fault_say(making->fault, EMCO_E_NO_MEMORY, "out of memory");
 	}
 	object->is_ready = true;
 	return EMCO_OK;
 }
 
-/* The first object that cannot be made ready gives the fault; what is wrong with each stays with it. */
-static emco_status bodies_make(struct pass *pass, struct object_set *set, struct fault *fault)
+static emco_status bodies_make(struct making *making, size_t count)
 {
-	emco_status status = EMCO_OK;
+	struct pass *pass = making->pass;
+	emco_str    *digests = pass_alloc(pass, count, sizeof *digests);
 
-	for (size_t i = 0; i < set->count; i++) {
-		struct object *object = &set->objects[i];
-		struct fault   own = { .code = EMCO_OK };
+	if (digests == NULL)
+		return fault_say(making->fault, EMCO_E_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		digests[i] = making->objects[i]->digest;
 
-		if (!pass_alive(pass))
-			return fault_say(fault, EMCO_E_DEADLINE, "cancelled");
-		if (body_make(pass, set, object, &own) == EMCO_OK)
+	const emco_status status = pass->units->bodies(pass->call, digests, count, body_take, making);
+	if (status == EMCO_OK || making->fault->code != EMCO_OK)
+		return status;
+	for (size_t i = 0; i < count; i++)
+		if (!making->objects[i]->is_ready)
+			return fault_say(making->fault, status, "could not read the object \"%.*s\"", STR_ARG(making->objects[i]->name));
+	return fault_say(making->fault, status, "could not read the objects");
+}
+
+emco_status objects_ready(struct pass *pass, const struct object_set *set, struct object **objects, size_t count,
+                          struct fault *fault)
+{
+	struct making making = { .pass = pass, .set = set, .objects = pass_alloc(pass, BODIES, sizeof(struct object *)), .fault = fault };
+	size_t        gathered = 0;
+
+	if (making.objects == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		if (!objects[i]->is_ready)
+			making.objects[gathered++] = objects[i];
+		if (gathered == 0 || (gathered < BODIES && i + 1 < count))
 			continue;
-		if (own.code != EMCO_E_INVALID) {
-			*fault = own;
-			return own.code;
-		}
-		object->message = pass_text(pass, str_of(own.text));
-		if (status == EMCO_OK)
-			status = fault_say(fault, EMCO_E_INVALID, "object \"%.*s\": %s", STR_ARG(object->name),
-			                   own.text);
+		if (!pass_alive(pass))
+			return fault_say(fault, EMCO_E_DEADLINE, "not done in time");
+		const emco_status status = bodies_make(&making, gathered);
+		if (status != EMCO_OK)
+			return status;
+		gathered = 0;
 	}
+	return EMCO_OK;
+}
+
+/* The first object that cannot be made ready gives the fault. */
+static emco_status all_ready(struct pass *pass, struct object_set *set, struct fault *fault)
+{
+	const emco_status status = objects_ready(pass, set, set->by_name, set->count, fault);
+
+	for (size_t i = 0; status == EMCO_OK && i < set->count; i++)
+		if (set->objects[i].message != NULL)
+			return fault_say(fault, EMCO_E_INVALID, "object \"%.*s\": %s", STR_ARG(set->objects[i].name), set->objects[i].message);
 	return status;
 }
 
@@ -429,7 +455,7 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 		                                          STR_ARG(pass->call->fault(pass->call)));
 	status = sort_names(pass, set, fault);
 	if (status == EMCO_OK && target != NULL && (target->tag & TAG_KUBE) == 0)
-		status = bodies_make(pass, set, fault);
+		status = all_ready(pass, set, fault);
 	if (status == EMCO_OK || status == EMCO_E_INVALID) {
 		if (status != EMCO_OK)
 			set->fault = *fault;

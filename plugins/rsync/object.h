@@ -21,7 +21,7 @@ struct object {
 	emco_str      text;              /* tagged JSON and a newline; empty when not ready      */
 	struct piece *pieces;            /* with TAG_KUBE: what is sent                          */
 	size_t        piece_count;
-	bool          is_ready;          /* object_ready was here: pieces, or message            */
+	bool          is_ready;          /* objects_ready was here: pieces, or message           */
 	int32_t       phase;
 	emco_str      events;            /* of a hook                                            */
 	bool          is_secret;
@@ -53,9 +53,10 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 
 /*
  * With TAG_KUBE bodies are read when they are needed: most objects of most sets are on the cluster already.  EMCO_OK also
- * when it cannot be made ready, which its message says.  Other faults are of the pass.
+ * when some cannot be made ready, which their messages say.  Other faults are of the pass.
  */
-emco_status object_ready(struct pass *pass, const struct object_set *set, struct object *object, struct fault *fault);
+emco_status objects_ready(struct pass *pass, const struct object_set *set, struct object **objects, size_t count,
+                          struct fault *fault);
 
 /* Helm hooks that install or upgrade are objects like others; the other hooks are left out. */
 bool object_is_wanted(const struct object *object);

@@ -99,26 +99,26 @@ static void items_add(struct work *work, const struct past *past, const struct o
 static emco_status plan_items(struct work *work, const struct past *past, struct fault *fault)
 {
 	struct object_set *desired = work->job->desired;
-	size_t             most = 0;
+	const size_t       count = desired != NULL ? desired->count : 0;
+	struct object    **missing = pass_alloc(work->pass, count + 1, sizeof(struct object *));
+	size_t             missing_count = 0, most = 0;
 
-	for (size_t i = 0; desired != NULL && i < desired->count; i++) {
-		struct object *object = &desired->objects[i];
+	if (missing == NULL)
+		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		if (object_is_wanted(&desired->objects[i]) && !is_there(work, past, &desired->objects[i]))
+			missing[missing_count++] = &desired->objects[i];
 
-		if (!object_is_wanted(object) || is_there(work, past, object))
-			continue;
-		if (!pass_alive(work->pass))
-			return fault_say(fault, EMCO_E_DEADLINE, "not done in time");
-		const emco_status status = object_ready(work->pass, desired, object, fault);
-		if (status != EMCO_OK)
-			return status;
-		most += object->piece_count;
-	}
+	const emco_status status = objects_ready(work->pass, desired, missing, missing_count, fault);
+	if (status != EMCO_OK)
+		return status;
+	for (size_t i = 0; i < missing_count; i++)
+		most += missing[i]->piece_count;
 	work->items = pass_alloc(work->pass, most + 1, sizeof *work->items);
 	if (work->items == NULL)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
-	for (size_t i = 0; desired != NULL && i < desired->count; i++)
-		if (object_is_wanted(&desired->objects[i]) && !is_there(work, past, &desired->objects[i]))
-			items_add(work, past, &desired->objects[i]);
+	for (size_t i = 0; i < missing_count; i++)
+		items_add(work, past, missing[i]);
 	return EMCO_OK;
 }
 
@@ -178,10 +178,10 @@ static emco_status removals_add(struct work *work, const struct object_set *set,
 	if (wanted != NULL && str_equal(wanted->digest, object->digest) && object_is_wanted(wanted))
 		return EMCO_OK;
 	if (object->pieces == NULL)
-		status = is_list(object) ? object_ready(work->pass, set, object, fault)
+		status = is_list(object) ? objects_ready(work->pass, set, &object, 1, fault)
 		                         : entry_piece(work, object, fault);
 	if (status == EMCO_OK && wanted != NULL && wanted->pieces == NULL && object_is_wanted(wanted))
-		status = object_ready(work->pass, work->job->desired, wanted, fault);
+		status = objects_ready(work->pass, work->job->desired, &wanted, 1, fault);
 	if (status != EMCO_OK)
 		return status;
 	for (size_t i = 0; i < object->piece_count; i++) {

@@ -297,10 +297,15 @@ static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_ent
 	return status;
 }
 
-static emco_status body(emco_call *call, emco_str digest, emco_str *ret_body)
+static emco_status bodies(emco_call *call, const emco_str *digests, uint64_t count, emco_units_each_body *each, void *data)
 {
 	(void) call;
-	*ret_body = digest;
+	for (uint64_t i = count; i > 0; i--) {   /* in any order */
+		const emco_status status = each(data, i - 1, digests[i - 1]);
+
+		if (status != EMCO_OK)
+			return status;
+	}
 	return EMCO_OK;
 }
 
@@ -314,7 +319,7 @@ static emco_status owns(emco_call *call, const emco_unit *unit, emco_str status_
 }
 
 static const emco_units_1 units = {
-	.size = sizeof units, .claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .body = body,
+	.size = sizeof units, .claim = claim, .renew = renew, .report = report, .each_entry = each_entry, .bodies = bodies,
 	.owns = owns,
 };
 

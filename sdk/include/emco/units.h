@@ -46,6 +46,7 @@ typedef struct emco_set_entry {
 
 typedef emco_status emco_units_each(void *data, const emco_unit *unit);
 typedef emco_status emco_units_each_entry(void *data, const emco_set_entry *entry);
+typedef emco_status emco_units_each_body(void *data, uint64_t index, emco_str body);
 
 #define EMCO_OBJECT_PENDING   0
 #define EMCO_OBJECT_APPLIED   1
@@ -141,8 +142,11 @@ typedef struct emco_units_1 {
 	/* The entries of a set, in order.  EMCO_E_NOT_FOUND. */
 	emco_status (*each_entry)(emco_call *call, emco_str set, emco_units_each_entry *each, void *data);
 
-	/* The body of an object, as JSON. */
-	emco_status (*body)(emco_call *call, emco_str digest, emco_str *ret_body);
+	/*
+	 * The bodies of objects, as JSON, in any order: each is told the place of its digest.  A body lives as long as the call
+	 * back, which asks the call for nothing but memory.  EMCO_E_NOT_FOUND: some are not there; the others were told.
+	 */
+	emco_status (*bodies)(emco_call *call, const emco_str *digests, uint64_t count, emco_units_each_body *each, void *data);
 
 	/*
 	 * Units that have, or may have, objects on their clusters and were begun at or after since (0: all); they carry no

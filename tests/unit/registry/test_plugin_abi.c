@@ -206,7 +206,7 @@ static const struct row { const char *what; size_t is, was; } rows[] = {
 	AT(emco_units_1, renew,                            16),
 	AT(emco_units_1, report,                           24),
 	AT(emco_units_1, each_entry,                       32),
-	AT(emco_units_1, body,                             40),
+	AT(emco_units_1, bodies,                           40),
 	AT(emco_units_1, each_live,                        48),
 	AT(emco_units_1, watch,                            56),
 	AT(emco_units_1, observe,                          64),

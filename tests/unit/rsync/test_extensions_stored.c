@@ -110,6 +110,22 @@ static emco_status take_entry(void *data, const emco_set_entry *entry)
 	return EMCO_OK;
 }
 
+struct body { char text[32]; };
+
+static emco_status take_body(void *data, uint64_t index, emco_str body)
+{
+	struct body *bodies = data;
+
+	snprintf(bodies[index].text, sizeof bodies[index].text, "%.*s", (int) body.len, body.ptr);
+	return EMCO_OK;
+}
+
+static emco_status refuse_body(void *data, uint64_t index, emco_str body)
+{
+	(void) data, (void) index, (void) body;
+	return EMCO_E_FORBIDDEN;
+}
+
 static const char *const both[] = { "p+c1", "p+c2", NULL }, *const one[] = { "p+c1", NULL };
 static const emco_units_1 *const units = &extension_units;
 
@@ -144,7 +160,7 @@ static void test_a_unit_goes_from_claim_to_report(void **state)
 {
 	struct claimed claimed = { .count = 0 };
 	struct entries entries = { .count = 0 };
-	emco_str       body;
+	struct body    bodies[2] = { 0 };
 	auto_call      claiming, working;
 
 	(void) state;
@@ -176,10 +192,13 @@ static void test_a_unit_goes_from_claim_to_report(void **state)
 	assert_int_equal(entries.items[1].secret, 1);
 	assert_int_equal(entries.items[1].object->phase, EMCO_PHASE_HOOK);
 	assert_str(entries.items[1].object->events, "pre-install");
-	assert_int_equal(units->body(&working.abi, entries.items[0].digest, &body), EMCO_OK);
-	assert_str(body, "v1");
-	assert_int_equal(units->body(&working.abi, entries.items[1].digest, &body), EMCO_OK);
-	assert_str(body, "secret");
+	const emco_str digests[] = { entries.items[1].digest, entries.items[0].digest };
+	assert_int_equal(units->bodies(&working.abi, digests, 2, take_body, bodies), EMCO_OK);
+	assert_string_equal(bodies[0].text, "secret");
+	assert_string_equal(bodies[1].text, "v1");
+	assert_int_equal(units->bodies(&working.abi, digests, 0, take_body, bodies), EMCO_OK);
+	assert_int_equal(units->bodies(&working.abi, digests, 2, refuse_body, NULL), EMCO_E_FORBIDDEN);
+	assert_int_equal(units->bodies(&working.abi, &unit->desired, 1, take_body, bodies), EMCO_E_NOT_FOUND);
 
 	assert_int_equal(units->renew(&working.abi, unit, 60000000000), EMCO_OK);
 	assert_int_equal(report(&working, unit, EMCO_UNIT_DONE, 0, ""), EMCO_OK);
@@ -316,17 +335,17 @@ static void test_what_units_refuse(void **state)
 	const emco_unit copy = { .size = sizeof copy };
 	struct claimed  claimed = { .count = 0 };
 	struct { emco_unit unit; char room[512]; } outside = { .unit = copy };
-	emco_str        body;
+	const emco_str  bad = EMCO_STR("ab");
 	auto_call       call, stranger;
 
 	(void) state;
 	begin(&call, EMCO_ROLE_SYNCHRONISER, 30000);
 	begin(&stranger, EMCO_ROLE_ACTION, 30000);
 	assert_int_equal(units->claim(&stranger.abi, 1, 1, take_unit, &claimed), EMCO_E_FORBIDDEN);
-	assert_int_equal(units->body(&stranger.abi, EMCO_STR("ab"), &body), EMCO_E_FORBIDDEN);
+	assert_int_equal(units->bodies(&stranger.abi, &bad, 1, take_body, NULL), EMCO_E_FORBIDDEN);
 	assert_int_equal(units->renew(&call.abi, &outside.unit, 1), EMCO_E_INVALID);
 	assert_int_equal(report(&call, &outside.unit, EMCO_UNIT_DONE, 0, ""), EMCO_E_INVALID);
-	assert_int_equal(units->body(&call.abi, EMCO_STR("ab"), &body), EMCO_E_INVALID);
+	assert_int_equal(units->bodies(&call.abi, &bad, 1, take_body, NULL), EMCO_E_INVALID);
 	assert_int_equal(units->each_entry(&call.abi,
 	                                   EMCO_STR("0000000000000000000000000000000000000000000000000000000000000000"),
 	                                   take_entry, NULL),
