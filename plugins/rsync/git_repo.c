@@ -14,7 +14,7 @@
 
 #define WORK_REF  "refs/emco/next"     /* what is about to be pushed, in the cache */
 
-enum { LOCK_PAUSE_MS = 20, LOCK_STALE_S = 10, WALK_FDS = 16, NS_PER_MS = 1000000 };
+enum { LOCK_PAUSE_MS = 20, LOCK_PATIENCE_MS = 2000, LOCK_STALE_S = 10, WALK_FDS = 16, NS_PER_MS = 1000000 };
 
 emco_status git_repo_init(struct fault *fault)
 {
@@ -79,6 +79,9 @@ emco_status git_repo_fault(struct git_repo *repo, int code, const char *what, st
 		return fault_say(fault, EMCO_E_DEADLINE, "%s \"%s\": not done in time", what, repo->settings->url);
 	}
 	fault->reachable = is_net ? 0 : 1;
+	if (is_net && repo->was_silent)              /* libssh2 has seen the end of the socket, and not why */
+		return fault_say(fault, EMCO_E_UNAVAILABLE, "%s \"%s\": nothing for %lld ms", what, repo->settings->url,
+		                 (long long) repo->pass->config->remote_timeout_ms);
 	if (code == GIT_EAUTH)
 		return fault_say(fault, EMCO_E_FORBIDDEN, "%s \"%s\": the remote refused \"userName\" and \"gitToken\"",
 		                 what, repo->settings->url);
@@ -256,7 +259,23 @@ static emco_status local_open(struct git_repo *repo, struct fault *fault)
 	return EMCO_OK;
 }
 
-/* Passes of this host take turns; the kernel gives the lock back when a process dies. */
+/* How long somebody has had the lock; a clock that was set back means long. */
+static int64_t lock_age_ms(int fd)
+{
+	struct timespec now;
+	struct stat     st;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (fstat(fd, &st) != 0)
+		return INT64_MAX;
+	const int64_t age_ms = (now.tv_sec - st.st_mtim.tv_sec) * 1000 + (now.tv_nsec - st.st_mtim.tv_nsec) / NS_PER_MS;
+	return age_ms >= -LOCK_PAUSE_MS ? age_ms : INT64_MAX;
+}
+
+/*
+ * Passes of this host take turns; the kernel gives the lock back when a process dies.  Whoever has it says since when, by
+ * the file's time: one who waits for his remote is not waited for, or a single silent remote would hold all workers.
+ */
 static emco_status lock_take(struct git_repo *repo, const char *path, struct fault *fault)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * NS_PER_MS };
@@ -273,7 +292,11 @@ static emco_status lock_take(struct git_repo *repo, const char *path, struct fau
 			return fault_say(fault, EMCO_E_DEADLINE, "waited for another pass on \"%s\"",
 			                 repo->settings->url);
 		nanosleep(&pause, NULL);
+		if (lock_age_ms(repo->lock_fd) > LOCK_PATIENCE_MS)
+			return fault_say(fault, EMCO_E_UNAVAILABLE, "another pass works on \"%s\", and takes more than %d ms",
+			                 repo->settings->url, LOCK_PATIENCE_MS);
 	}
+	(void) futimens(repo->lock_fd, NULL);        /* it fails: the others wait less */
 	return EMCO_OK;
 }
 
@@ -379,9 +402,9 @@ emco_status git_repo_fetch(struct git_repo *repo, struct fault *fault)
 	if (repo->remote == NULL) {
 		code = local_fetch(repo);
 	} else {
-		git_stream_begin(repo->pass, repo->pass->config->remote_timeout_ms * NS_PER_MS);
+		git_stream_begin(repo->pass, repo->pass->config->remote_timeout_ms * NS_PER_MS, repo->settings->is_ssh);
 		code = remote_fetch(repo);
-		git_stream_end();
+		repo->was_silent = git_stream_end();
 	}
 	if (code != 0)
 		return git_repo_fault(repo, code, "could not reach", fault);
@@ -464,9 +487,9 @@ emco_status git_repo_publish(struct git_repo *repo, const git_oid *commit, struc
 	if (repo->remote == NULL) {
 		code = local_publish(repo, commit);
 	} else {
-		git_stream_begin(repo->pass, repo->pass->config->remote_timeout_ms * NS_PER_MS);
+		git_stream_begin(repo->pass, repo->pass->config->remote_timeout_ms * NS_PER_MS, repo->settings->is_ssh);
 		code = remote_publish(repo, commit);
-		git_stream_end();
+		repo->was_silent = git_stream_end();
 	}
 	cut_secret(repo->said, repo->settings->token);
 	if (code == GIT_ENONFASTFORWARD)

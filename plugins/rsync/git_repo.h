@@ -22,6 +22,7 @@ struct git_repo {
 	git_remote                *remote;       /* NULL: local                                     */
 	const char                *cache;        /* its path                                        */
 	bool                       is_broken;    /* the cache lacks what it should hold             */
+	bool                       was_silent;   /* over SSH, for longer than it may be             */
 	int                        lock_fd;
 	bool                       has_tip;      /* false: no such branch yet                       */
 	git_oid                    tip;          /* a commit that is in repo                        */

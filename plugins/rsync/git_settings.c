@@ -150,12 +150,14 @@ static emco_status url_read(struct pass *pass, struct git_settings *s, struct fa
 		if ((schemes[i].needs & NEEDS_TOKEN) != 0 && memchr(authority.ptr, '@', authority.len) != NULL)
 			return fault_say(fault, EMCO_E_INVALID,
 			                 "\"url\" must not hold a user: use \"userName\" and \"gitToken\"");
+		s->is_ssh = schemes[i].needs == NEEDS_USER;
 		return needs_check(pass, s, schemes[i].needs, fault);
 	}
 	if (at != NULL && colon != NULL && at < colon && (slash == NULL || colon < slash)) {      /* git@host:path */
 		const emco_status status =
 			authority_read(pass, s, (emco_str) { s->url, (uint64_t) (colon - s->url) }, fault);
 
+		s->is_ssh = true;
 		return status == EMCO_OK ? needs_check(pass, s, NEEDS_USER, fault) : status;
 	}
 	return fault_say(fault, EMCO_E_INVALID,

@@ -19,6 +19,7 @@ struct git_settings {
 	const char *secret_ref;          /* for Flux: a Secret on the cluster with its own rights; empty: none */
 	const char *event;               /* of the units: one commit tells of one event          */
 	int64_t     sync_s, retry_s, timeout_s;      /* Flux timers, of the resource object          */
+	bool        is_ssh;
 	bool        is_plain_secrets;    /* Secrets may be written to Git                        */
 };
 

@@ -8,9 +8,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,21 +26,30 @@ struct stream {
 	char      *host, *port;
 	int        fd;
 	int64_t    silence_ns;
+	pthread_t  watcher;                 /* of SSH, while it is connected                */
+	bool       has_watcher;
+	int        end;                     /* eventfd of the watcher                       */
+	emco_call *call;                    /* the watcher leaves when it is cancelled      */
+	atomic_bool is_silent;              /* the watcher has shut it for that             */
 };
 
 /* The operation of this thread. */
-static _Thread_local struct { struct pass *pass; int64_t silence_ns; } now;
+static _Thread_local struct { struct pass *pass; int64_t silence_ns; bool is_ssh, was_silent; } now;
 
-void git_stream_begin(struct pass *pass, int64_t silence_ns)
+void git_stream_begin(struct pass *pass, int64_t silence_ns, bool is_ssh)
 {
 	now.pass = pass;
 	now.silence_ns = silence_ns;
+	now.is_ssh = is_ssh;
+	now.was_silent = false;
 }
 
-void git_stream_end(void)
+bool git_stream_end(void)
 {
-	now.pass = NULL;
-	now.silence_ns = 0;
+	const bool was_silent = now.was_silent;
+
+	memset(&now, 0, sizeof now);
+	return was_silent;
 }
 
 static struct stream *stream_of(git_stream *parent)
@@ -79,6 +92,61 @@ static int wait_for(const struct stream *st, short events, int64_t deadline_ns, 
 	}
 	snprintf(text, sizeof text, "nothing for %lld ms", (long long) (st->silence_ns / NS_PER_MS));
 	return refuse(what, text);
+}
+
+/* -- beside SSH -- */
+
+/* Nothing has come or gone for too long, and nothing that came waits for us to take it. */
+static bool is_silent(const struct stream *st)
+{
+	struct tcp_info info;
+	socklen_t       len = sizeof info;
+	const int64_t   limit_ms = st->silence_ns / NS_PER_MS;
+	int             unread = 0;
+
+	if (getsockopt(st->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 || ioctl(st->fd, FIONREAD, &unread) != 0)
+		return false;
+	return unread == 0 && info.tcpi_last_data_recv >= limit_ms && info.tcpi_last_data_sent >= limit_ms;
+}
+
+/* libssh2 stands in poll() without a limit: a socket that is shut wakes it, with an end of file. */
+static void *watch(void *data)
+{
+	struct stream *st = data;
+	struct pollfd  end = { .fd = st->end, .events = POLLIN };
+
+	while (poll(&end, 1, SLICE_MS) <= 0) {
+		if (st->call != NULL && st->call->cancelled(st->call))
+			break;
+		if (!is_silent(st))
+			continue;
+		atomic_store(&st->is_silent, true);
+		break;
+	}
+	if ((end.revents & POLLIN) == 0)
+		(void) shutdown(st->fd, SHUT_RDWR);
+	return NULL;
+}
+
+static int watch_begin(struct stream *st)
+{
+	st->call = now.pass != NULL ? now.pass->call : NULL;
+	st->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	st->has_watcher = st->end >= 0 && pthread_create(&st->watcher, NULL, watch, st) == 0;
+	return st->has_watcher ? 0 : refuse("socket", "no thread to watch it");
+}
+
+static void watch_end(struct stream *st)
+{
+	if (st->has_watcher) {
+		(void) eventfd_write(st->end, 1);        /* cannot overflow: written once */
+		pthread_join(st->watcher, NULL);
+		now.was_silent = now.was_silent || atomic_load(&st->is_silent);
+	}
+	if (st->end >= 0)
+		close(st->end);
+	st->has_watcher = false;
+	st->end = -1;
 }
 
 /* -- connecting -- */
@@ -124,6 +192,7 @@ static int stream_close(git_stream *parent)
 {
 	struct stream *st = stream_of(parent);
 
+	watch_end(st);
 	if (st->fd >= 0)
 		close(st->fd);
 	st->fd = -1;
@@ -146,7 +215,7 @@ static int stream_connect(git_stream *parent)
 			stream_close(parent);
 	}
 	freeaddrinfo(found);
-	return result;
+	return result == 0 && now.is_ssh ? watch_begin(st) : result;
 }
 
 /* -- bytes -- */
@@ -204,7 +273,7 @@ static int stream_new(git_stream **out, const char *host, const char *port)
 	*st = (struct stream) {
 		.parent = { .version = GIT_STREAM_VERSION, .connect = stream_connect, .read = stream_read,
 		            .write = stream_write, .close = stream_close, .free = stream_free },
-		.host = strdup(host), .port = strdup(port), .fd = -1,
+		.host = strdup(host), .port = strdup(port), .fd = -1, .end = -1,
 		.silence_ns = now.silence_ns > 0 ? now.silence_ns : (int64_t) DEFAULT_SILENCE_MS * NS_PER_MS,
 	};
 	if (st->host == NULL || st->port == NULL) {

@@ -1,27 +1,17 @@
-/* The target "git" on remotes: Git's own HTTP server and daemon, and remotes that refuse, are silent or gone. */
-#include "plugins/rsync/test/fake.h"
+/* The target "git" on remotes: Git's own HTTP server and daemon, and remotes that refuse or are gone. */
+#include "plugins/rsync/test/remote.h"
 
-#include <arpa/inet.h>
 #include <git2.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-#define WEB_1                                                                                                          \
-	"[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"web\"},\"data\":{\"v\":"    \
-	"\"1\"}}}]"
-#define WEB_2                                                                                                          \
-	"[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"web\"},\"data\":{\"v\":"    \
-	"\"2\"}}}]"
-#define TOKEN "tok3n-of-someone"
 
 static struct fake fake;
 static char        repo[PATH_MAX + 32];
@@ -97,57 +87,26 @@ static int start_http(const char *certificate)
 	return start(argv);
 }
 
-/* A port nobody answers on: bound, and listening when is_silent. */
-static int port_open(bool is_silent, int *ret_fd)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t          len = sizeof at;
-	const int          fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *) &at, sizeof at), 0);
-	assert_int_equal(is_silent ? listen(fd, 8) : 0, 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *) &at, &len), 0);
-	*ret_fd = fd;
-	return ntohs(at.sin_port);
-}
-
-static struct fake_unit *want(const char *host, int port, const char *path, const char *token, const char *set)
-{
-	char reference[512];
-
-	snprintf(reference, sizeof reference, "{\"url\":\"%s:%d/%s\",\"branch\":\"main\",\"userName\":\"someone\","
-	                                      "\"gitToken\":\"%s\",\"repoName\":\"repo\"}", host, port, path, token);
-	fake_git_cluster(&fake, "edge+one", reference, NULL);
-	return fake_want(&fake, "web", "edge+one", set, "update");
-}
-
-static void assert_done(const struct fake_unit *unit)
-{
-	if (unit->outcome != EMCO_UNIT_DONE)
-		fail_msg("%s", unit->error);
-	assert_int_equal(unit->reachable, 1);
-}
-
 /* -- what goes well -- */
 
 static void test_http_remote_gets_one_commit_and_no_second(void **state)
 {
 	const int         port = start_http(NULL);
-	struct fake_unit *unit = want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 
 	(void) state;
 	fake_run(&fake);
 	assert_done(unit);
 	unit->applied[0] = '\0';
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 	fake_run(&fake);
 	assert_done(unit);
 	shell("rm -rf %s/data/git", fake.dir);        /* the cache may go at any time */
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 	fake_run(&fake);
 	assert_done(unit);
 	assert_string_equal(git("rev-list --count main"), "1");
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v2");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v2");
 	fake_run(&fake);
 	assert_done(unit);
 	assert_string_equal(git("rev-list --count main"), "2");
@@ -174,7 +133,7 @@ static void test_git_daemon_is_a_remote_too(void **state)
 		         NULL };
 
 	(void) state;
-	snprintf(port, sizeof port, "%d", port_open(false, &fd));
+	snprintf(port, sizeof port, "%d", remote_port(false, &fd));
 	snprintf(port_option, sizeof port_option, "--port=%s", port);
 	snprintf(base, sizeof base, "--base-path=%s/srv", fake.dir);
 	close(fd);
@@ -188,7 +147,7 @@ static void test_git_daemon_is_a_remote_too(void **state)
 	      "exit 1",
 	      port);
 
-	const struct fake_unit *unit = want("git://127.0.0.1", (int) strtol(port, NULL, 10), "repo.git", "", "v1");
+	const struct fake_unit *unit = remote_want(&fake, "git://127.0.0.1", (int) strtol(port, NULL, 10), "repo.git", "", "v1");
 	fake_run(&fake);
 	assert_done(unit);
 	assert_string_equal(git("rev-list --count main"), "1");
@@ -204,13 +163,13 @@ static void foreign_commit(struct fake *world)
 static void test_foreign_commit_between_fetch_and_push_survives(void **state)
 {
 	const int         port = start_http(NULL);
-	struct fake_unit *unit = want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 
 	(void) state;
 	fake.on_renew = foreign_commit;
 	fake_run(&fake);
 	assert_done(unit);
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v2");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v2");
 	fake.on_renew = foreign_commit;
 	fake_run(&fake);
 	assert_done(unit);
@@ -222,17 +181,17 @@ static void test_foreign_commit_between_fetch_and_push_survives(void **state)
 static void test_broken_cache_is_made_anew(void **state)
 {
 	const int         port = start_http(NULL);
-	struct fake_unit *unit = want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 
 	(void) state;
 	fake_run(&fake);
 	assert_done(unit);
 	shell("for d in %s/data/git/*/; do rm -r $d/objects $d/HEAD; done", fake.dir);
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v2");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v2");
 	fake_run(&fake);
 	assert_done(unit);
 	shell("for d in %s/data/git/*/; do find $d/objects -type f -delete; done", fake.dir);
-	want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 	fake_run(&fake);
 	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
 	unit->needs_work = true;                      /* the next try has a new one */
@@ -254,7 +213,7 @@ static void test_tls_is_checked_and_runs_over_our_streams(void **state)
 	      "-addext basicConstraints=critical,CA:TRUE -keyout %s -out %s.crt 2>/dev/null && cat %s.crt >> %s",
 	      pem, pem, pem, pem);
 	port = start_http(pem);
-	unit = want("https://localhost", port, "repo.git", TOKEN, "v1");
+	unit = remote_want(&fake, "https://localhost", port, "repo.git", TOKEN, "v1");
 	fake_run(&fake);
 	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
 	assert_non_null(strstr(unit->error, "could not reach \"https://localhost:"));
@@ -262,7 +221,7 @@ static void test_tls_is_checked_and_runs_over_our_streams(void **state)
 	shell("cp %s.crt %s/authority", pem, fake.dir);
 	snprintf(pem, sizeof pem, "%s/authority", fake.dir);
 	assert_int_equal(git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, pem, NULL), 0);
-	want("https://localhost", port, "repo.git", TOKEN, "v1");
+	remote_want(&fake, "https://localhost", port, "repo.git", TOKEN, "v1");
 	fake_run(&fake);
 	assert_done(unit);
 }
@@ -271,7 +230,7 @@ static void test_tls_is_checked_and_runs_over_our_streams(void **state)
 
 static void test_wrong_token_is_refused_and_never_told(void **state)
 {
-	const struct fake_unit *unit = want("http://127.0.0.1", start_http(NULL), "repo.git", "wr0ng", "v1");
+	const struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", start_http(NULL), "repo.git", "wr0ng", "v1");
 
 	(void) state;
 	fake_run(&fake);
@@ -284,7 +243,7 @@ static void test_wrong_token_is_refused_and_never_told(void **state)
 
 static void test_missing_repository_says_what_the_server_said(void **state)
 {
-	const struct fake_unit *unit = want("http://127.0.0.1", start_http(NULL), "nothing.git", TOKEN, "v1");
+	const struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", start_http(NULL), "nothing.git", TOKEN, "v1");
 
 	(void) state;
 	fake_run(&fake);
@@ -295,7 +254,7 @@ static void test_missing_repository_says_what_the_server_said(void **state)
 
 static void test_hook_that_declines_is_quoted(void **state)
 {
-	const struct fake_unit *unit = want("http://127.0.0.1", start_http(NULL), "repo.git", TOKEN, "v1");
+	const struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", start_http(NULL), "repo.git", TOKEN, "v1");
 
 	(void) state;
 	shell("printf '#!/bin/sh\\necho branch is protected: %s >&2\\nexit 1\\n' > %s/hooks/pre-receive && "
@@ -311,8 +270,8 @@ static void test_hook_that_declines_is_quoted(void **state)
 static void test_closed_port_is_tried_again(void **state)
 {
 	int                     fd;
-	const int               port = port_open(false, &fd);
-	const struct fake_unit *unit = want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
+	const int               port = remote_port(false, &fd);
+	const struct fake_unit *unit = remote_want(&fake, "http://127.0.0.1", port, "repo.git", TOKEN, "v1");
 	char                    text[128];
 
 	(void) state;
@@ -323,61 +282,6 @@ static void test_closed_port_is_tried_again(void **state)
 	         port);
 	assert_string_equal(unit->error, text);
 	assert_non_null(strstr(fake.log, "rsync.unit_not_done"));
-	close(fd);
-}
-
-static void test_silent_remote_ends_at_the_deadline(void **state)
-{
-	static const char *const schemes[] = { "http://127.0.0.1", "https://localhost", "git://127.0.0.1" };
-	int                      fd;
-	const int                port = port_open(true, &fd);
-
-	(void) state;
-	fake.config.remote_timeout_ms = 300;
-	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-		const struct fake_unit *unit = want(schemes[i], port, "repo.git", TOKEN, "v1");
-		const int64_t           begin_ns = now_ns();
-
-		fake_run(&fake);
-		assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
-		assert_int_equal(unit->reachable, 0);
-		if (i != 1)                      /* TLS has words of its own */
-			assert_non_null(strstr(unit->error, "read: nothing for 300 ms"));
-		assert_true(now_ns() - begin_ns < 20000000000LL);
-	}
-	close(fd);
-}
-
-static void *stop_soon(void *data)
-{
-	usleep(300000);
-	__atomic_store_n(&((struct fake *) data)->is_stopping, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void test_a_stop_does_not_wait_for_a_silent_remote(void **state)
-{
-	int                     fd;
-	const int               port = port_open(true, &fd);
-	const struct fake_unit *unit = want("http://127.0.0.1", port, "repo.git", TOKEN, "v1");
-	const emco_plugin      *plugin = emco_plugin_entry(EMCO_ABI);
-	emco_instance          *self = NULL;
-	emco_call              *call = fake.host.begin(&fake.host, EMCO_STR("test"), 60000000000LL);
-	pthread_t               thread;
-
-	(void) state;
-	fake.config.remote_timeout_ms = 30000;
-	assert_int_equal(plugin->create(&fake.host, call, &fake.config, &self), EMCO_OK);
-	assert_int_equal(plugin->start(self, call), EMCO_OK);
-
-	const int64_t begin_ns = now_ns();
-	assert_int_equal(pthread_create(&thread, NULL, stop_soon, &fake), 0);
-	pthread_join(thread, NULL);
-	plugin->stop(self);
-	assert_true(now_ns() - begin_ns < 15000000000LL);
-	assert_int_equal(unit->reports, 0);       /* the server stops: the lease speaks for us */
-	plugin->destroy(self);
-	fake.host.end(&fake.host, call);
 	close(fd);
 }
 
@@ -394,8 +298,6 @@ int main(void)
 		TEST(test_missing_repository_says_what_the_server_said),
 		TEST(test_hook_that_declines_is_quoted),
 		TEST(test_closed_port_is_tried_again),
-		TEST(test_silent_remote_ends_at_the_deadline),
-		TEST(test_a_stop_does_not_wait_for_a_silent_remote),
 		TEST(test_tls_is_checked_and_runs_over_our_streams),      /* last: it changes libgit2's authorities */
 	};
 
