@@ -16,7 +16,7 @@ static const int64_t retry_min_ns = 100000000;
  */
 static const int64_t patience_ns = 20000000;
 
-enum { URL_MAX = 16 << 10, LOCATION_MAX = 128 << 10, DOWNLOAD_BUFFER = 16 << 10, SECRET_MIN = 8 };
+enum { URL_MAX = 16 << 10, LOCATION_MAX = 128 << 10, DOWNLOAD_BUFFER = 16 << 10, UPLOAD_BUFFER = 16 << 10, SECRET_MIN = 8 };
 
 static void *copy_in(char **to, const void *bytes, size_t len)
 {
@@ -87,6 +87,12 @@ static void set_connecting(struct call *call, bool is_connecting)
 	call->is_connecting = is_connecting;
 }
 
+/* NOTE: a handle keeps the room for what it has sent, 64 KB, until this is set, and the next use may be a watch for days. */
+static void bound_upload(CURL *easy)
+{
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long) UPLOAD_BUFFER);
+}
+
 static void put_easy(struct call *call)
 {
 	struct loop *loop = call->cluster->loop;
@@ -96,6 +102,7 @@ static void put_easy(struct call *call)
 		return;
 	curl_multi_remove_handle(loop->multi, call->easy);
 	curl_easy_reset(call->easy);
+	bound_upload(call->easy);
 	if (loop->easy_count < EASY_IDLE_MAX)
 		loop->easy[loop->easy_count++] = call->easy;
 	else
@@ -187,6 +194,7 @@ static void set_common(struct call *call)
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);      /* else a slow name server would hold up the loop */
 #endif
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) DOWNLOAD_BUFFER);
+	bound_upload(easy);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 	                 (long) ((options->connect_ns + call->cluster->loop->connecting * patience_ns) / 1000000));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms > 0 ? left_ms : 1L);
