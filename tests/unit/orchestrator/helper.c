@@ -103,7 +103,7 @@ const char *scratch_folder(void)
 
 static const char *runs_path(void)
 {
-	static char path[PATH_MAX];
+	static char path[PATH_MAX + 16];
 
 	snprintf(path, sizeof path, "%s/helm-runs", scratch_folder());
 	return path;
@@ -111,7 +111,7 @@ static const char *runs_path(void)
 
 const char *helm_noted(void)
 {
-	static char  path[PATH_MAX];
+	static char  path[PATH_MAX + 16];
 	struct error err;
 	auto_buf     script = BUF(3 * PATH_MAX);
 
