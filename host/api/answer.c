@@ -99,6 +99,18 @@ void answer_header(struct request *req, const char *fmt, ...)
 		IGNORE(buf_printf(&req->headers, NULL, "%s\r\n", line));
 }
 
+void answer_ignored(struct request *req, const char *what, struct view name)
+{
+	char   text[64];                  /* long names are cut: there must be room for other headers */
+	size_t len = 0;
+
+	for (size_t i = 0; i < name.len && len < sizeof text - 1; i++)
+		if (name.ptr[i] >= ' ' && name.ptr[i] <= '~' && name.ptr[i] != '"' && name.ptr[i] != '\\')
+			text[len++] = name.ptr[i];
+	text[len] = '\0';
+	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
+}
+
 void entity_tag(int64_t id, uint64_t version, char tag[ENTITY_TAG_SIZE])
 {
 	snprintf(tag, ENTITY_TAG_SIZE, "\"%" PRId64 "-%" PRIu64 "\"", id, version);

@@ -25,6 +25,9 @@ void        answer_drop_body(struct request *req);
 /* One more header line, without its line end; left out when there is no room. */
 void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
 
+/* Tell that a member, a part or a query parameter means nothing here.  What would end or forge a header is left out. */
+void answer_ignored(struct request *req, const char *what, struct view name);
+
 /* The entity tag of one version, "ID-VERSION" in quotes: a resource made again under its old name gets another. */
 void entity_tag(int64_t id, uint64_t version, char tag[ENTITY_TAG_SIZE]);
 bool entity_tag_read(const char *tag, int64_t *ret_id, uint64_t *ret_version);      /* false: none of ours */

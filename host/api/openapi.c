@@ -108,15 +108,29 @@ static json_t *path_parameters(const char *pattern)
 	return parameters;
 }
 
+static void add_parameter(json_t *parameters, const char *name, const char *summary)
+{
+	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", name, "in", "query", "description",
+	                                            summary, "schema", "type", "string"));
+}
+
+static void add_options(json_t *parameters, const struct query_option *option)
+{
+	for (; option != NULL && option->name != NULL; option++)
+		add_parameter(parameters, option->name, option->summary);
+}
+
 static json_t *query_parameters(const struct endpoint *endpoint)
 {
 	json_t *parameters = json_array();
 
-	for (size_t i = 0; i < endpoint->look_count; i++)
-		if (endpoint->looks[i]->parameter != NULL)
-			json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", endpoint->looks[i]->parameter,
-			                                            "in", "query", "description", endpoint->looks[i]->summary,
-			                                            "schema", "type", "string"));
+	for (size_t i = 0; i < endpoint->look_count; i++) {
+		const struct look *look = endpoint->looks[i];
+		if (look->parameter != NULL && look->summary != NULL)
+			add_parameter(parameters, look->parameter, look->summary);
+		add_options(parameters, look->options);
+	}
+	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);
 	if (endpoint->operation == OPERATION_LIST) {
 		json_array_append_new(parameters, literal("{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Most on one page; "
 		                                          "a Link header names the next.\",\"schema\":{\"type\":\"integer\","

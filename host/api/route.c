@@ -350,6 +350,28 @@ bool routes_match(const struct routes *routes, enum method method, struct view p
 	return true;
 }
 
+static bool options_have(const struct query_option *option, struct view name)
+{
+	for (; option != NULL && option->name != NULL; option++)
+		if (view_is(name, option->name))
+			return true;
+	return false;
+}
+
+bool endpoint_takes(const struct endpoint *endpoint, struct view parameter)
+{
+	if (endpoint->operation == OPERATION_LIST && (view_is(parameter, "limit") || view_is(parameter, "continue")))
+		return true;
+	if (endpoint->verb != NULL && options_have(endpoint->verb->options, parameter))
+		return true;
+	for (size_t i = 0; i < endpoint->look_count; i++) {
+		const struct look *look = endpoint->looks[i];
+		if ((look->parameter != NULL && view_is(parameter, look->parameter)) || options_have(look->options, parameter))
+			return true;
+	}
+	return false;
+}
+
 /* -- telling ---------------------------------------------------------------------------------------------------------- */
 
 size_t routes_count(const struct routes *routes)
@@ -370,10 +392,13 @@ enum status routes_print(const struct routes *routes, struct buf *out, struct er
 	for (size_t i = 0; i < routes->count && st == ST_OK; i++) {
 		const struct endpoint *endpoint = routes->endpoints[i];
 		st = buf_printf(out, err, "%-6s %s", method_name(endpoint->method), endpoint->pattern);
+		bool has_any = false;
 		for (size_t j = 0; j < endpoint->look_count && st == ST_OK; j++)
-			if (endpoint->looks[j]->parameter != NULL)
-				st = buf_printf(out, err, "%s%s=", j == 0 ? "[?" : "|", endpoint->looks[j]->parameter);
-		if (st == ST_OK && endpoint->look_count > 0 && endpoint->looks[0]->parameter != NULL)
+			if (endpoint->looks[j]->parameter != NULL && endpoint->looks[j]->summary != NULL) {
+				st = buf_printf(out, err, "%s%s=", has_any ? "|" : "[?", endpoint->looks[j]->parameter);
+				has_any = true;
+			}
+		if (st == ST_OK && has_any)
 			st = buf_add_text(out, "]", err);
 		if (st == ST_OK)
 			st = buf_printf(out, err, "  %s\n", endpoint->summary == NULL ? "" : endpoint->summary);

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000 };
+enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000, IGNORED_TOLD_MAX = 4 };
 
 /* One civetweb context. */
 struct listener {
@@ -68,6 +68,18 @@ static bool is_system(const struct endpoint *endpoint)
 	       || endpoint->operation == OPERATION_METRICS;
 }
 
+/* Of the tables' paths; what a probe or a proxy adds to the system's own is nobody's business. */
+static void tell_ignored(struct request *req)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; req->endpoint->type != NULL && i < req->parameter_count && told < IGNORED_TOLD_MAX; i++)
+		if (!endpoint_takes(req->endpoint, req->parameters[i].name)) {
+			answer_ignored(req, "parameter", req->parameters[i].name);
+			told++;
+		}
+}
+
 static enum status dispatch(struct request *req, const struct listener *listener, struct error *err)
 {
 	struct match match;
@@ -88,7 +100,10 @@ static enum status dispatch(struct request *req, const struct listener *listener
 	if (atomic_load(&req->api->is_draining) && !is_system(match.endpoint))
 		return fail(err, ST_UNAVAILABLE, "the server stops");
 	enum status st = query_decode(req->info->query_string, &req->arena, &req->parameters, &req->parameter_count, err);
-	return st == ST_OK ? handlers[match.endpoint->operation](req, err) : st;
+	if (st != ST_OK)
+		return st;
+	tell_ignored(req);
+	return handlers[match.endpoint->operation](req, err);
 }
 
 /*

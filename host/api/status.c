@@ -1,4 +1,4 @@
-/* Status to HTTP: DESIGN's one table of answers. */
+/* Status to HTTP: the one table of answers. */
 #include "host/api/status.h"
 
 #include <assert.h>

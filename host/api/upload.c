@@ -7,19 +7,6 @@
 
 enum { FORM_OVERHEAD = 1 << 16, MANY_FACTOR = 8, WARNINGS_MAX = 8 };
 
-/* A header value: what would end it or forge one is left out. */
-static void warn_ignored(struct request *req, const char *what, struct view name)
-{
-	char   text[200];
-	size_t len = 0;
-
-	for (size_t i = 0; i < name.len && len < sizeof text - 1; i++)
-		if (name.ptr[i] >= ' ' && name.ptr[i] <= '~' && name.ptr[i] != '"' && name.ptr[i] != '\\')
-			text[len++] = name.ptr[i];
-	text[len] = '\0';
-	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
-}
-
 static bool is_blank(struct view text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -57,7 +44,7 @@ static enum status read_document(struct request *req, const struct type *type, s
 	if (st != ST_OK)
 		return st;
 	for (size_t i = 0; i < req->verdict.unknowns && i < UNKNOWN_MAX && i < WARNINGS_MAX; i++)
-		warn_ignored(req, "member", view_of(req->verdict.unknown[i]));
+		answer_ignored(req, "member", view_of(req->verdict.unknown[i]));
 	return keep_text(req, upload, err);
 }
 
@@ -147,7 +134,7 @@ static enum status add_file(struct request *req, const struct type *type, const 
 	const emco_file *row = row_of(type, part->name);
 
 	if (row == NULL) {
-		warn_ignored(req, "part", part->name);
+		answer_ignored(req, "part", part->name);
 		return ST_OK;
 	}
 	const bool is_many = (row->flags & EMCO_FILE_MANY) != 0;

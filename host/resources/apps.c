@@ -15,6 +15,14 @@ static enum status profile_of_app(struct ask *ask, struct error *err)
 	return st;
 }
 
+/* EMCO answers 500 to that; a profile that is not of the app would be a wrong answer. */
+static enum status profile_by_name_and_app(struct ask *ask, struct error *err)
+{
+	fail_at(err, ST_INVALID, "app", "query parameter \"app\" chooses one of all profiles, and the path names \"%.*s\"",
+	        (int) path_name(ask->path).len, path_name(ask->path).ptr);
+	return fail_hint(err, "Leave out the one or the other.");
+}
+
 /* -- tables ---------------------------------------------------------------------------------------------------------- */
 
 static const emco_file chart_file[] = {
@@ -52,7 +60,8 @@ static const emco_resource_type types[] = {
 };
 
 static const struct look looks[] = {
-	{ "appProfile", false, NULL, "app", profile_of_app, "The profile of one app." },
+	{ "appProfile", false, NULL, "app", profile_of_app,          "The profile of one app.", NULL },
+	{ "appProfile", true,  NULL, "app", profile_by_name_and_app, NULL,                      NULL },
 };
 
 const struct family apps_family = {

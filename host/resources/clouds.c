@@ -212,12 +212,13 @@ static const emco_resource_type types[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster." },
-	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster." },
+	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster.", NULL },
+	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster.", NULL },
 };
 
 static const struct look looks[] = {
-	{ "logicalCloud", true, "status", NULL, show_status, "State, and what became of each object." },
+	{ "logicalCloud", true, "status", NULL, show_status, "State, and what became of each object.",
+	  &status_options[STATUS_OPTIONS_OF_APPS] },
 };
 
 const struct family clouds_family = {

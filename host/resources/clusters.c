@@ -258,15 +258,20 @@ static const emco_resource_type types[] = {
 	},
 };
 
+static const struct query_option abandon_options[] = {
+	{ "force", "true: also one that has answered the last who asked." },
+	{ NULL, NULL },
+};
+
 static const struct verb verbs[] = {
-	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it." },
+	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options },
 };
 
 static const struct look looks[] = {
-	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels." },
-	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label." },
-	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key." },
-	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key." },
+	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels.", NULL },
+	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label.", NULL },
+	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL },
+	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL },
 };
 
 const struct family clusters_family = {

@@ -131,8 +131,8 @@ static const emco_resource_type types[] = {
 };
 
 static const struct look looks[] = {
-	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health." },
-	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health." },
+	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health.", NULL },
+	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health.", NULL },
 };
 
 const struct family controllers_family = {

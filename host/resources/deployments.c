@@ -144,17 +144,17 @@ static const emco_resource_type types[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated." },
-	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy." },
-	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision." },
-	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters." },
-	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet." },
+	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL },
+	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL },
+	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL },
+	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL },
+	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL },
 };
 
 static const struct look looks[] = {
-	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object." },
-	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names." },
-	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name." },
+	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options },
+	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL },
+	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL },
 };
 
 const struct family deployments_family = {

@@ -39,8 +39,8 @@ static const emco_resource_type types[] = {
 };
 
 static const struct look looks[] = {
-	{ "genericAppPlacementIntent", false, NULL, "app-name", intent_of_app, "Where one app may run." },
-	{ "genericAppPlacementIntent", false, NULL, "app",      intent_of_app, "Where one app may run." },
+	{ "genericAppPlacementIntent", false, NULL, "app-name", intent_of_app, "Where one app may run.", NULL },
+	{ "genericAppPlacementIntent", false, NULL, "app",      intent_of_app, "Where one app may run.", NULL },
 };
 
 const struct family placement_family = {

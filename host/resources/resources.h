@@ -31,11 +31,14 @@ const struct ask_parameter *ask_find(const struct ask *ask, const char *name);  
 
 typedef enum status ask_handler(struct ask *ask, struct error *err);
 
+struct query_option { const char *name, *summary; };    /* a query parameter; the last one of a list has no name */
+
 struct verb {
 	const char  *type, *name;                   /* "deploymentIntentGroup", "instantiate"                    */
 	unsigned     success;                       /* 202                                                       */
 	ask_handler *handler;
 	const char  *summary;
+	const struct query_option *options;         /* that it takes; NULL: none                                 */
 };
 
 struct look {                                   /* a view                                                    */
@@ -44,7 +47,8 @@ struct look {                                   /* a view                       
 	const char  *segment;                       /* ".../status": a path of its own; NULL: the plain path     */
 	const char  *parameter;                     /* chosen by this query parameter with a value; NULL: always */
 	ask_handler *handler;
-	const char  *summary;
+	const char  *summary;                       /* NULL: it only says why there is no such view              */
+	const struct query_option *options;         /* that it takes besides; NULL: none                         */
 };
 
 struct family {

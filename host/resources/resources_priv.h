@@ -61,6 +61,10 @@ struct view path_up(struct view path, size_t parts);   /* without its last parts
 /* Whose status: which parameters there are, and what is meant when none says it. */
 enum status_owner { STATUS_OF_DEPLOYMENT, STATUS_OF_CLOUD };
 
+/* Their parameters: a cloud has all but those that stand first. */
+enum { STATUS_OPTIONS_OF_APPS = 3 };
+extern const struct query_option status_options[];
+
 /* Read the query.  Views are borrowed from ask; arrays live in its arena.  ST_INVALID names parameter and value. */
 enum status MUST_CHECK status_query_read(const struct ask *ask, enum status_owner owner, struct status_query *ret_query,
                                          struct error *err);

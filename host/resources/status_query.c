@@ -156,3 +156,20 @@ enum status status_query_read(const struct ask *ask, enum status_owner owner, st
 	*ret_query = query;
 	return ST_OK;
 }
+
+/* -- tables ---------------------------------------------------------------------------------------------------------- */
+
+const struct query_option status_options[] = {
+	{ "type",      "rsync (the default) or cluster: EMCO's older form of status." },
+	{ "app",       "Of this app only; may be repeated." },
+	{ "apps",      "Names of apps only." },
+	/* STATUS_OPTIONS_OF_APPS are above. */
+	{ "status",    "deployed: what was brought to the clusters; ready: what they show." },
+	{ "output",    "all (the default), summary or detail." },
+	{ "instance",  "Of an earlier instance." },
+	{ "cluster",   "Of this provider+cluster only; may be repeated." },
+	{ "resource",  "Of objects of this name only; may be repeated." },
+	{ "clusters",  "Names of clusters only." },
+	{ "resources", "Names of objects only." },
+	{ NULL, NULL },
+};

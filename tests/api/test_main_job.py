@@ -190,4 +190,10 @@ def test_helm_order_is_kept_and_status_lists_objects_in_full_detail(scene):
     assert "apps" not in scene.status("status=deployed&output=summary")
     assert scene.status("apps")["apps"] == ["db", "web"]
     assert scene.api.get(f"{scene.dig}/status?status=wrong").status_code == 400
+    for query in ("type=rsync", "status=ready", "output=all", "app=web", "apps", "clusters", "resources", "resource=r1-web"):
+        assert scene.api.get(f"{scene.dig}/status?{query}").headers.get("Warning") is None, query
+    assert "unknown parameter outputs" in scene.api.get(f"{scene.dig}/status?outputs=all").headers["Warning"]
+    cloud = f"projects/{scene.project}/logical-clouds/lc/status"
+    assert scene.api.get(f"{cloud}?output=all").headers.get("Warning") is None
+    assert "unknown parameter app" in scene.api.get(f"{cloud}?app=web").headers["Warning"]
     assert DEPLOYMENT  # the chart that the detail is of

@@ -2,6 +2,7 @@
 import json
 
 import pytest
+import requests
 
 from emco import archive, chart, named, profile, simple_chart
 
@@ -104,6 +105,29 @@ def test_an_app_has_one_profile_in_a_composite_profile(api, version):
     assert answer.status_code == 409
     assert api.get(f"{profiles}?app=web").json()["metadata"]["name"] == "p1"
     assert [p["metadata"]["name"] for p in api.get(f"{profiles}?app=").json()] == ["p1"]
+    answer = api.get(f"{profiles}/p1?app=web")
+    assert answer.status_code == 400 and 'chooses one of all profiles, and the path names "p1"' in answer.text
+    assert api.get(f"{profiles}/p1?app=").json()["metadata"]["name"] == "p1"
+    assert api.delete(f"{profiles}?app=web").status_code == 405
+
+
+def test_a_parameter_that_means_nothing_is_ignored_and_named(api, project):
+    def ignored(method, path, **arguments):
+        answer = api.request(method, path, **arguments)
+        assert answer.ok, answer.text
+        return answer.headers.get("Warning")
+    name = project.split("/")[1]
+    assert ignored("GET", project) is None
+    assert ignored("GET", "projects?limit=5&continue=a") is None
+    assert ignored("GET", f"{project}?limit=5") == '299 - "unknown parameter limit ignored"'
+    assert ignored("GET", "projects?label=x&limit=1") == '299 - "unknown parameter label ignored"'
+    assert ignored("GET", "projects?a%22%0D%0Ab=1") == '299 - "unknown parameter ab ignored"'
+    assert ignored("PUT", f"{project}?dryRun=true", json=named(name)) == '299 - "unknown parameter dryRun ignored"'
+    # No number and no length of them takes the place of other headers.
+    answer = api.get(f"{project}?" + "&".join(letter * 2000 for letter in "abcdefg"))
+    assert answer.headers["Warning"].count("ignored") == 4 and answer.headers["ETag"]
+    assert ignored("DELETE", f"{project}?force=true") == '299 - "unknown parameter force ignored"'
+    assert requests.get(api.base.replace("/v2/", "/readyz?probe=1"), timeout=10).headers.get("Warning") is None
 
 
 def test_clusters_are_found_by_label(api, unique, remote):

@@ -20,14 +20,19 @@ static enum status nothing(struct ask *ask, struct error *err)
 	return ST_OK;
 }
 
+static const struct query_option dry[] = { { "dryRun", "Only say it." }, { NULL, NULL } };
+static const struct query_option output[] = { { "output", "How much." }, { "app", "Which." }, { NULL, NULL } };
+
 static const struct verb verbs[] = {
-	{ .type = "group", .name = "instantiate", .success = 202, .handler = nothing, .summary = "Deploy." },
+	{ .type = "group", .name = "instantiate", .success = 202, .handler = nothing, .summary = "Deploy.", .options = dry },
 };
 
 static const struct look looks[] = {
-	{ .type = "group",   .is_item = true,  .segment = "status", .handler = nothing, .summary = "State." },
-	{ .type = "project", .is_item = false, .parameter = "label", .handler = nothing },
-	{ .type = "project", .is_item = false, .parameter = "full",  .handler = nothing },
+	{ .type = "group",   .is_item = true,  .segment = "status", .handler = nothing, .summary = "State.",
+	  .options = output },
+	{ .type = "project", .is_item = false, .parameter = "label", .handler = nothing, .summary = "Of a label." },
+	{ .type = "project", .is_item = false, .parameter = "full",  .handler = nothing, .summary = "In full." },
+	{ .type = "project", .is_item = true,  .parameter = "label", .handler = nothing },
 	{ .type = "version", .is_item = false, .segment = "summary", .handler = nothing },
 };
 
@@ -127,6 +132,33 @@ static void test_views_without_a_path_stand_before_the_plain_answer_in_order(voi
 	assert_string_equal(match.endpoint->looks[1]->parameter, "full");
 }
 
+static void test_a_parameter_is_known_where_a_table_names_it(void **state)
+{
+	static const struct { enum method method; const char *path, *known, *unknown; } asked[] = {
+		{ METHOD_GET,    "v2/projects",                                                  "label",    "dryRun"   },
+		{ METHOD_GET,    "v2/projects",                                                  "full",     "ful"      },
+		{ METHOD_GET,    "v2/projects",                                                  "continue", "limits"   },
+		{ METHOD_GET,    "v2/projects",                                                  "limit",    ""         },
+		{ METHOD_GET,    "v2/projects/p1",                                               "label",    "full"     },
+		{ METHOD_GET,    "v2/projects/p1",                                               NULL,       "limit"    },
+		{ METHOD_DELETE, "v2/projects/p1",                                               NULL,       "label"    },
+		{ METHOD_POST,   "v2/projects",                                                  NULL,       "label"    },
+		{ METHOD_GET,    "v2/projects/p1/composite-apps/ca/v1/groups/g/status",          "output",   "dryRun"   },
+		{ METHOD_GET,    "v2/projects/p1/composite-apps/ca/v1/groups/g/status",          "app",      "limit"    },
+		{ METHOD_POST,   "v2/projects/p1/composite-apps/ca/v1/groups/g/instantiate",     "dryRun",   "output"   },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		struct match match;
+		assert_true(routes_match(routes, asked[i].method, view_of(asked[i].path), &match));
+		assert_non_null(match.endpoint);
+		if (asked[i].known != NULL)
+			assert_true(endpoint_takes(match.endpoint, view_of(asked[i].known)));
+		assert_false(endpoint_takes(match.endpoint, view_of(asked[i].unknown)));
+	}
+}
+
 static void test_endpoints_are_numbered_in_order_of_their_patterns(void **state)
 {
 	(void) state;
@@ -169,6 +201,7 @@ static void test_the_list_of_routes_has_a_line_for_each(void **state)
 		lines += out.data[i] == '\n';
 	assert_int_equal(lines, routes_count(routes));
 	assert_non_null(strstr(out.data, "GET    /v2/projects[?label=|full=]  \n"));
+	assert_non_null(strstr(out.data, "GET    /v2/projects/{project}  \n"));      /* what only refuses is not offered */
 }
 
 int main(void)
@@ -176,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths_lead_where_the_rows_say),
 		cmocka_unit_test(test_views_without_a_path_stand_before_the_plain_answer_in_order),
+		cmocka_unit_test(test_a_parameter_is_known_where_a_table_names_it),
 		cmocka_unit_test(test_endpoints_are_numbered_in_order_of_their_patterns),
 		cmocka_unit_test(test_two_answers_to_one_path_are_refused),
 		cmocka_unit_test(test_the_list_of_routes_has_a_line_for_each),
