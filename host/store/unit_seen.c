@@ -41,7 +41,7 @@ static const struct query watch_query = { "unit_watch",
 
 /* NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so. */
 #define SQL_UPDATE_UNITS \
-	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0)" \
+	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals" \
 	" ORDER BY u.id FOR NO KEY UPDATE OF u)" \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
 	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
@@ -52,7 +52,8 @@ static const struct query watch_query = { "unit_watch",
  * $1 clusters  $2 sessions  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
- * the unit is his doing.
+ * the unit is his doing.  What was applied after the last session told of it may have drifted before this one began, and
+ * nobody knows: where drift is healed it is applied again, which changes nothing when it has not.
  */
 static const struct query observe_query = { "unit_observe",
 	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
@@ -62,7 +63,8 @@ static const struct query observe_query = { "unit_observe",
 	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
 	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
-	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted FROM unit_seen s"
+	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted,"
+	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AS is_unclear FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
 	" SELECT unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals FROM news WHERE is_there"
@@ -70,10 +72,10 @@ static const struct query observe_query = { "unit_observe",
 	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason,"
 	" fields = excluded.fields, since = excluded.since, heals = excluded.heals),"
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
-	"drift AS MATERIALIZED (SELECT n.unit, count(*) AS drifts, bool_or(n.heals) AS heals FROM news n JOIN unit u ON u.id = n.unit"
-	" JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1"
+	"drift AS MATERIALIZED (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
+	" FROM news n JOIN unit u ON u.id = n.unit JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1"
 	" LEFT JOIN old ON old.unit = n.unit AND old.name = n.name"
-	" WHERE (n.has_drifted OR coalesce(old.has_drifted, false)) AND " SQL_IS_AT_REST " GROUP BY n.unit),"
+	" WHERE (n.has_drifted OR coalesce(old.has_drifted OR (old.is_unclear AND n.is_member), false)) AND " SQL_IS_AT_REST " GROUP BY n.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
 	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"

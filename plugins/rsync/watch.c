@@ -266,11 +266,6 @@ static void tell_versions(struct watcher *self)
 		self->o.host->end(self->o.host, call);
 }
 
-static bool has_news(struct spot *spot)
-{
-	return spot->cluster != NULL && (spot->row_count > 0 || spot_event(spot) != EMCO_SIGHT_CHANGES);
-}
-
 /*
  * One that cannot be told holds up no other: what is not taken together is told one by one, and the next round begins behind
  * it.  What has gathered too long is dropped with the whole sight, which begins anew.
@@ -292,8 +287,10 @@ static void tell_batch(struct watcher *self, emco_call *call, const struct telli
 	}
 }
 
-static bool tell(struct watcher *self)
+/* *next_ns: when there is more to tell.  false: the store is away. */
+static bool tell(struct watcher *self, int64_t *next_ns)
 {
+	const int64_t now = now_ns();
 	const size_t count = self->spots.count, first = self->tell_at;
 	size_t       failures = 0, i = 0;
 
@@ -302,10 +299,13 @@ static bool tell(struct watcher *self)
 		emco_call     *call = NULL;
 
 		for (; i < count && telling.count < TOLD_SPOTS && telling.rows < TOLD_ROWS; i++) {
-			struct spot *spot = self->spots.items[(first + i) % count];
+			struct spot  *spot = self->spots.items[(first + i) % count];
+			const int64_t news_ns = spot_news_ns(spot);
 
-			if (!has_news(spot))
+			if (news_ns > now) {
+				*next_ns = news_ns < *next_ns ? news_ns : *next_ns;
 				continue;
+			}
 			if (call == NULL)
 				call = self->o.host->begin(self->o.host, EMCO_STR("rsync.observe"), (int64_t) CALL_S * 1000 * NS_PER_MS);
 			if (call == NULL)
@@ -365,7 +365,7 @@ static void *watcher_run(void *data)
 			spot_drifts(self->spots.items[i], &next_ns);
 		}
 		tell_versions(self);
-		if (!tell(self))
+		if (!tell(self, &next_ns))
 			next_ns = began_ns + (int64_t) LOOK_MS * NS_PER_MS;
 		const struct timespec gather = { .tv_nsec = (long) GATHER_MS * NS_PER_MS };
 		nanosleep(&gather, NULL);        /* what comes meanwhile goes into one batch */

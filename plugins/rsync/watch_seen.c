@@ -108,6 +108,7 @@ void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const ch
 	if (row->since == seen->since)
 		flags |= row->flags & EMCO_SEEN_DRIFTED;
 	row_free(row);
+	kind->spot->is_loud = true;
 	*row = (struct spot_row) {
 		.state = !seen->is_there && !seen->is_held ? EMCO_SEEN_GONE
 		         : seen->is_ready                  ? EMCO_SEEN_READY
@@ -124,8 +125,22 @@ void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const ch
 	};
 }
 
+/* The same of an object that is as it was, but for the time of its apply. */
+static void row_add_quietly(struct spot_kind *kind, struct seen *seen, const char *reason)
+{
+	struct spot *spot = kind->spot;
+	const bool   was_loud = spot->is_loud;
+
+	row_add(kind, seen, 0, reason);
+	spot->is_loud = was_loud;
+	if (spot->quiet_ns == 0)
+		spot->quiet_ns = now_ns();
+}
+
 void rows_clear(struct spot *spot)
 {
+	spot->is_loud = false;
+	spot->quiet_ns = 0;
 	for (size_t i = 0; i < spot->row_count; i++)
 		row_free(&spot->rows[i]);
 	spot->row_count = 0;
@@ -200,7 +215,8 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 		return;
 
 	const bool is_changed = is_new || kind->is_blind || seen->is_ready != sighting->is_ready || seen->reason != reason ||
-	                        seen->is_member != sighting->is_member || seen->since != sighting->since;
+	                        seen->is_member != sighting->is_member;
+	const bool is_applied = seen->since != sighting->since;
 	seen->round = kind->round;
 	seen->is_there = true;
 	seen->is_held = false;
@@ -220,6 +236,8 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	}
 	if (is_changed)
 		row_add(kind, seen, 0, sighting->text);
+	else if (is_applied)
+		row_add_quietly(kind, seen, sighting->text);
 }
 
 struct sweeping { struct spot_kind *kind; struct seen **missing; size_t count, room; };

@@ -8,6 +8,7 @@
 enum {
 	NS_PER_MS = 1000000,
 	LOST_MS = 1000,                  /* a list that begins anew is no loss                         */
+	QUIET_MS = 250,                  /* how long rows gather that nobody waits for                 */
 };
 
 /* -- clusters -- */
@@ -281,6 +282,15 @@ int32_t spot_event(struct spot *spot)
 	if (is_lost(spot))
 		return spot->was_lost ? EMCO_SIGHT_CHANGES : EMCO_SIGHT_LOST;
 	return is_whole_due(spot) ? EMCO_SIGHT_WHOLE : EMCO_SIGHT_CHANGES;
+}
+
+int64_t spot_news_ns(struct spot *spot)
+{
+	if (spot->cluster == NULL)
+		return INT64_MAX;
+	if (spot->is_loud || spot_event(spot) != EMCO_SIGHT_CHANGES)
+		return 0;
+	return spot->quiet_ns != 0 ? spot->quiet_ns + (int64_t) QUIET_MS * NS_PER_MS : INT64_MAX;
 }
 
 void spot_told(struct spot *spot, int32_t event)

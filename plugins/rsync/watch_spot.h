@@ -39,6 +39,8 @@ struct spot {
 	struct spot_row     *rows;
 	size_t               row_count, row_room;
 	unsigned             batch;      /* of rows; never 0                                           */
+	bool                 is_loud;    /* rows tell of more than an apply                            */
+	int64_t              quiet_ns;   /* since when a row waits that does not; 0: none              */
 };
 
 /* How drift is treated: nanoseconds.  An object that drifts again and again waits twice as long each time. */
@@ -77,6 +79,12 @@ void spot_add_kind(struct spot *spot, const char *name);         /* "apps/v1|Dep
 void spot_open(struct spot *spot, struct kube *kube, struct view kubeconfig);
 void spot_open_kinds(struct spot *spot);                         /* those that were added                       */
 void spot_close(struct spot *spot);
+
+/*
+ * When its rows are to be told: now; later, when they only note that objects were applied anew, as every apply comes back
+ * as an event of its own; INT64_MAX when there are none.
+ */
+int64_t spot_news_ns(struct spot *spot);
 
 /* Too much waits to be told: better to see everything anew. */
 bool spot_is_overfull(const struct spot *spot);

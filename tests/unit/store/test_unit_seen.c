@@ -352,6 +352,29 @@ static void test_what_happens_while_nobody_watches_is_a_drift_too(void **state)
 	given_done(&g);
 }
 
+/* Applied after the last session told of it: nobody knows whether it has drifted before this one began. */
+static void test_what_was_applied_unseen_is_applied_again(void **state)
+{
+	struct given     g = given(*state, "projects/unseen", scene_c1);
+	struct unit_row *units = NULL;
+
+	struct seen_row seen = row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL);
+	seen.fields = 5;
+	seen.since = 6;
+	observe(&g, SESSION, &seen, 1);
+	observe_whole(&g, SESSION);
+	seen.since = 7;                                       /* seen by this session: an apply */
+	observe(&g, SESSION, &seen, 1);
+	assert_true(now(&g).drifts == 0 && now(&g).is_done);
+	seen.since = 8;
+	observe(&g, NEXT_SESSION, &seen, 1);
+	observe_whole(&g, NEXT_SESSION);
+	assert_true(now(&g).drifts == 0 && !now(&g).is_done);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	assert_true(units[0].is_unsure);
+	given_done(&g);
+}
+
 /* The last object of its kind, and we have ended before we saw it go. */
 static void test_what_we_have_deleted_is_not_waited_for(void **state)
 {
@@ -382,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
 		cmocka_unit_test(test_who_has_lost_the_right_to_watch_says_nothing_of_the_whole),
 		cmocka_unit_test(test_what_happens_while_nobody_watches_is_a_drift_too),
+		cmocka_unit_test(test_what_was_applied_unseen_is_applied_again),
 		cmocka_unit_test(test_what_we_have_deleted_is_not_waited_for),
 		cmocka_unit_test(test_versions_of_clusters_are_known_before_they_are_watched),
 	};
