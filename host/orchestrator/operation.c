@@ -35,7 +35,7 @@ static enum status running_add(struct operation *operation, struct error *err)
 	if (kind == NULL)
 		return ST_OK;
 	fail(err, ST_CONFLICT, "\"%s\": %s is running", operation->path.ptr, kind);
-	return fail_hint(err, "Wait until it has ended, or stop it.");
+	return fail_hint(err, "Wait until it has ended.");
 }
 
 static void running_remove(struct operation *operation)

@@ -110,7 +110,8 @@ static enum status approve(struct db *db, void *data, struct error *err)
 	int64_t            id;
 	enum status        st;
 
-	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = action_last(db, id, &action, err)) != ST_OK ||
+	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
+	    (st = action_last(db, id, &action, err)) != ST_OK ||
 	    (st = life_check(action.state, ON_APPROVE, name_of(*path), &to, err)) != ST_OK || to == LIFE_SAME)
 		return st;
 	snprintf(action.state, sizeof action.state, "%s", life_name(to));
@@ -157,7 +158,8 @@ static enum status stop(struct db *db, void *data, struct error *err)
 	int64_t            id;
 	enum status        st;
 
-	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = action_last(db, id, &action, err)) != ST_OK ||
+	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
+	    (st = action_last(db, id, &action, err)) != ST_OK ||
 	    (st = life_check(action.state, ON_STOP, name, &to, err)) != ST_OK ||
 	    (st = check_busy(db, id, &action, name, err)) != ST_OK || (st = unit_stop(db, id, err)) != ST_OK)
 		return st;
@@ -198,6 +200,8 @@ enum status deployment_check_change(struct db *db, struct view path, bool is_del
 	int64_t       id;
 	enum status   st = resource_lock(db, path, &id, err);
 
+	if (st == ST_OK)
+		st = operation_check_none(db, id, err);
 	if (st == ST_OK)
 		st = action_last(db, id, &last, err);
 	if (st == ST_OK)

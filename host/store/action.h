@@ -33,6 +33,11 @@ enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t
  */
 enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind,
                                        int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err);
+/*
+ * ST_CONFLICT, which says what runs since when: an operation is on the owner.  For steps that are one transaction, once the
+ * owner is locked: an operation that begins later finds at its commit what they have changed.
+ */
+enum status MUST_CHECK operation_check_none(struct db *db, int64_t owner, struct error *err);
 enum status MUST_CHECK operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err);
 /* In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed. */
 enum status MUST_CHECK operation_end(struct db *db, int64_t owner, int64_t token, struct error *err);

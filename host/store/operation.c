@@ -19,15 +19,30 @@ static const struct query begin_query = { "operation_begin",
 	" OR (operation.host <> $3 AND pg_try_advisory_xact_lock_shared(1, operation.host::int))"
 	" RETURNING token" };
 
-static const struct query running_query = { "operation_running",
-	"SELECT o.kind, to_char(o.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), r.path"
-	" FROM operation o JOIN resource r ON r.id = o.owner WHERE o.owner = $1" };
+#define SQL_RUNNING \
+	"SELECT o.kind, to_char(o.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), r.path" \
+	" FROM operation o JOIN resource r ON r.id = o.owner WHERE o.owner = $1"
+
+static const struct query running_query = { "operation_running", SQL_RUNNING };
+
+/* What begin_query would take over runs no more; a lock that this takes of a dead process goes with the transaction. */
+static const struct query live_query = { "operation_live",
+	SQL_RUNNING " AND o.lease_until >= clock_timestamp() AND NOT pg_try_advisory_xact_lock_shared(1, o.host::int)" };
 
 static const struct query renew_query = { "operation_renew",
 	"UPDATE operation SET lease_until = " SQL_UNTIL("$3") " WHERE owner = $1 AND token = $2 RETURNING owner" };
 
 static const struct query end_query = { "operation_end",
 	"DELETE FROM operation WHERE owner = $1 AND token = $2 RETURNING owner" };
+
+static enum status refuse(const struct rows *rows, struct error *err)
+{
+	const struct view kind = rows_view(rows, 0, 0), since = rows_view(rows, 0, 1), path = rows_view(rows, 0, 2);
+
+	fail(err, ST_CONFLICT, "\"%.*s\": %.*s has been running since %.*s", (int) path.len, path.ptr,
+	     (int) kind.len, kind.ptr, (int) since.len, since.ptr);
+	return fail_hint(err, "Wait until it has ended.");
+}
 
 static enum status running(struct db *db, int64_t owner, struct error *err)
 {
@@ -40,10 +55,15 @@ static enum status running(struct db *db, int64_t owner, struct error *err)
 		fail(err, ST_CONFLICT, "another operation has just ended");
 		return fail_hint(err, "Try again.");
 	}
-	const struct view kind = rows_view(rows, 0, 0), since = rows_view(rows, 0, 1), path = rows_view(rows, 0, 2);
-	fail(err, ST_CONFLICT, "\"%.*s\": %.*s has been running since %.*s", (int) path.len, path.ptr,
-	     (int) kind.len, kind.ptr, (int) since.len, since.ptr);
-	return fail_hint(err, "Wait until it has ended, or stop it.");
+	return refuse(rows, err);
+}
+
+enum status operation_check_none(struct db *db, int64_t owner, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	enum status st = db_query(db, &live_query, PARAMS(P_INT(owner)), EXPECT_MAYBE, &rows, err);
+	return st == ST_OK && rows_count(rows) > 0 ? refuse(rows, err) : st;
 }
 
 enum status operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind, int64_t lease_ns,

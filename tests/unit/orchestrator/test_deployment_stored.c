@@ -302,8 +302,17 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 	}
 	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
 	expect_words(err.text, "instantiate has been running since");
+	expect_status(ST_CONFLICT, deployment_approve(&o, VIEW(DIG), soon(), &err), &err);
+	expect_words(err.text, DIG "\": instantiate has been running since");
+	expect_status(ST_CONFLICT, deployment_stop(&o, VIEW(DIG), soon(), &err), &err);
+	expect_words(err.text, "instantiate has been running since");
+	for (int is_delete = 0; is_delete < 2; is_delete++) {
+		expect_status(ST_CONFLICT, check_change(is_delete, &err), &err);
+		expect_words(err.text, "instantiate has been running since");
+	}
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
-	store_close(&other);
+	store_close(&other);             /* its process is dead: what it was at runs no more */
+	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
 	fixture_run(fixture, "DELETE FROM operation");
 
 	o.running = o.options.operations;

@@ -1,0 +1,75 @@
+"""The life of a deployment over REST: one operation at a time, at most so many at once."""
+import shutil
+import threading
+
+import pytest
+
+from conftest import DEFAULT_CONTROLLERS, STAGE, wait_for
+from emco import Scene, simple_chart
+
+SLOW_MS = 3000
+SLOW = f'plugin = "test-slow";\nname = "slow";\noptions = {{ ms = {SLOW_MS}; }};\n'
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory, postgres, helm):
+    """One operation at a time, and a controller that takes its time."""
+    from conftest import Daemon
+    plugins = tmp_path_factory.mktemp("plugins")
+    for source in [*(STAGE / "lib" / "emco" / "plugins").glob("*.so"), STAGE.parent / "tests" / "plugins" / "test-slow.so"]:
+        shutil.copy(source, plugins)
+    server = Daemon(tmp_path_factory.mktemp("emcod"), postgres, helm, {"plugin_dir": str(plugins), "operations": 1},
+                    {**DEFAULT_CONTROLLERS, "slow": SLOW}).start()
+    yield server
+    status = server.stop()
+    assert status == 0, f"emcod stopped with {status}: {server.tail(60)}"
+
+
+@pytest.fixture
+def scene(api, unique, remote):
+    scene = Scene(api, unique).clusters({"one": remote("one")}).cloud().apps({"web": simple_chart("web")})
+    return scene.deployment({"web": scene.by_name("one")}, {"slow": "any"})
+
+
+class Running:
+    """A verb in the background, from when its row is there."""
+
+    def __init__(self, daemon, scene, verb):
+        self.answer = None
+
+        def post():
+            self.answer = scene.api.__class__(daemon.url).post(f"{scene.dig}/{verb}")
+        self.thread = threading.Thread(target=post)
+        self.thread.start()
+        wait_for(lambda: daemon.count("operation", f"kind = '{verb}'") == 1, 10, "the operation to begin")
+
+    def end(self):
+        self.thread.join(60)
+        return self.answer
+
+
+def test_while_one_operation_runs_every_other_step_is_refused_and_told_which(daemon, api, scene):
+    running = Running(daemon, scene, "instantiate")
+    document = api.get(scene.dig).json()
+    for answer in [api.post(f"{scene.dig}/{verb}") for verb in ("approve", "stop")] + \
+            [api.put(scene.dig, document), api.delete(scene.dig)]:
+        assert answer.status_code == 409, answer.text
+        assert f'"{scene.dig}": instantiate has been running since' in answer.text and "Wait until it has ended" in answer.text
+    assert running.answer is None, "it ran all the while"
+    assert running.end().status_code == 202
+    scene.wait("Instantiated")
+    assert [action["state"] for action in scene.status()["states"]["actions"]] == ["Created", "Approved", "Instantiated"]
+
+
+def test_past_the_limit_operations_are_refused_for_now(daemon, api, scene):
+    other = f"{scene.version}/deployment-intent-groups/other"
+    answer = api.post(f"{scene.version}/deployment-intent-groups", {**api.get(scene.dig).json(), "metadata": {"name": "other"}})
+    assert answer.status_code == 201, answer.text
+    api.make(f"{other}/approve")
+    running = Running(daemon, scene, "instantiate")
+    answer = api.post(f"{other}/instantiate")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "1", answer.text
+    assert "1 operations are running" in answer.text
+    assert running.end().status_code == 202
+    answer = api.post(f"{other}/instantiate")
+    assert answer.status_code == 404 and "genericPlacementIntent" in answer.text, "its turn has come"
