@@ -2,6 +2,7 @@
 #include "host/api/answer.h"
 #include "host/api/body.h"
 #include "host/api/handlers.h"
+#include "host/api/upload.h"
 
 #include "lib/base/clock.h"
 
@@ -11,8 +12,8 @@ static void ask_init(struct ask *ask, struct request *req, struct buf *reply)
 {
 	*ask = (struct ask) {
 		.orchestrator = req->api->orchestrator, .type = req->endpoint->type, .path = req->path, .arena = &req->arena,
-		.deadline_ns = req->deadline_ns, .body = buf_view(&req->body), .parameters = req->parameters,
-		.parameter_count = req->parameter_count, .reply = reply,
+		.deadline_ns = req->deadline_ns, .parameters = req->parameters, .parameter_count = req->parameter_count,
+		.client = view_of(req->info->remote_addr), .request = view_of(req->id), .reply = reply,
 	};
 }
 
@@ -92,17 +93,23 @@ enum status handle_look(struct request *req, struct error *err)
 	return fail(err, ST_NOT_FOUND, "\"%.*s\" has no such view", (int) req->path.len, req->path.ptr);
 }
 
+/* Clients send bodies to verbs that take none: those are read, so that the connection stays, and nothing is made of them. */
 enum status handle_verb(struct request *req, struct error *err)
 {
 	const struct verb *verb = req->endpoint->verb;
+	json_t    *document = NULL;
 	struct ask ask;
 	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
 	enum status st = body_read(req, req->api->options.body_limit_bytes, err);
+	if (st == ST_OK && req->endpoint->body != NULL)
+		st = document_read(req, req->endpoint->body, buf_view(&req->body), &document, err);
 	if (st != ST_OK)
 		return st;
 	req->deadline_ns = clock_ns() + req->api->options.operation_limit_ns;
 	ask_init(&ask, req, &reply);
+	ask.document = document;
+	ask.success = verb->success;
 	st = verb->handler(&ask, err);
-	return st == ST_OK ? send_reply(req, (int) verb->success, &reply, err) : st;
+	return st == ST_OK ? send_reply(req, (int) ask.success, &reply, err) : st;
 }

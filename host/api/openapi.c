@@ -63,22 +63,8 @@ static json_t *schema_of(const struct type *type)
 	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", type->row->name));
 }
 
-static json_t *components(const struct types *types)
-{
-	json_t *schemas = json_object();
-
-	for (size_t i = 0; i < types_count(types); i++) {
-		const struct type *type = types_at(types, i);
-		json_object_set_new(schemas, type->row->name, relocated(schema_document(type->schema), type->row->name));
-	}
-	json_object_set_new(schemas, "Problem", literal(problem_schema));
-	return json_pack("{s:o, s:{s:o}}", "schemas", schemas, "responses", "Fault", literal(FAULTS));
-}
-
-/* -- operations ------------------------------------------------------------------------------------------------------- */
-
 /* "createProject", "instantiateDeploymentIntentGroup": unique in the document. */
-static json_t *operation_id(const struct endpoint *endpoint)
+static void operation_name(const struct endpoint *endpoint, char name[WORD_MAX])
 {
 	char type[WORD_MAX] = "";
 	const char *word = operation_words[endpoint->operation], *more = "";
@@ -91,8 +77,30 @@ static json_t *operation_id(const struct endpoint *endpoint)
 		word = endpoint->verb->name;
 	else if (endpoint->operation == OPERATION_LOOK)
 		more = endpoint->looks[0]->segment;
-	return json_sprintf("%s%s%s%s", word, type, *more == '\0' ? "" : "-", more);
+	snprintf(name, WORD_MAX, "%s%s%s%s", word, type, *more == '\0' ? "" : "-", more);
 }
+
+static json_t *components(const struct routes *routes, const struct types *types)
+{
+	json_t *schemas = json_object();
+	char    name[WORD_MAX];
+
+	for (size_t i = 0; i < types_count(types); i++) {
+		const struct type *type = types_at(types, i);
+		json_object_set_new(schemas, type->row->name, relocated(schema_document(type->schema), type->row->name));
+	}
+	for (size_t i = 0; i < routes_count(routes); i++) {
+		const struct endpoint *endpoint = routes_at(routes, i);
+		if (endpoint->body == NULL)
+			continue;
+		operation_name(endpoint, name);
+		json_object_set_new(schemas, name, relocated(schema_document(endpoint->body), name));
+	}
+	json_object_set_new(schemas, "Problem", literal(problem_schema));
+	return json_pack("{s:o, s:{s:o}}", "schemas", schemas, "responses", "Fault", literal(FAULTS));
+}
+
+/* -- operations ------------------------------------------------------------------------------------------------------- */
 
 static json_t *path_parameters(const char *pattern)
 {
@@ -170,6 +178,15 @@ static json_t *request_body(const struct type *type)
 	return json_pack("{s:b, s:o}", "required", 1, "content", content);
 }
 
+static json_t *verb_body(const struct endpoint *endpoint)
+{
+	char name[WORD_MAX];
+
+	operation_name(endpoint, name);
+	return json_pack("{s:b, s:{s:{s:{s:o}}}}", "required", 1, "content", TYPE_JSON, "schema", "$ref",
+	                 json_sprintf("#/components/schemas/%s", name));
+}
+
 static json_t *answer_of(const char *what, json_t *schema, bool has_files)
 {
 	json_t *answer = json_pack("{s:s}", "description", what);
@@ -230,9 +247,11 @@ static json_t *answers(const struct endpoint *endpoint)
 
 static json_t *operation_of(const struct endpoint *endpoint)
 {
-	json_t *operation = json_pack("{s:o, s:s, s:[s]}", "operationId", operation_id(endpoint), "summary",
-	                              endpoint->summary == NULL ? "" : endpoint->summary, "tags",
-	                              endpoint->type == NULL ? "system" : endpoint->type->row->name);
+	char    name[WORD_MAX];
+
+	operation_name(endpoint, name);
+	json_t *operation = json_pack("{s:s, s:s, s:[s]}", "operationId", name, "summary", endpoint->summary == NULL ? "" : endpoint->summary,
+	                              "tags", endpoint->type == NULL ? "system" : endpoint->type->row->name);
 	json_t *query = query_parameters(endpoint);
 
 	if (json_array_size(query) > 0)
@@ -240,6 +259,8 @@ static json_t *operation_of(const struct endpoint *endpoint)
 	json_decref(query);
 	if (endpoint->operation == OPERATION_CREATE || endpoint->operation == OPERATION_REPLACE)
 		json_object_set_new(operation, "requestBody", request_body(endpoint->type));
+	else if (endpoint->body != NULL)
+		json_object_set_new(operation, "requestBody", verb_body(endpoint));
 	json_object_set_new(operation, "responses", answers(endpoint));
 	return operation;
 }
@@ -272,7 +293,7 @@ static json_t *paths(const struct routes *routes)
 enum status openapi_make(const struct routes *routes, const struct types *types, struct buf *out, struct error *err)
 {
 	auto_json *document = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info", "title", "emcod", "version",
-	                                EMCO_VERSION, "paths", paths(routes), "components", components(types));
+	                                EMCO_VERSION, "paths", paths(routes), "components", components(routes, types));
 
 	if (document == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the description of the API");

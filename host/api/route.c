@@ -220,19 +220,37 @@ static enum status add_view(struct routes *routes, const struct place *place, co
 	return ST_OK;
 }
 
+static void free_schema(void *schema)
+{
+	schema_free(schema);
+}
+
+static enum status add_verb(struct routes *routes, const struct verb *verb, struct error *err)
+{
+	const struct type *type = types_find(routes->types, view_of(verb->type));
+	struct schema     *body = NULL;
+
+	if (type == NULL)
+		return fail(err, ST_INVALID, "verb \"%s\" is for type \"%s\", which does not exist", verb->name, verb->type);
+	if (verb->body_schema != NULL) {
+		enum status st = schema_new(view_of(verb->body_schema), &body, err);
+		if (st != ST_OK)
+			return fail_within(err, "the body of verb \"%s\"", verb->name);
+		st = arena_own(&routes->arena, free_schema, body, err);
+		if (st != ST_OK)
+			return st;
+	}
+	return add_below(routes, place_of(routes, type), true, verb->name, METHOD_POST,
+	                 &(struct endpoint) { .operation = OPERATION_VERB, .type = type, .verb = verb, .body = body,
+	                                      .summary = verb->summary }, err);
+}
+
 static enum status add_family(struct routes *routes, const struct family *family, struct error *err)
 {
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < family->verb_count && st == ST_OK; i++) {
-		const struct verb *verb = &family->verbs[i];
-		const struct type *type = types_find(routes->types, view_of(verb->type));
-		if (type == NULL)
-			return fail(err, ST_INVALID, "verb \"%s\" is for type \"%s\", which does not exist", verb->name, verb->type);
-		st = add_below(routes, place_of(routes, type), true, verb->name, METHOD_POST,
-		               &(struct endpoint) { .operation = OPERATION_VERB, .type = type, .verb = verb,
-		                                    .summary = verb->summary }, err);
-	}
+	for (size_t i = 0; i < family->verb_count && st == ST_OK; i++)
+		st = add_verb(routes, &family->verbs[i], err);
 	for (size_t i = 0; i < family->look_count && st == ST_OK; i++) {
 		const struct look *look = &family->looks[i];
 		const struct type *type = types_find(routes->types, view_of(look->type));

@@ -27,6 +27,7 @@ struct endpoint {
 	const char          *pattern;         /* "/v2/projects/{project}"                                */
 	const struct type   *type;            /* NULL: the system's own                                  */
 	const struct verb   *verb;
+	const struct schema *body;            /* of a verb that takes a document; NULL: none             */
 	const struct look  **looks;           /* on LIST and READ: views chosen before the plain answer;
 	                                         on LOOK: the one                                        */
 	size_t               look_count;

@@ -27,8 +27,8 @@ static enum status keep_text(struct request *req, struct upload *upload, struct 
 	return arena_keep(&req->arena, buf_view(&text), &upload->text, err);
 }
 
-static enum status read_document(struct request *req, const struct type *type, struct view bytes, struct upload *upload,
-                                 struct error *err)
+enum status document_read(struct request *req, const struct schema *schema, struct view bytes, json_t **ret_document,
+                          struct error *err)
 {
 	auto_json *input = NULL;
 
@@ -37,15 +37,20 @@ static enum status read_document(struct request *req, const struct type *type, s
 	enum status st = json_read(bytes, &input, err);
 	if (st != ST_OK)
 		return st;
-	st = schema_check(type->schema, input, &req->arena, &req->verdict, &upload->document, err);
-	if (st != ST_OK)
-		return st;
-	st = json_own(&req->arena, upload->document, err);
+	st = schema_check(schema, input, &req->arena, &req->verdict, ret_document, err);
 	if (st != ST_OK)
 		return st;
 	for (size_t i = 0; i < req->verdict.unknowns && i < UNKNOWN_MAX && i < WARNINGS_MAX; i++)
 		answer_ignored(req, "member", view_of(req->verdict.unknown[i]));
-	return keep_text(req, upload, err);
+	return json_own(&req->arena, *ret_document, err);
+}
+
+static enum status read_document(struct request *req, const struct type *type, struct view bytes, struct upload *upload,
+                                 struct error *err)
+{
+	enum status st = document_read(req, type->schema, bytes, &upload->document, err);
+
+	return st == ST_OK ? keep_text(req, upload, err) : st;
 }
 
 enum status upload_replace(struct request *req, struct upload *upload, struct view text, struct error *err)

@@ -22,6 +22,13 @@ struct upload {
 enum status MUST_CHECK upload_read(struct request *req, const struct type *type, struct upload *ret_upload,
                                    struct error *err);
 
+/*
+ * The document in bytes, in the schema's shape; it dies with the request's arena.  Unknown members are named in Warning
+ * headers.  ST_INVALID: empty, or a schema fault; ST_MALFORMED.
+ */
+enum status MUST_CHECK document_read(struct request *req, const struct schema *schema, struct view bytes,
+                                     json_t **ret_document, struct error *err);
+
 /* What a hook or check of this type returned, in its own words; those of a plugin's type are marked as its. */
 enum status upload_result(const struct type *type, struct call *call, emco_status status, struct error *err);
 

@@ -264,7 +264,7 @@ static const struct query_option abandon_options[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options },
+	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options, NULL },
 };
 
 static const struct look looks[] = {

@@ -144,11 +144,11 @@ static const emco_resource_type types[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL },
-	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL },
-	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL },
-	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL },
-	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL },
+	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL },
+	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL, NULL },
+	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL, NULL },
+	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL },
+	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL },
 };
 
 static const struct look looks[] = {

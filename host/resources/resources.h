@@ -16,12 +16,14 @@ struct ask {
 	struct view          path;                  /* of the resource, or of the collection's parent for a collection view */
 	struct arena        *arena;
 	int64_t              deadline_ns;
-	struct view          body;                  /* JSON, or empty                                            */
+	const json_t        *document;              /* the body, checked and in its schema's shape; NULL: the verb takes none */
+	struct view          client, request;       /* who asks: the peer's address, and the id of the request   */
 	/* Query parameters, decoded, in order. */
 	const struct ask_parameter { struct view name, value; } *parameters;
 	size_t               parameter_count;
 	struct view          value;                 /* of the parameter that chose a view: never empty; else empty */
 	struct buf          *reply;                 /* JSON to send; stays empty for none                        */
+	unsigned             success;               /* the code to send: the verb's own, or what its handler puts here */
 	/* A view may answer with a resource instead, negotiated as a read of it is (JSON, file, multipart). */
 	struct view          instead;               /* its path, in arena; empty: no                             */
 	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
@@ -39,6 +41,7 @@ struct verb {
 	ask_handler *handler;
 	const char  *summary;
 	const struct query_option *options;         /* that it takes; NULL: none                                 */
+	const char  *body_schema;                   /* JSON Schema of the body; NULL: whatever comes is ignored  */
 };
 
 struct look {                                   /* a view                                                    */

@@ -24,7 +24,8 @@ static const struct query_option dry[] = { { "dryRun", "Only say it." }, { NULL,
 static const struct query_option output[] = { { "output", "How much." }, { "app", "Which." }, { NULL, NULL } };
 
 static const struct verb verbs[] = {
-	{ .type = "group", .name = "instantiate", .success = 202, .handler = nothing, .summary = "Deploy.", .options = dry },
+	{ .type = "group", .name = "instantiate", .success = 202, .handler = nothing, .summary = "Deploy.", .options = dry,
+	  .body_schema = any_schema },
 };
 
 static const struct look looks[] = {
@@ -169,13 +170,28 @@ static void test_endpoints_are_numbered_in_order_of_their_patterns(void **state)
 	}
 }
 
+static void test_a_verb_takes_a_document_only_when_its_row_says_so(void **state)
+{
+	struct match match;
+
+	(void) state;
+	assert_true(routes_match(routes, METHOD_POST, VIEW("v2/projects/p1/composite-apps/a/b/groups/g/instantiate"), &match));
+	assert_non_null(match.endpoint->body);
+	assert_true(routes_match(routes, METHOD_POST, VIEW("v2/projects"), &match));
+	assert_null(match.endpoint->body);
+}
+
 static void test_two_answers_to_one_path_are_refused(void **state)
 {
 	static const struct verb same[] = {
 		{ .type = "group", .name = "stop", .handler = nothing }, { .type = "group", .name = "stop", .handler = nothing },
 	};
+	static const struct verb bad[] = {
+		{ .type = "group", .name = "stop", .handler = nothing, .body_schema = "{\"kind\":\"object\"}" },
+	};
 	static const struct verb stray[] = { { .type = "nobody", .name = "stop", .handler = nothing } };
 	const struct family twice = { .verbs = same, .verb_count = 2 }, lost = { .verbs = stray, .verb_count = 1 };
+	const struct family crooked = { .verbs = bad, .verb_count = 1 };
 	struct routes *made = NULL;
 	struct error   err;
 
@@ -185,6 +201,9 @@ static void test_two_answers_to_one_path_are_refused(void **state)
 	                              "/groups/{group}/stop");
 	assert_int_equal(routes_new(types, &lost, 1, &made, &err), ST_INVALID);
 	assert_string_equal(err.text, "verb \"stop\" is for type \"nobody\", which does not exist");
+	assert_int_equal(routes_new(types, &crooked, 1, &made, &err), ST_INVALID);
+	assert_non_null(strstr(err.text, "the body of verb \"stop\": "));
+	assert_non_null(strstr(err.text, "\"kind\""));
 	assert_null(made);
 }
 
@@ -211,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_views_without_a_path_stand_before_the_plain_answer_in_order),
 		cmocka_unit_test(test_a_parameter_is_known_where_a_table_names_it),
 		cmocka_unit_test(test_endpoints_are_numbered_in_order_of_their_patterns),
+		cmocka_unit_test(test_a_verb_takes_a_document_only_when_its_row_says_so),
 		cmocka_unit_test(test_two_answers_to_one_path_are_refused),
 		cmocka_unit_test(test_the_list_of_routes_has_a_line_for_each),
 	};
