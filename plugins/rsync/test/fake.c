@@ -4,18 +4,11 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-void must(bool is_so)
-{
-	if (!is_so)
-		abort();
-}
 
 /* -- calls -- */
 
@@ -556,53 +549,23 @@ int32_t fake_state(const struct fake_unit *unit, const char *object)
 	return -1;
 }
 
+bool fake_reported(struct fake *fake, const struct fake_unit *unit, unsigned reports)
+{
+	for (int i = 0; i < 1000; i++) {
+		pthread_mutex_lock(&fake->lock);
+		const bool is_so = unit->reports >= reports;
+		pthread_mutex_unlock(&fake->lock);
+		if (is_so)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 const char *fake_message(const struct fake_unit *unit, const char *object)
 {
 	for (size_t i = 0; i < unit->state_count; i++)
 		if (strcmp(unit->states[i].name, object) == 0)
 			return unit->states[i].message;
 	return "not in the report";
-}
-
-/* -- the shell -- */
-
-static RSYNC_PRINTF(2, 0) const char *run(bool is_needed, const char *fmt, va_list args)
-{
-	static _Thread_local char out[65536];
-	char   command[8192];
-	size_t len = 0, n;
-
-	vsnprintf(command, sizeof command, fmt, args);
-	FILE *pipe = popen(command, "r");
-	must(pipe != NULL);
-	while ((n = fread(out + len, 1, sizeof out - 1 - len, pipe)) > 0)
-		len += n;
-	out[len] = '\0';
-	while (len > 0 && out[len - 1] == '\n')
-		out[--len] = '\0';
-	if (pclose(pipe) != 0 && is_needed) {
-		fprintf(stderr, "%s\n%s\n", command, out);
-		abort();
-	}
-	return out;
-}
-
-const char *shell(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	const char *out = run(true, fmt, args);
-	va_end(args);
-	return out;
-}
-
-const char *shell_try(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	const char *out = run(false, fmt, args);
-	va_end(args);
-	return out;
 }

@@ -10,6 +10,7 @@
 #include "emco/plugin.h"
 #include "plugins/rsync/bell.h"
 #include "plugins/rsync/reconcile.h"
+#include "plugins/rsync/test/shell.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -75,12 +76,7 @@ void fake_run(struct fake *fake);
 int32_t fake_state(const struct fake_unit *unit, const char *object);
 const char *fake_message(const struct fake_unit *unit, const char *object);
 
-/* Ends the program unless it is so: in every build, unlike assert. */
-void must(bool is_so);
-
-/* What a shell command prints, without the last newline; the program ends when it fails.  Overwritten by the next call. */
-const char *shell(const char *fmt, ...) RSYNC_PRINTF(1, 2);
-/* The same, and its exit status does not matter. */
-const char *shell_try(const char *fmt, ...) RSYNC_PRINTF(1, 2);
+/* So many reports of a unit, within ten seconds. */
+bool fake_reported(struct fake *fake, const struct fake_unit *unit, unsigned reports);
 
 #endif

@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #define CRD  CRD_SCOPED("Namespaced")
@@ -303,20 +302,6 @@ static void test_the_items_of_a_list_are_objects_of_their_own(void **state)
 
 /* -- as a whole -- */
 
-/* Reports of a unit within ten seconds. */
-static bool is_reported(const struct fake_unit *unit, unsigned reports)
-{
-	for (int i = 0; i < 1000; i++) {
-		pthread_mutex_lock(&fake.lock);
-		const bool is_so = unit->reports >= reports;
-		pthread_mutex_unlock(&fake.lock);
-		if (is_so)
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
 static void test_silent_clusters_hold_no_worker_and_a_stop_leaves_them(void **state)
 {
 	static const char *const apps[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
@@ -339,7 +324,7 @@ static void test_silent_clusters_hold_no_worker_and_a_stop_leaves_them(void **st
 	alive = fake_want(&fake, apps[0], "edge+one", "v1", "instantiate");
 	for (size_t i = 1; i < 8; i++)
 		fake_want(&fake, apps[i], "edge+one", i % 4 == 1 ? "silent" : "v1", "instantiate");
-	assert_true(is_reported(alive, 1));
+	assert_true(fake_reported(&fake, alive, 1));
 	assert_true(now_ns() - begun_ns < 5000000000LL);
 	assert_done(alive);
 	assert_int_equal(silent->reports, 0);

@@ -124,12 +124,8 @@ static void test_a_silent_remote_never_holds_all_workers(void **state)
 
 		assert_int_equal(plugin->create(&fake.host, call, &fake.config, &self), EMCO_OK);
 		assert_int_equal(plugin->start(self, call), EMCO_OK);
-		for (int k = 0; k < 1000 && __atomic_load_n(&other->reports, __ATOMIC_ACQUIRE) == before; k++)
-			usleep(10000);
-		pthread_mutex_lock(&fake.lock);
-		assert_int_equal(other->reports, before + 1);
+		assert_true(fake_reported(&fake, other, before + 1));
 		assert_done(other);
-		pthread_mutex_unlock(&fake.lock);
 		__atomic_store_n(&fake.is_stopping, true, __ATOMIC_RELEASE);
 		plugin->stop(self);
 		plugin->destroy(self);

@@ -403,7 +403,7 @@ static emco_status observe(emco_call *call, const emco_sight *sights, uint64_t c
 static void test_a_cluster_that_cannot_be_told_holds_up_no_other(void **state)
 {
 	emco_units_1          units = *(const emco_units_1 *) fake.host.extension(&fake.host, EMCO_UNITS_1);
-	struct versions       versions = { 0 };
+	struct versions       versions = { NULL };
 	struct watcher_options options = { .host = &fake.host, .units = &units, .config = &fake.config, .kube = fake.kube,
 	                                   .versions = &versions,
 	                                   .clusters = fake.host.extension(&fake.host, EMCO_CLUSTERS_1) };
