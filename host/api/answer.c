@@ -4,7 +4,6 @@
 #include "host/api/negotiate.h"
 #include "host/api/status.h"
 
-#include <inttypes.h>
 #include <strings.h>
 
 /* -- head ------------------------------------------------------------------------------------------------------------- */
@@ -109,27 +108,6 @@ void answer_ignored(struct request *req, const char *what, struct view name)
 			text[len++] = name.ptr[i];
 	text[len] = '\0';
 	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
-}
-
-void entity_tag(int64_t id, uint64_t version, char tag[ENTITY_TAG_SIZE])
-{
-	snprintf(tag, ENTITY_TAG_SIZE, "\"%" PRId64 "-%" PRIu64 "\"", id, version);
-}
-
-bool entity_tag_read(const char *tag, int64_t *ret_id, uint64_t *ret_version)
-{
-	char    again[ENTITY_TAG_SIZE];
-	int64_t id;
-	uint64_t version;
-
-	if (sscanf(tag, "\"%" SCNd64 "-%" SCNu64 "\"", &id, &version) != 2)
-		return false;
-	entity_tag(id, version, again);
-	if (strcmp(again, tag) != 0)
-		return false;
-	*ret_id = id;
-	*ret_version = version;
-	return true;
 }
 
 /* A peer that has gone needs no answer; the connection must not be used again. */

@@ -15,7 +15,7 @@
 #define TYPE_FORM     "multipart/form-data"
 #define TYPE_TEXT     "text/plain; charset=utf-8"
 
-enum { ANSWER_PIECE = 1 << 16, ENTITY_TAG_SIZE = 48 };
+enum { ANSWER_PIECE = 1 << 16 };
 
 /* Where the body goes: append to it.  NULL: out of memory, told in err. */
 struct buf *answer_body(struct request *req, struct error *err) MUST_CHECK;
@@ -27,10 +27,6 @@ void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
 
 /* Tell that a member, a part or a query parameter means nothing here.  What would end or forge a header is left out. */
 void answer_ignored(struct request *req, const char *what, struct view name);
-
-/* The entity tag of one version, "ID-VERSION" in quotes: a resource made again under its old name gets another. */
-void entity_tag(int64_t id, uint64_t version, char tag[ENTITY_TAG_SIZE]);
-bool entity_tag_read(const char *tag, int64_t *ret_id, uint64_t *ret_version);      /* false: none of ours */
 
 /* Send the body there is.  content_type NULL: there is none to speak of.  Failures are the peer's: the connection closes. */
 void answer_send(struct request *req, int code, const char *content_type);

@@ -101,7 +101,9 @@ enum status handle_verb(struct request *req, struct error *err)
 	struct ask ask;
 	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
-	enum status st = body_read(req, req->api->options.body_limit_bytes, err);
+	enum status st = req->endpoint->body == NULL ? ST_OK : body_is_plain(req, err);
+	if (st == ST_OK)
+		st = body_read(req, req->api->options.body_limit_bytes, err);
 	if (st == ST_OK && req->endpoint->body != NULL)
 		st = document_read(req, req->endpoint->body, buf_view(&req->body), &document, err);
 	if (st != ST_OK)

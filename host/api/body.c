@@ -1,5 +1,6 @@
 #include "host/api/body.h"
 
+#include "host/api/answer.h"
 #include "lib/base/clock.h"
 
 #include <strings.h>
@@ -146,6 +147,17 @@ enum status body_read(struct request *req, size_t limit, struct error *err)
 	slot_give(req);
 	req->is_body_read = st == ST_OK;
 	return st;
+}
+
+enum status body_is_plain(struct request *req, struct error *err)
+{
+	const char *coding = request_header(req, "Content-Encoding");
+
+	if (coding == NULL || *coding == '\0' || strcasecmp(coding, "identity") == 0)
+		return ST_OK;
+	answer_header(req, "Accept-Encoding: identity");
+	IGNORE(fail(err, ST_UNSUPPORTED_MEDIA, "the request body has Content-Encoding \"%s\", and is read only without", coding));
+	return fail_hint(err, "Send it as it is.");
 }
 
 void body_settle(struct request *req)

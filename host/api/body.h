@@ -15,6 +15,9 @@
  */
 enum status MUST_CHECK body_read(struct request *req, size_t limit, struct error *err);
 
+/* May the body be read as it stands?  ST_UNSUPPORTED_MEDIA: it is compressed, and nothing here would bound what it becomes. */
+enum status MUST_CHECK body_is_plain(struct request *req, struct error *err);
+
 /* An answer is about to be sent without the body having been read: take a small one in, or let the connection close. */
 void body_settle(struct request *req);
 

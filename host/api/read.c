@@ -1,5 +1,6 @@
 /* GET of one resource and of a collection: stored bytes are passed on, nothing is parsed. */
 #include "host/api/answer.h"
+#include "host/api/condition.h"
 #include "host/api/handlers.h"
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
@@ -11,14 +12,6 @@
 enum form { FORM_JSON, FORM_BYTES, FORM_PARTS };
 
 static const char *const form_types[] = { TYPE_JSON, TYPE_BYTES, TYPE_FORM };
-
-/* Does If-None-Match name this one? */
-static bool is_known(const struct request *req, const char *tag)
-{
-	const char *tags = request_header(req, "If-None-Match");
-
-	return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, tag) != NULL);
-}
 
 /* -- one ------------------------------------------------------------------------------------------------------------- */
 
@@ -120,8 +113,8 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 		st = db_borrow(store->pool, req->deadline_ns, &db, err);
 	if (st == ST_OK)
 		st = resource_read(store, db, path, body, &version, &id, err);
-	entity_tag(id, version, tag);
-	const bool has_it = st == ST_OK && is_known(req, tag);
+	const char *known = request_header(req, "If-None-Match");
+	const bool  has_it = st == ST_OK && known != NULL && condition_names(known, id, version, true);
 	if (st == ST_OK)
 		st = buf_add(body, "\n", 1, err);
 	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
@@ -130,6 +123,7 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 	db_return(db);
 	if (st != ST_OK)
 		return st;
+	entity_tag(id, version, false, tag);
 	answer_header(req, "ETag: %s", tag);
 	if (type->row->file_count > 0)
 		answer_header(req, "Vary: Accept");

@@ -88,6 +88,8 @@ enum status query_decode(const char *query, struct arena *arena, struct ask_para
 		return fail(err, ST_NO_MEMORY, "no memory for the query");
 	for (const char *at = query; *at != '\0';) {
 		const char *end = at + strcspn(at, "&"), *equals = memchr(at, '=', (size_t) (end - at));
+		if (memchr(at, ';', (size_t) (end - at)) != NULL)
+			return fail(err, ST_INVALID, "the query has a semicolon: parameters are separated by \"&\", or write \"%%3B\"");
 		if (end > at && count == PARAMETERS_MAX)
 			return fail(err, ST_INVALID, "the query must have at most %d parameters", PARAMETERS_MAX);
 		if (end > at) {
@@ -105,7 +107,7 @@ enum status query_decode(const char *query, struct arena *arena, struct ask_para
 
 /* -- the request ------------------------------------------------------------------------------------------------------ */
 
-/* Not a secret, only unlike the others: a system call per request would cost more than it gives. */
+/* A system call per request would cost more than it gives. */
 static uint64_t random_64(void)
 {
 	static _Thread_local uint64_t state;
@@ -116,6 +118,11 @@ static uint64_t random_64(void)
 	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
 	z = (z ^ z >> 27) * 0x94D049BB133111EBu;
 	return z ^ z >> 31;
+}
+
+void request_make_id(char id[REQUEST_ID_SIZE])
+{
+	snprintf(id, REQUEST_ID_SIZE, "%016" PRIx64, random_64());
 }
 
 static bool is_request_id(const char *id)
@@ -158,7 +165,7 @@ void request_init(struct request *req, struct api *api, struct mg_connection *co
 	if (is_request_id(id))
 		snprintf(req->id, sizeof req->id, "%s", id);
 	else
-		snprintf(req->id, sizeof req->id, "%016" PRIx64, random_64());
+		request_make_id(req->id);
 }
 
 void request_done(struct request *req)

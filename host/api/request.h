@@ -43,6 +43,9 @@ struct request {
 void request_init(struct request *req, struct api *api, struct mg_connection *conn);
 void request_done(struct request *req);
 
+/* An id for one that came without: not a secret, only unlike the others. */
+void request_make_id(char id[REQUEST_ID_SIZE]);
+
 const char *request_header(const struct request *req, const char *name);      /* NULL: not sent */
 bool        request_has_body(const struct request *req);
 
@@ -52,7 +55,7 @@ bool        request_has_body(const struct request *req);
  */
 bool path_decode(const char *raw, struct arena *arena, struct view *ret_path);
 
-/* "a=1&b=%20x" as parameters in arena.  ST_INVALID: a bad escape, or more than PARAMETERS_MAX. */
+/* "a=1&b=%20x" as parameters in arena.  ST_INVALID: a bad escape, a semicolon, or more than PARAMETERS_MAX. */
 enum status MUST_CHECK query_decode(const char *query, struct arena *arena, struct ask_parameter **ret_parameters,
                                     size_t *ret_count, struct error *err);
 

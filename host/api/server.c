@@ -156,12 +156,16 @@ static int on_request(struct mg_connection *conn)
 /* A request that civetweb could not parse: its own answer would be a page. */
 static int on_http_error(struct mg_connection *conn, int code, const char *text)
 {
-	char body[256], answer[512];
+	char body[256], answer[512], id[REQUEST_ID_SIZE];
 
 	const int body_len = snprintf(body, sizeof body, "%s\n", text == NULL || *text == '\0' ? http_reason(code) : text);
-	const int len = snprintf(answer, sizeof answer, "HTTP/1.1 %d %s\r\nContent-Type: " TYPE_TEXT "\r\nContent-Length: %zu\r\n"
-	                         "Connection: close\r\n\r\n%s", code, http_reason(code),
+	request_make_id(id);
+	const int len = snprintf(answer, sizeof answer, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\nContent-Type: " TYPE_TEXT "\r\n"
+	                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", code, http_reason(code), id,
 	                         strnlen(body, (size_t) body_len), body);
+	log_set_request(id);
+	log_debug("request.unreadable", "code", log_num(code), "error", text);
+	log_set_request(NULL);
 	mg_disable_connection_keep_alive(conn);
 	mg_write(conn, answer, strnlen(answer, (size_t) len));
 	return 0;
@@ -190,6 +194,7 @@ static enum status listener_open(struct listener *listener, const char *address,
 		"enable_keep_alive",            "yes",
 		"keep_alive_timeout_ms",        keep_text,
 		"tcp_nodelay",                  "1",
+		"enable_auth_domain_check",     "no",               /* a full URL may name the host as it likes    */
 		"decode_url",                   "no",               /* request.c decodes, segment by segment   */
 		"max_request_size",             "32768",
 		"listen_backlog",               "1024",

@@ -217,6 +217,9 @@ enum status upload_read(struct request *req, const struct type *type, struct upl
 		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
 	if (is_form && type->row->file_count == 0)
 		return fail(err, ST_UNSUPPORTED_MEDIA, "a %s comes without files: the request body must be JSON", type->row->name);
+	st = body_is_plain(req, err);
+	if (st != ST_OK)
+		return st;
 	if (needs_form || is_form) {
 		st = read_form(req, type, &upload, err);
 	} else {

@@ -1,5 +1,6 @@
 /* POST, PUT and DELETE of a resource, whatever its type: what is particular about a type is in its row. */
 #include "host/api/answer.h"
+#include "host/api/condition.h"
 #include "host/api/handlers.h"
 #include "host/api/upload.h"
 
@@ -10,45 +11,54 @@ struct change {
 	struct upload          given, upload;      /* as it came; as a hook completed it */
 	struct view            path, name;
 	struct resource_guard  guard;
-	int64_t                id;                 /* of the one that If-Match means; 0: any                */
-	bool                   is_delete, has_if_match, must_be_new;
+	const char            *if_match, *if_none_match;      /* the headers; NULL: not sent                 */
+	bool                   is_delete, must_be_new;
 	struct resource_written written;
 };
 
 /* -- conditions ------------------------------------------------------------------------------------------------------- */
 
-/* If-Match: * or one entity tag of ours.  A tag that is none of ours never matches. */
-static enum status read_if_match(struct change *change, struct error *err)
+static bool is_star(const char *header)
 {
-	const char *tag = request_header(change->req, "If-Match");
-
-	if (tag == NULL)
-		return ST_OK;
-	change->has_if_match = true;
-	if (strcmp(tag, "*") == 0 || entity_tag_read(tag, &change->id, &change->guard.version))
-		return ST_OK;
-	return fail(err, ST_PRECONDITION, "\"%.*s\" has no version %s", (int) change->req->path.len, change->req->path.ptr, tag);
+	return header != NULL && strcmp(header, "*") == 0;
 }
 
-static enum status read_conditions(struct change *change, struct error *err)
+static void read_conditions(struct change *change)
 {
-	const char *none = request_header(change->req, "If-None-Match");
-
-	enum status st = read_if_match(change, err);
-	if (st != ST_OK)
-		return st;
-	change->must_be_new = none != NULL && strcmp(none, "*") == 0;
+	change->if_match = request_header(change->req, "If-Match");
+	change->if_none_match = request_header(change->req, "If-None-Match");
+	change->must_be_new = is_star(change->if_none_match);
 	if (change->must_be_new)
 		change->guard.mode = RESOURCE_CREATE;
-	else if (change->has_if_match)
+	else if (change->if_match != NULL)
 		change->guard.mode = RESOURCE_REPLACE;
+}
+
+/* Tags are compared with what is there, under its lock; "*" is the store's own to tell. */
+static bool has_tags(const struct change *change)
+{
+	return (change->if_match != NULL && !is_star(change->if_match))
+	       || (change->if_none_match != NULL && !change->must_be_new);
+}
+
+static enum status check_tags(const struct change *change, int64_t id, uint64_t version, struct error *err)
+{
+	char tag[ENTITY_TAG_SIZE];
+
+	entity_tag(id, version, false, tag);
+	if (change->if_match != NULL && !condition_names(change->if_match, id, version, false))
+		return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", (int) change->path.len,
+		            change->path.ptr, tag);
+	if (change->if_none_match != NULL && condition_names(change->if_none_match, id, version, true))
+		return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-None-Match names", (int) change->path.len,
+		            change->path.ptr, tag);
 	return ST_OK;
 }
 
 /* What the store says of a condition that did not hold is 412, not 404 or 409. */
 static enum status as_precondition(const struct change *change, enum status st, struct error *err)
 {
-	if ((st == ST_EXISTS && change->must_be_new) || (st == ST_NOT_FOUND && change->has_if_match)) {
+	if ((st == ST_EXISTS && change->must_be_new) || (st == ST_NOT_FOUND && change->if_match != NULL)) {
 		err->code = ST_PRECONDITION;
 		return ST_PRECONDITION;
 	}
@@ -113,20 +123,22 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 	struct change *change = data;
 	struct error   missing;
 	int64_t        id;
+	uint64_t       version;
 	auto_buf       previous = BUF(REPLY_MAX);
 
 	change->upload = change->given;
 	if (change->is_delete || change->guard.mode != RESOURCE_CREATE) {
 		enum status st = resource_lock(db, change->path, &id, &missing);
 		if (st == ST_OK)
-			st = resource_read(change->req->api->store, db, change->path, &previous, NULL, NULL, &missing);
+			st = resource_read(change->req->api->store, db, change->path, &previous, &version, NULL, &missing);
 		if (st != ST_OK && (st != ST_NOT_FOUND || change->is_delete || change->guard.mode == RESOURCE_REPLACE)) {
 			*err = missing;
 			return st;
 		}
-		if (st == ST_OK && change->id != 0 && change->id != id)
-			return fail(err, ST_PRECONDITION, "\"%.*s\" was made again since that version", (int) change->path.len,
-			            change->path.ptr);
+		if (st == ST_OK)
+			st = check_tags(change, id, version, err);
+		if (st == ST_PRECONDITION)
+			return st;
 	}
 	enum status st = run_hook(change, db, buf_view(&previous), err);
 	if (st == ST_OK && change->is_delete)
@@ -143,7 +155,7 @@ static enum status change_make(struct change *change, struct error *err)
 	enum status     st;
 
 	change->given = change->upload;
-	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0 || change->id != 0) {
+	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0 || has_tags(change)) {
 		st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
 	} else {
 		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
@@ -170,7 +182,7 @@ static enum status echo(const struct change *change, int code, struct error *err
 		st = buf_add(body, "\n", 1, err);
 	if (st != ST_OK)
 		return st;
-	entity_tag(change->written.id, change->written.version, tag);
+	entity_tag(change->written.id, change->written.version, false, tag);
 	answer_header(req, "ETag: %s", tag);
 	if (change->written.is_new)
 		answer_header(req, "Location: /v2/%.*s", (int) change->path.len, change->path.ptr);
@@ -184,6 +196,7 @@ enum status handle_create(struct request *req, struct error *err)
 {
 	struct change change = { .req = req, .type = req->endpoint->type, .guard.mode = RESOURCE_CREATE };
 
+	change.must_be_new = is_star(request_header(req, "If-None-Match"));
 	enum status st = upload_read(req, change.type, &change.upload, err);
 	if (st == ST_OK)
 		st = type_item_path(change.type, req->parent, change.upload.document, &req->arena, &change.path, &change.name, err);
@@ -207,9 +220,8 @@ enum status handle_replace(struct request *req, struct error *err)
 		.guard.mode = (type->row->flags & EMCO_RESOURCE_PUT_OLD) != 0 ? RESOURCE_REPLACE : RESOURCE_CREATE_OR_REPLACE,
 	};
 
-	enum status st = read_conditions(&change, err);
-	if (st == ST_OK)
-		st = upload_read(req, type, &change.upload, err);
+	read_conditions(&change);
+	enum status st = upload_read(req, type, &change.upload, err);
 	if (st == ST_OK)
 		st = type_item_path(type, req->parent, change.upload.document, &req->arena, &change.path, &change.name, err);
 	if (st != ST_OK)
@@ -227,9 +239,8 @@ enum status handle_delete(struct request *req, struct error *err)
 		.req = req, .type = req->endpoint->type, .path = req->path, .is_delete = true,
 	};
 
-	enum status st = read_if_match(&change, err);
-	if (st == ST_OK)
-		st = change_make(&change, err);
+	change.if_match = request_header(req, "If-Match");
+	enum status st = change_make(&change, err);
 	if (st == ST_OK)
 		answer_send(req, 204, NULL);
 	return st;

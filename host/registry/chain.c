@@ -271,12 +271,31 @@ static enum status take_turn(const struct link *link, struct store *store, const
 	return st;
 }
 
+/*
+ * Who can neither place nor act was named by mistake, and its intent would mean nothing.  Told before anything is placed,
+ * not where the chain is built: what runs already must still come to its end.
+ */
+static enum status check_parts(const struct chain *chain, struct error *err)
+{
+	for (size_t i = 0; i < chain->count; i++) {
+		const struct link *link = &chain->links[i];
+		if (link->is_placement || link->is_action)
+			continue;
+		IGNORE(fail(err, ST_INVALID, "controller \"%.*s\" is named in the group intents, but plugin \"%s\" neither places nor acts",
+		            (int) link->controller.len, link->controller.ptr, link->instance->plugin->name));
+		return fail_hint(err, "Take it out of the group intents.");
+	}
+	return ST_OK;
+}
+
 enum status chain_run(const struct chain *chain, struct plugins *plugins, struct store *store,
                       const struct chain_call *call, int64_t deadline_ns, struct error *err)
 {
-	enum status first = ST_OK;
+	enum status first = call->step == CHAIN_PLACE ? check_parts(chain, err) : ST_OK;
 
 	(void) plugins;                                     /* an instance knows whose it is */
+	if (first != ST_OK)
+		return first;
 	for (size_t i = 0; i < chain->count; i++) {
 		struct error fault = { 0 };
 		if (!has_part(chain, i, call->step))

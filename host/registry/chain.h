@@ -48,6 +48,7 @@ struct chain_call {
  * the controller.  Each call has the instance's deadline or deadline_ns, whichever is earlier; a late one is dropped:
  * ST_DEADLINE, and host/registry/instance.h says when the instance is quarantined.  On a guarded thread, end is told
  * "not ok" also for a call that was left behind, and nothing may be kept.
+ * CHAIN_PLACE, the first step of what deploys, refuses a link that has no part in any: ST_INVALID.
  * Not implemented is no failure for CHAIN_TERMINATE and CHAIN_POST.  CHAIN_POST calls all and returns the first failure.
  */
 enum status MUST_CHECK chain_run(const struct chain *chain, struct plugins *plugins, struct store *store,

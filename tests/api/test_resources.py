@@ -1,4 +1,5 @@
 """Resources over REST: what can be created, read, listed, replaced and deleted, and what is refused with which words."""
+import gzip
 import json
 
 import pytest
@@ -83,6 +84,33 @@ def test_etags_guard_against_lost_updates(api, project):
     assert api.put(project, body, headers={"If-None-Match": "*"}).status_code == 412
 
 
+def test_conditions_are_lists_of_tags(api, project):
+    body, name = named(project.split("/")[1]), project.split("/")[1]
+    tag = api.get(project).headers["ETag"]
+    assert api.get(project, headers={"If-None-Match": f'"1-1", W/{tag}'}).status_code == 304
+    assert api.get(project, headers={"If-None-Match": '"1-1"'}).status_code == 200
+    answer = api.put(project, body, headers={"If-Match": f"W/{tag}"})
+    assert answer.status_code == 412 and tag in answer.text and "If-Match" in answer.text
+    assert api.put(project, body, headers={"If-None-Match": f'"1-1", {tag}'}).status_code == 412
+    assert api.put(project, body, headers={"If-Match": f'"1-1", {tag}'}).status_code == 200
+    assert api.delete(project, headers={"If-Match": f'"1-1", {tag}'}).status_code == 412
+    answer = api.post("projects", body, headers={"If-None-Match": "*"})
+    assert answer.status_code == 412 and name in answer.text
+    assert api.delete(project, headers={"If-Match": "*"}).status_code == 204
+    assert api.delete(project, headers={"If-Match": "*"}).status_code == 412
+    assert api.put(project, body, headers={"If-Match": tag}).status_code == 412
+    assert api.post("projects", body, headers={"If-None-Match": "*"}).status_code == 201
+
+
+def test_a_compressed_body_is_refused_with_what_is_taken(daemon, api, unique):
+    body = gzip.compress(json.dumps(named(unique)).encode())
+    answer = api.request("POST", "projects", data=body, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 415 and answer.headers["Accept-Encoding"] == "identity", answer.text
+    assert 'Content-Encoding "gzip"' in answer.text
+    answer = api.request("POST", "projects", data=json.dumps(named(unique)), headers={"Content-Encoding": "identity"})
+    assert answer.status_code == 201
+
+
 def test_an_app_is_read_as_json_file_or_multipart(api, version):
     content = simple_chart("web")
     api.make(f"{version}/apps", named("web"), content)
@@ -128,6 +156,8 @@ def test_a_parameter_that_means_nothing_is_ignored_and_named(api, project):
     assert answer.headers["Warning"].count("ignored") == 4 and answer.headers["ETag"]
     assert ignored("DELETE", f"{project}?force=true") == '299 - "unknown parameter force ignored"'
     assert requests.get(api.base.replace("/v2/", "/readyz?probe=1"), timeout=10).headers.get("Warning") is None
+    answer = api.get("projects?limit=5;continue=a")
+    assert answer.status_code == 400 and "semicolon" in answer.text
 
 
 def test_clusters_are_found_by_label(api, unique, remote):

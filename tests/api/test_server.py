@@ -43,6 +43,18 @@ def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
     assert api.get(f"projects/{unique}").status_code == 404
 
 
+def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
+    for request in (b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/projects\r\n\r\n", b"\0\0\r\n\r\n"):
+        head = raw(daemon.port, request).split(b"\r\n\r\n")[0]
+        assert head.startswith(b"HTTP/1.1 400 ") and b"\r\nX-Request-Id: " in head, request
+
+
+def test_a_full_url_is_a_path_whatever_the_host_is_called(daemon):
+    for host in (f"localhost:{daemon.port}", f"emco.example:{daemon.port}", f"127.0.0.1:{daemon.port}"):
+        answer = raw(daemon.port, f"GET http://{host}/v2/projects?limit=1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
 def test_a_body_over_the_limit_is_refused(make_daemon, unique):
     daemon = make_daemon(options={"body_limit_bytes": 65536}).start()
     body = {"metadata": {"name": unique, "description": "x" * 70000}}

@@ -74,31 +74,12 @@ static void test_faults_past_the_kept_ones_are_counted(void **state)
 	assert_non_null(strstr(text.data, "/f: t\nand 5 more\n"));
 }
 
-static const struct { const char *tag; bool is_ours; } tags[] = {
-	{ "\"7-3\"", true }, { "\"7-03\"", false }, { "W/\"7-3\"", false }, { "\"7\"", false }, { "7-3", false },
-	{ "\"7-3\" ", false }, { "\"7-3\", \"8-1\"", false }, { "", false }, { "\"-3\"", false },
-};
-
-static void test_only_our_entity_tags_are_read(void **state)
-{
-	int64_t  id = 0;
-	uint64_t version = 0;
-
-	(void) state;
-	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
-		if (entity_tag_read(tags[i].tag, &id, &version) != tags[i].is_ours)
-			fail_msg("%s", tags[i].tag);
-	assert_int_equal(id, 7);
-	assert_int_equal(version, 3);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_status_has_a_code_and_every_code_a_reason),
 		cmocka_unit_test(test_a_fault_is_told_as_text_and_as_problem_document),
 		cmocka_unit_test(test_faults_past_the_kept_ones_are_counted),
-		cmocka_unit_test(test_only_our_entity_tags_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

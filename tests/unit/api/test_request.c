@@ -56,6 +56,8 @@ static const struct { const char *query; enum status want; const char *pairs; } 
 	{ "a=%2f%26",           ST_OK,      "a=/&;"        },
 	{ "a=%",                ST_INVALID, "parameter 1 of the query has a bad escape" },
 	{ "a=1&b=%00",          ST_INVALID, "parameter 2 of the query has a bad escape" },
+	{ "a=1;b=2",            ST_INVALID, "the query has a semicolon: parameters are separated by \"&\", or write \"%3B\"" },
+	{ "a=1%3Bb",            ST_OK,      "a=1;b;"       },
 	{ "a=%ff",              ST_INVALID, "parameter 1 of the query has a bad escape" },
 };
 

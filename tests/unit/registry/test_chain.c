@@ -59,6 +59,7 @@ static void begin(struct setup *setup)
 	           "name = \"lacks\"; priority = 7; options = { journal = \"%JOURNAL%\"; fail_at = \"post\"; status = 12; };");
 	setup_conf(setup, "7.conf", "test-recorder",
 	           "name = \"mute\"; priority = 3; options = { journal = \"%JOURNAL%\"; fail_at = \"post\"; status = 8; };");
+	setup_conf(setup, "8.conf", "test-listener", RECORDER("name = \"hears\"; "));
 	setup_start(setup);
 	setup_journal(setup);
 }
@@ -170,6 +171,11 @@ static const struct run {
 	{ "events go to all, in order, whatever one says", "[{\"mute\":\"m\",\"placer\":\"p\",\"lacks\":\"l\",\"first\":\"f\"}]",
 	  CHAIN_POST, ST_UNAVAILABLE, "controller \"mute\": the test wants it so",
 	  "rec post 17; mute post 17; lacks post 17; placer post 17", "1+ 2- 3- 4+ " },
+	{ "who neither places nor acts is refused before anybody is called", "[{\"placer\":\"p\",\"hears\":\"h\"}]", CHAIN_PLACE,
+	  ST_INVALID, "controller \"hears\" is named in the group intents, but plugin \"test-listener\" neither places nor acts",
+	  "", "" },
+	{ "but what runs comes to its end", "[{\"first\":\"f\",\"hears\":\"h\"}]", CHAIN_TERMINATE, ST_OK, "",
+	  "rec terminate 17", "1+ " },
 	{ "an empty chain", "[]", CHAIN_ACT, ST_OK, "", "", "" },
 };
 
