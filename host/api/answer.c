@@ -1,6 +1,8 @@
 #include "host/api/answer.h"
 
 #include "host/api/body.h"
+#include "host/api/compress.h"
+#include "host/api/condition.h"
 #include "host/api/negotiate.h"
 #include "host/api/status.h"
 
@@ -47,7 +49,16 @@ static char *put_head(struct request *req, int code, const char *content_type, e
 		mg_disable_connection_keep_alive(req->conn);
 	len = (size_t) snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Request-Id: %s\r\n", code,
 	                        http_reason(code), date_text(), req->id);
-	if (content_type != NULL)
+	if (req->entity_id != 0) {
+		char tag[ENTITY_TAG_SIZE];
+		entity_tag(req->entity_id, req->entity_version, req->is_gzip, tag);
+		len += (size_t) snprintf(head + len, sizeof head - len, "ETag: %s\r\n", tag);
+	}
+	if (req->is_varying)
+		len += (size_t) snprintf(head + len, sizeof head - len, "Vary: Accept-Encoding\r\n");
+	if (req->is_gzip && code != 304)
+		len += (size_t) snprintf(head + len, sizeof head - len, "Content-Encoding: gzip\r\n");
+	if (content_type != NULL && code != 304)
 		len += (size_t) snprintf(head + len, sizeof head - len, "Content-Type: %s\r\n", content_type);
 	if (framing == FRAMING_LENGTH)
 		len += (size_t) snprintf(head + len, sizeof head - len, "Content-Length: %zu\r\n", length);
@@ -110,6 +121,12 @@ void answer_ignored(struct request *req, const char *what, struct view name)
 	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
 }
 
+void answer_entity(struct request *req, int64_t id, uint64_t version)
+{
+	req->entity_id = id;
+	req->entity_version = version;
+}
+
 /* A peer that has gone needs no answer; the connection must not be used again. */
 static bool send_bytes(struct request *req, const char *bytes, size_t len)
 {
@@ -127,9 +144,11 @@ void answer_send(struct request *req, int code, const char *content_type)
 	char *head = NULL;
 
 	body_settle(req);
-	if (answer_body(req, NULL) != NULL)
+	if (answer_body(req, NULL) != NULL) {
+		compress_answer(req, code, content_type);
 		head = put_head(req, code, content_type, code == 204 || code == 304 ? FRAMING_NONE : FRAMING_LENGTH,
 		                answer_body_len(req));
+	}
 	req->code = head == NULL ? 503 : code;
 	if (head == NULL) {
 		mg_disable_connection_keep_alive(req->conn);
@@ -143,22 +162,27 @@ void answer_send(struct request *req, int code, const char *content_type)
 
 /* -- streams ---------------------------------------------------------------------------------------------------------- */
 
-/* Send what has gathered as one chunk; its size line goes into the room before it. */
+/* Send what has gathered, compressed or not, as one chunk; its size line goes into the room before it. */
 static bool send_piece(struct request *req, bool is_last)
 {
-	const size_t len = answer_body_len(req);
-	char size[24];
-	const bool is_chunked = strcmp(req->info->http_version, "1.1") == 0;
+	struct buf *out = &req->reply;
+	char        size[24];
 
 	if (req->is_head)
 		return true;
-	if (!is_chunked)
-		return send_bytes(req, req->reply.data + REPLY_ROOM, len);
-	if (buf_add_text(&req->reply, is_last ? "\r\n0\r\n\r\n" : "\r\n", NULL) != ST_OK)
+	if (req->gzip != NULL) {
+		if (!compress_piece(req, is_last))
+			return false;
+		out = &req->packed;
+	}
+	const size_t len = out->len - REPLY_ROOM;
+	if (strcmp(req->info->http_version, "1.1") != 0)
+		return send_bytes(req, out->data + REPLY_ROOM, len);
+	if (buf_add_text(out, is_last ? "\r\n0\r\n\r\n" : "\r\n", NULL) != ST_OK)
 		return false;
 	const size_t size_len = (size_t) snprintf(size, sizeof size, "%zx\r\n", len);
-	char *from = memcpy(req->reply.data + REPLY_ROOM - size_len, size, size_len);
-	return send_bytes(req, from, (size_t) (req->reply.data + req->reply.len - from));
+	char *from = memcpy(out->data + REPLY_ROOM - size_len, size, size_len);
+	return send_bytes(req, from, (size_t) (out->data + out->len - from));
 }
 
 enum status answer_stream(struct request *req, int code, const char *content_type, struct error *err)
@@ -169,6 +193,7 @@ enum status answer_stream(struct request *req, int code, const char *content_typ
 		const bool is_chunked = strcmp(req->info->http_version, "1.1") == 0;
 		body_settle(req);
 		req->is_closing |= !is_chunked;
+		compress_stream(req, content_type);
 		char *head = put_head(req, code, content_type, is_chunked ? FRAMING_CHUNKED : FRAMING_NONE, 0);
 		if (head == NULL)
 			return fail(err, ST_INTERNAL, "the head of the answer is too large");

@@ -28,7 +28,13 @@ void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
 /* Tell that a member, a part or a query parameter means nothing here.  What would end or forge a header is left out. */
 void answer_ignored(struct request *req, const char *what, struct view name);
 
-/* Send the body there is.  content_type NULL: there is none to speak of.  Failures are the peer's: the connection closes. */
+/* The answer is this version of a resource: it goes out with its entity tag. */
+void answer_entity(struct request *req, int64_t id, uint64_t version);
+
+/*
+ * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is none to speak of.  Failures are the peer's: the
+ * connection closes.  304 sends none, but is given the body and its type all the same: the tag depends on the coding.
+ */
 void answer_send(struct request *req, int code, const char *content_type);
 
 /* Send a fault: plain text, or a problem document when the client names application/problem+json. */

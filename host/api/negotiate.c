@@ -163,6 +163,29 @@ bool negotiate_names(const char *accept, const char *type)
 	return false;
 }
 
+bool negotiate_gzip(const char *accept_encoding)
+{
+	struct view coding, name, value;
+	bool is_any = false;
+
+	if (accept_encoding == NULL)
+		return false;
+	for (const char *at = accept_encoding, *end = at + strlen(at); at < end; at++) {
+		int weight = 1000;
+		at = take_token(skip_space(at, end), end, &coding);
+		while (take_parameter(&at, end, &name, &value))
+			if (view_same(name, "q", 1))
+				weight = weight_of(value);
+		if (view_same(coding, "gzip", 4) || view_same(coding, "x-gzip", 6))
+			return weight > 0;
+		if (view_is(coding, "*"))
+			is_any = weight > 0;
+		while (at < end && *at != ',')
+			at++;
+	}
+	return is_any;
+}
+
 bool media_type_is(const char *content_type, const char *type)
 {
 	const size_t len = strlen(type);

@@ -101,7 +101,7 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 	struct store *store = req->api->store;
 	struct db    *db = NULL;
 	struct buf   *body = answer_body(req, err);
-	char          content_type[128], tag[ENTITY_TAG_SIZE];
+	char          content_type[128];
 	uint64_t      version = 0;
 	int64_t       id = 0;
 	enum form     form = FORM_JSON;
@@ -123,13 +123,10 @@ enum status resource_answer(struct request *req, const struct type *type, struct
 	db_return(db);
 	if (st != ST_OK)
 		return st;
-	entity_tag(id, version, false, tag);
-	answer_header(req, "ETag: %s", tag);
+	answer_entity(req, id, version);
 	if (type->row->file_count > 0)
 		answer_header(req, "Vary: Accept");
-	if (has_it)
-		answer_drop_body(req);
-	answer_send(req, has_it ? 304 : 200, has_it ? NULL : form == FORM_JSON ? TYPE_JSON : content_type);
+	answer_send(req, has_it ? 304 : 200, content_type);
 	return ST_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "host/api/request.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/gzip.h"
 #include "lib/base/hex.h"
 #include "lib/base/random.h"
 #include "lib/base/utf8.h"
@@ -156,6 +157,7 @@ void request_init(struct request *req, struct api *api, struct mg_connection *co
 	arena_init(&req->arena, REQUEST_ARENA_MAX);
 	buf_init(&req->body, 0);
 	buf_init(&req->reply, REPLY_MAX);
+	buf_init(&req->packed, REPLY_MAX);
 	buf_init(&req->headers, REQUEST_HEADERS_MAX);
 	req->begin_ns = clock_ns();
 	req->deadline_ns = req->begin_ns + api->options.request_limit_ns;
@@ -172,6 +174,8 @@ void request_done(struct request *req)
 {
 	if (req->reserved_bytes > 0)
 		atomic_fetch_sub(&req->api->body_bytes, req->reserved_bytes);
+	gzip_free(req->gzip);
+	buf_done(&req->packed);
 	buf_done(&req->headers);
 	buf_done(&req->reply);
 	buf_done(&req->body);

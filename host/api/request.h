@@ -14,7 +14,7 @@ enum {
 	REQUEST_ID_SIZE     = 65,
 	REQUEST_ARENA_MAX   = 64 << 20,
 	REQUEST_HEADERS_MAX = 2048,              /* bytes of an answer's own headers                     */
-	REPLY_ROOM          = REQUEST_HEADERS_MAX + 512,      /* before the body, for the whole head      */
+	REPLY_ROOM          = REQUEST_HEADERS_MAX + 768,      /* before the body, for the whole head      */
 	REPLY_MAX           = 256 << 20,
 	PARAMETERS_MAX      = 64,
 };
@@ -33,9 +33,14 @@ struct request {
 	struct buf                    headers;                /* of the answer, "Name: value\r\n" each     */
 	struct verdict                verdict;                /* faults and unknown members of the document */
 	char                          id[REQUEST_ID_SIZE];
+	struct gzip                  *gzip;                   /* of a stream that is compressed            */
+	struct buf                    packed;                 /* the reply, compressed; laid out like it   */
+	int64_t                       entity_id;              /* and version, for ETag; 0: the answer has none */
+	uint64_t                      entity_version;
 	int64_t                       begin_ns, deadline_ns;
 	size_t                        reserved_bytes;         /* of api->body_bytes                       */
 	bool                          is_head, is_closing, is_body_read, is_body_broken, is_streaming;
+	bool                          is_varying, is_gzip;    /* with Accept-Encoding; and it is compressed */
 	int                           code;                   /* sent; 0: nothing yet                     */
 };
 

@@ -173,7 +173,6 @@ static enum status echo(const struct change *change, int code, struct error *err
 {
 	struct request *req = change->req;
 	struct buf     *body = answer_body(req, err);
-	char            tag[ENTITY_TAG_SIZE];
 
 	if (body == NULL)
 		return ST_NO_MEMORY;
@@ -182,8 +181,7 @@ static enum status echo(const struct change *change, int code, struct error *err
 		st = buf_add(body, "\n", 1, err);
 	if (st != ST_OK)
 		return st;
-	entity_tag(change->written.id, change->written.version, false, tag);
-	answer_header(req, "ETag: %s", tag);
+	answer_entity(req, change->written.id, change->written.version);
 	if (change->written.is_new)
 		answer_header(req, "Location: /v2/%.*s", (int) change->path.len, change->path.ptr);
 	answer_send(req, code, TYPE_JSON);

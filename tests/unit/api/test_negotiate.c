@@ -70,6 +70,33 @@ static const struct { const char *header, *name, *want; } parameters[] = {
 	{ "form-data; name=0123456789",                           "name",     NULL      },
 };
 
+static const struct { const char *header; bool want; } codings[] = {
+	{ NULL,                          false },
+	{ "",                            false },
+	{ "gzip",                        true  },
+	{ "GZip",                        true  },
+	{ "x-gzip",                      true  },
+	{ "deflate, gzip;q=1.0, *;q=0",  true  },
+	{ "gzip;q=0",                    false },
+	{ "gzip;q=0, *",                 false },
+	{ "*, gzip; q=0.000",            false },
+	{ "*;q=0.1",                     true  },
+	{ "*;q=0",                       false },
+	{ "br,gzip ;q=0.1",              true  },
+	{ "identity",                    false },
+	{ "gzipped, br",                 false },
+	{ ",,\tgzip",                    true  },
+	{ "(gzip)",                      false },
+};
+
+static void test_gzip_is_taken_when_it_is_named_with_a_weight(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < ARRAY_LEN(codings); i++)
+		if (negotiate_gzip(codings[i].header) != codings[i].want)
+			fail_msg("%s", codings[i].header == NULL ? "none" : codings[i].header);
+}
+
 static void test_parameters_are_unquoted(void **state)
 {
 	char out[10];
@@ -90,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_best_offer_is_chosen),
 		cmocka_unit_test(test_a_type_must_be_named_to_be_named),
+		cmocka_unit_test(test_gzip_is_taken_when_it_is_named_with_a_weight),
 		cmocka_unit_test(test_parameters_are_unquoted),
 	};
 
