@@ -200,7 +200,7 @@ static enum status instantiate(struct operation *operation, struct error *err)
 
 enum status cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
 {
-	return operation_run(o, path, "instantiate", instantiate, deadline_ns, NULL, err);
+	return operation_run(o, path, "instantiate", instantiate, NULL, deadline_ns, NULL, err);
 }
 
 /* -- terminate --------------------------------------------------------------------------------------------------- */
@@ -246,7 +246,7 @@ static enum status terminate(struct operation *operation, struct error *err)
 
 enum status cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
 {
-	return operation_run(o, path, "terminate", terminate, deadline_ns, NULL, err);
+	return operation_run(o, path, "terminate", terminate, NULL, deadline_ns, NULL, err);
 }
 
 /* -- change and delete ------------------------------------------------------------------------------------------- */

@@ -154,7 +154,7 @@ enum status deployment_check_cloud(const struct deployment *d, struct db *db, in
 	return st == ST_OK ? cloud_gate(outcome_of(last.state, units, count, false), CLOUD_USE, d->cloud, err) : st;
 }
 
-static enum status load_cloud(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
+enum status deployment_load_cloud(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
 {
 	json_t     *doc;
 	const char *path = arena_printf(&d->arena, "projects/%.*s/logical-clouds/%.*s", V(d->project), V(d->cloud));
@@ -283,7 +283,7 @@ enum status deployment_load(struct deployment *d, struct orchestrator *o, struct
 		return no_memory(err);
 
 	if ((st = wanted_add(&wanted, view_of(profile), err)) != ST_OK ||
-	    (st = load_cloud(d, o, db, err)) != ST_OK ||
+	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK ||
 	    (st = load_placement(d, o, db, &intents, &wanted, err)) != ST_OK ||
 	    (st = wanted_check(&wanted, db, err)) != ST_OK)

@@ -7,6 +7,7 @@
 #define HOST_ORCHESTRATOR_DEPLOYMENT_H
 
 #include "host/orchestrator/orchestrator.h"
+#include "host/store/action.h"
 
 struct deployment_app {
 	struct view   name, path;
@@ -49,6 +50,10 @@ enum status MUST_CHECK deployment_load_head(struct deployment *deployment, struc
 enum status MUST_CHECK deployment_load_intents(struct deployment *deployment, struct orchestrator *o, struct db *db,
                                                struct error *err);
 
+/* The logical cloud, which must be usable now, and its namespace. */
+enum status MUST_CHECK deployment_load_cloud(struct deployment *deployment, struct orchestrator *o, struct db *db,
+                                             struct error *err);
+
 /*
  * All of it.  ST_NOT_FOUND: the deployment, its logical cloud, or something else it refers to;
  * ST_CONFLICT: the logical cloud cannot be used now, an app lacks a profile or an intent, dependencies that run in a
@@ -60,6 +65,21 @@ enum status MUST_CHECK deployment_load(struct deployment *deployment, struct orc
 /* May the cloud be used now?  In any transaction; ST_CONFLICT says why not. */
 enum status MUST_CHECK deployment_check_cloud(const struct deployment *d, struct db *db, int64_t cloud_id,
                                               struct error *err);
+
+/* -- in the transaction that carries a step: deployment_step.c -- */
+
+/*
+ * The deployment first, then its logical cloud: whoever locks both does it in this order.  ST_CONFLICT: it is not what it
+ * was when `since` was its last action, or the cloud cannot be used now.
+ */
+enum status MUST_CHECK deployment_lock(struct db *db, struct view path, int64_t owner, const struct action *since,
+                                       struct error *err);
+enum status MUST_CHECK deployment_lock_cloud(const struct deployment *d, struct db *db, struct error *err);
+
+/* Record that the context of the last action was left for another, and that a context is what the owner is now. */
+enum status MUST_CHECK deployment_left(struct db *db, int64_t owner, const struct action *last, struct error *err);
+enum status MUST_CHECK deployment_arrived(struct db *db, int64_t owner, int64_t instance, int64_t status_context,
+                                          int64_t *ret_revision, struct error *err);
 
 /* Where an app may go.  Labels are read once each.  Result in the deployment's arena. */
 struct placement;

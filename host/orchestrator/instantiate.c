@@ -159,59 +159,22 @@ static void tell(struct making *making)
 
 /* -- the transaction --------------------------------------------------------------------------------------------- */
 
-static enum status add_actions(struct making *making, struct db *db, int64_t revision, struct error *err)
-{
-	const int64_t owner = making->operation->owner, id = plan_id(making->plan);
-	struct action updated = making->last;
-	struct action instantiated = {
-		.instance = id, .status_context = making->is_update ? making->last.status_context : id, .revision = revision,
-	};
-	enum status   st = ST_OK;
-
-	snprintf(updated.state, sizeof updated.state, "%s", life_name(LIFE_UPDATED));
-	snprintf(instantiated.state, sizeof instantiated.state, "%s", life_name(LIFE_INSTANTIATED));
-	updated.at_ms = instantiated.at_ms = 0;
-	if (making->is_update)
-		st = action_add(db, owner, &updated, err);
-	return st == ST_OK ? action_add(db, owner, &instantiated, err) : st;
-}
-
-/* The deployment first, then the logical cloud: whoever locks both does it in this order. */
-static enum status lock_and_check(struct making *making, struct db *db, struct error *err)
-{
-	const struct deployment *d = &making->deployment;
-	struct action            last;
-	int64_t                  id;
-	enum status              st = resource_lock(db, d->path, &id, err);
-
-	if (st == ST_OK)
-		st = action_last(db, id, &last, err);
-	if (st != ST_OK)
-		return st;
-	if (id != making->operation->owner || strcmp(last.state, making->last.state) != 0 ||
-	    last.instance != making->last.instance)
-		return fail(err, ST_CONFLICT, "\"%.*s\" was changed by another meanwhile", (int) d->path.len, d->path.ptr);
-	st = resource_lock(db, d->cloud_path, &id, err);
-	return st == ST_OK ? deployment_check_cloud(d, db, id, err) : st;
-}
-
 static enum status write(struct db *db, void *data, struct error *err)
 {
 	struct making *making = data;
 	struct store  *store = making->operation->o->store;
 	const int64_t  owner = making->operation->owner, id = plan_id(making->plan);
 	const int64_t  status_context = making->is_update ? making->last.status_context : id;
-	int64_t        revision;
 	enum status    st;
 
-	if ((st = lock_and_check(making, db, err)) != ST_OK ||
+	if ((st = deployment_lock(db, making->deployment.path, owner, &making->last, err)) != ST_OK ||
+	    (st = deployment_lock_cloud(&making->deployment, db, err)) != ST_OK ||
 	    (st = plan_flush(making->plan, store, db, owner, err)) != ST_OK ||
-	    (st = unit_move(db, owner, id, status_context, making->is_update ? "update" : "instantiate", err)) != ST_OK ||
-	    (st = action_max_revision(db, owner, &revision, err)) != ST_OK ||
-	    (st = add_actions(making, db, revision + 1, err)) != ST_OK)
+	    (st = unit_move(db, owner, id, status_context, making->is_update ? "update" : "instantiate", err)) != ST_OK)
 		return st;
-	making->operation->revision = revision + 1;
-	return ST_OK;
+	if (making->is_update && (st = deployment_left(db, owner, &making->last, err)) != ST_OK)
+		return st;
+	return deployment_arrived(db, owner, id, status_context, &making->operation->revision, err);
 }
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
@@ -268,11 +231,11 @@ static enum status update(struct operation *operation, struct error *err)
 enum status deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                    struct operation_reply *ret_reply, struct error *err)
 {
-	return operation_run(o, path, "instantiate", instantiate, deadline_ns, &ret_reply->revision, err);
+	return operation_run(o, path, "instantiate", instantiate, NULL, deadline_ns, &ret_reply->revision, err);
 }
 
 enum status deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
                               struct operation_reply *ret_reply, struct error *err)
 {
-	return operation_run(o, path, "update", update, deadline_ns, &ret_reply->revision, err);
+	return operation_run(o, path, "update", update, NULL, deadline_ns, &ret_reply->revision, err);
 }

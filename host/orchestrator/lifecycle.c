@@ -11,7 +11,8 @@ static const char *const life_names[LIFE_COUNT] = {
 };
 
 static const char *const event_names[ON_COUNT] = {
-	[ON_APPROVE] = "approve", [ON_INSTANTIATE] = "instantiate", [ON_UPDATE] = "update", [ON_TERMINATE] = "terminate",
+	[ON_APPROVE] = "approve", [ON_INSTANTIATE] = "instantiate", [ON_UPDATE] = "update",
+	[ON_ROLLBACK] = "rollback", [ON_TERMINATE] = "terminate",
 	[ON_STOP] = "stop", [ON_REPLACE] = "replace", [ON_DELETE] = "delete",
 };
 
@@ -151,6 +152,7 @@ const struct edge life_edges[] = {
 	{ LIFE_CREATED,             ON_APPROVE,     LIFE_APPROVED,            "allowed to be instantiated"                         },
 	{ LIFE_CREATED,             ON_INSTANTIATE, LIFE_NONE,                needs_approval                                       },
 	{ LIFE_CREATED,             ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_CREATED,             ON_ROLLBACK,    LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_CREATED,             ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_CREATED,             ON_STOP,        LIFE_NONE,                not_approved                                         },
 	{ LIFE_CREATED,             ON_REPLACE,     LIFE_SAME,                "nothing has been decided on it yet"                 },
@@ -159,6 +161,7 @@ const struct edge life_edges[] = {
 	{ LIFE_APPROVED,            ON_APPROVE,     LIFE_SAME,                "once is enough"                                     },
 	{ LIFE_APPROVED,            ON_INSTANTIATE, LIFE_INSTANTIATED,        "render, place, run the controllers, move units"     },
 	{ LIFE_APPROVED,            ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_APPROVED,            ON_ROLLBACK,    LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_APPROVED,            ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_APPROVED,            ON_STOP,        LIFE_NONE,                nothing_to_stop                                      },
 	{ LIFE_APPROVED,            ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
@@ -167,6 +170,7 @@ const struct edge life_edges[] = {
 	{ LIFE_INSTANTIATED,        ON_APPROVE,     LIFE_NONE,                is_instantiated                                      },
 	{ LIFE_INSTANTIATED,        ON_INSTANTIATE, LIFE_NONE,                is_instantiated                                      },
 	{ LIFE_INSTANTIATED,        ON_UPDATE,      LIFE_INSTANTIATED,        "a new context; what is equal moves nothing"         },
+	{ LIFE_INSTANTIATED,        ON_ROLLBACK,    LIFE_INSTANTIATED,        "units move to an earlier context"                   },
 	{ LIFE_INSTANTIATED,        ON_TERMINATE,   LIFE_TERMINATED,          "controllers are told to let go, units are emptied"  },
 	{ LIFE_INSTANTIATED,        ON_STOP,        LIFE_INSTANTIATE_STOPPED, "what is not done yet is set aside"                  },
 	{ LIFE_INSTANTIATED,        ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
@@ -175,6 +179,7 @@ const struct edge life_edges[] = {
 	{ LIFE_TERMINATED,          ON_APPROVE,     LIFE_APPROVED,            "another life begins"                                },
 	{ LIFE_TERMINATED,          ON_INSTANTIATE, LIFE_INSTANTIATED,        "without another approval, as in EMCO"               },
 	{ LIFE_TERMINATED,          ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_TERMINATED,          ON_ROLLBACK,    LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_TERMINATED,          ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_TERMINATED,          ON_STOP,        LIFE_TERMINATE_STOPPED,   "what is not done yet is set aside"                  },
 	{ LIFE_TERMINATED,          ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
@@ -183,6 +188,7 @@ const struct edge life_edges[] = {
 	{ LIFE_INSTANTIATE_STOPPED, ON_APPROVE,     LIFE_NONE,                cannot_approve                                       },
 	{ LIFE_INSTANTIATE_STOPPED, ON_INSTANTIATE, LIFE_NONE,                is_stopped                                           },
 	{ LIFE_INSTANTIATE_STOPPED, ON_UPDATE,      LIFE_INSTANTIATED,        "moving desired ends the stop"                       },
+	{ LIFE_INSTANTIATE_STOPPED, ON_ROLLBACK,    LIFE_INSTANTIATED,        "moving desired ends the stop"                       },
 	{ LIFE_INSTANTIATE_STOPPED, ON_TERMINATE,   LIFE_TERMINATED,          "moving desired ends the stop"                       },
 	{ LIFE_INSTANTIATE_STOPPED, ON_STOP,        LIFE_NONE,                stopped_before                                       },
 	{ LIFE_INSTANTIATE_STOPPED, ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
@@ -191,6 +197,7 @@ const struct edge life_edges[] = {
 	{ LIFE_TERMINATE_STOPPED,   ON_APPROVE,     LIFE_NONE,                cannot_approve                                       },
 	{ LIFE_TERMINATE_STOPPED,   ON_INSTANTIATE, LIFE_INSTANTIATED,        "moving desired ends the stop"                       },
 	{ LIFE_TERMINATE_STOPPED,   ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_TERMINATE_STOPPED,   ON_ROLLBACK,    LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_TERMINATE_STOPPED,   ON_TERMINATE,   LIFE_TERMINATED,          "moving desired ends the stop"                       },
 	{ LIFE_TERMINATE_STOPPED,   ON_STOP,        LIFE_NONE,                stopped_before                                       },
 	{ LIFE_TERMINATE_STOPPED,   ON_REPLACE,     LIFE_NONE,                must_be_created                                      },
@@ -199,6 +206,7 @@ const struct edge life_edges[] = {
 	{ LIFE_UPDATED,             ON_APPROVE,     LIFE_APPROVED,            "its units went with a migration: another life"      },
 	{ LIFE_UPDATED,             ON_INSTANTIATE, LIFE_NONE,                moved_away                                           },
 	{ LIFE_UPDATED,             ON_UPDATE,      LIFE_NONE,                not_instantiated                                     },
+	{ LIFE_UPDATED,             ON_ROLLBACK,    LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_UPDATED,             ON_TERMINATE,   LIFE_NONE,                not_instantiated                                     },
 	{ LIFE_UPDATED,             ON_STOP,        LIFE_NONE,                nothing_to_stop                                      },
 	{ LIFE_UPDATED,             ON_REPLACE,     LIFE_NONE,                must_be_created                                      },

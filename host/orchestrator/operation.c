@@ -64,7 +64,8 @@ static void unref(void *data)
 	free(operation);
 }
 
-static struct operation *operation_new(struct orchestrator *o, struct view path, const char *kind, operation_work *work)
+static struct operation *operation_new(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
+                                       const struct operation_input *input)
 {
 	struct operation *operation = calloc(1, sizeof *operation);
 	char             *copy = strndup(path.ptr, path.len);
@@ -78,6 +79,8 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 	operation->path = (struct view) { copy, path.len };
 	operation->kind = kind;
 	operation->work = work;
+	if (input != NULL)
+		operation->input = *input;
 	operation->refs = 1;
 	return operation;
 }
@@ -158,7 +161,7 @@ static enum status run_guarded(struct operation *operation, int64_t *ret_revisio
 }
 
 enum status operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
-                          int64_t deadline_ns, int64_t *ret_revision, struct error *err)
+                          const struct operation_input *input, int64_t deadline_ns, int64_t *ret_revision, struct error *err)
 {
 	const int64_t limit_ns = clock_ns() + o->options.operation_limit_ns;
 	const unsigned limit = o->options.operations > 0 ? o->options.operations : 1;
@@ -170,7 +173,7 @@ enum status operation_run(struct orchestrator *o, struct view path, const char *
 		fail(err, ST_UNAVAILABLE, "%u operations are running, and more are not begun", limit);
 		return fail_hint(err, "Try again later.");
 	}
-	struct operation *operation = operation_new(o, path, kind, work);
+	struct operation *operation = operation_new(o, path, kind, work, input);
 	if (operation != NULL) {
 		operation->deadline_ns = deadline_ns < limit_ns ? deadline_ns : limit_ns;
 		st = run_guarded(operation, ret_revision, &local);

@@ -15,6 +15,11 @@ struct operation;
 /* On the guarded thread.  A status other than ST_OK leaves nothing behind, unless operation_commit has succeeded. */
 typedef enum status operation_work(struct operation *operation, struct error *err);
 
+/* What it was asked for, besides the owner. */
+struct operation_input {
+	int64_t revision;                    /* of a rollback                              */
+};
+
 struct operation {
 	struct orchestrator *o;
 	struct view          path;           /* of the owner; owned by the operation       */
@@ -22,6 +27,7 @@ struct operation {
 	int64_t              owner;          /* id                                         */
 	int64_t              deadline_ns;
 	operation_work      *work;
+	struct operation_input input;
 	int64_t              token;          /* of its row                                 */
 	struct operation    *next;           /* in the list of those that run              */
 	int64_t              revision;       /* filled by the work before its commit       */
@@ -32,12 +38,12 @@ struct operation {
 };
 
 /*
- * Run the operation on the owner at path.  ret_revision may be NULL.
+ * Run the operation on the owner at path.  input, which is copied, and ret_revision may be NULL.
  * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at
  * once.
  */
 enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
-                                     int64_t deadline_ns, int64_t *ret_revision, struct error *err);
+                                     const struct operation_input *input, int64_t deadline_ns, int64_t *ret_revision, struct error *err);
 
 /* Do the last step in one transaction with the end of the row.  write must be repeatable.  Once only. */
 enum status MUST_CHECK operation_commit(struct operation *operation, db_work *write, void *data, struct error *err);

@@ -42,6 +42,12 @@ enum status MUST_CHECK deployment_instantiate(struct orchestrator *o, struct vie
                                               struct operation_reply *ret_reply, struct error *err);
 enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                          struct operation_reply *ret_reply, struct error *err);
+/*
+ * Back to what a revision of the present instantiation deployed; answers another revision.  ST_NOT_FOUND: there is no such
+ * revision, err names those that there are.  ST_CONFLICT also: it is not kept any more.
+ */
+enum status MUST_CHECK deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
+                                           struct operation_reply *ret_reply, struct error *err);
 enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                             struct error *err);
 

@@ -63,20 +63,16 @@ static enum status run_step(struct ending *ending, enum chain_step step, struct 
 static enum status write(struct db *db, void *data, struct error *err)
 {
 	struct ending *ending = data;
-	struct action  last, terminated = ending->last;
-	int64_t        id;
-	enum status    st = resource_lock(db, ending->operation->path, &id, err);
+	struct action  terminated = ending->last;
+	const int64_t  id = ending->operation->owner;
+	enum status    st = deployment_lock(db, ending->operation->path, id, &ending->last, err);
 
-	if (st == ST_OK)
-		st = action_last(db, id, &last, err);
 	if (st != ST_OK)
 		return st;
-	if (strcmp(last.state, ending->last.state) != 0 || last.instance != ending->last.instance)
-		return fail(err, ST_CONFLICT, "\"%s\" was changed by another meanwhile", ending->operation->path.ptr);
 	snprintf(terminated.state, sizeof terminated.state, "%s", life_name(LIFE_TERMINATED));
 	terminated.revision = 0;
 	terminated.at_ms = 0;
-	st = unit_move(db, id, 0, last.status_context, "terminate", err);
+	st = unit_move(db, id, 0, ending->last.status_context, "terminate", err);
 	return st == ST_OK ? action_add(db, id, &terminated, err) : st;
 }
 
@@ -97,7 +93,7 @@ static enum status terminate(struct operation *operation, struct error *err)
 
 enum status deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
 {
-	return operation_run(o, path, "terminate", terminate, deadline_ns, NULL, err);
+	return operation_run(o, path, "terminate", terminate, NULL, deadline_ns, NULL, err);
 }
 
 /* -- approve ----------------------------------------------------------------------------------------------------- */

@@ -53,6 +53,24 @@ static enum status update(struct ask *ask, struct error *err)
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
 }
 
+/* A number, or the digits that existing clients send; the schema has bounded both. */
+static int64_t revision_of(const json_t *document)
+{
+	const json_t *revision = json_at(document, "spec.revision");
+
+	return json_is_string(revision) ? strtoll(json_string_value(revision), NULL, 10) : json_integer_value(revision);
+}
+
+static enum status rollback(struct ask *ask, struct error *err)
+{
+	struct operation_reply reply;
+
+	enum status st = deployment_rollback(ask->orchestrator, ask->path, revision_of(ask->document), ask->deadline_ns, &reply, err);
+	if (st != ST_OK)
+		return st;
+	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
+}
+
 /* -- views ----------------------------------------------------------------------------------------------------------- */
 
 static enum status show_status(struct ask *ask, struct error *err)
@@ -147,6 +165,7 @@ static const struct verb verbs[] = {
 	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL },
 	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL, NULL },
 	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL, NULL },
+	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", NULL, schema_rollback },
 	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL },
 	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL },
 };

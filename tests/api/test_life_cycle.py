@@ -1,11 +1,11 @@
-"""The life of a deployment over REST: one operation at a time, at most so many at once."""
+"""The life of a deployment over REST: one operation at a time, at most so many at once; back to earlier revisions."""
 import shutil
 import threading
 
 import pytest
 
 from conftest import DEFAULT_CONTROLLERS, STAGE, wait_for
-from emco import Scene, simple_chart
+from emco import Scene, profile, simple_chart
 
 SLOW_MS = 3000
 SLOW = f'plugin = "test-slow";\nname = "slow";\noptions = {{ ms = {SLOW_MS}; }};\n'
@@ -73,3 +73,52 @@ def test_past_the_limit_operations_are_refused_for_now(daemon, api, scene):
     assert running.end().status_code == 202
     answer = api.post(f"{other}/instantiate")
     assert answer.status_code == 404 and "genericPlacementIntent" in answer.text, "its turn has come"
+
+
+def test_a_rollback_commits_what_differs_and_answers_a_new_revision(api, unique, remote):
+    one, two = remote("one"), remote("two")
+    scene = Scene(api, unique).clusters({"one": one, "two": two}).cloud()
+    scene.apps({"web": simple_chart("web"), "db": simple_chart("db")})
+    scene.deployment({"web": scene.by_name("one"), "db": scene.by_name("two")})
+
+    def rollback(revision):
+        return api.post(f"{scene.dig}/rollback", {"metadata": {"name": "", "description": "why"}, "spec": {"revision": revision}})
+
+    refused = rollback(1)
+    assert refused.status_code == 409 and "is not instantiated" in refused.text
+    scene.instantiate()
+    first = one.files()
+    scene.profile("web", profile("replicas: 3\n"))
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    scene.wait("Instantiated")
+    second = one.files()
+    assert first != second
+    head = one.head(), two.head()
+
+    answer = rollback("1")
+    assert (answer.status_code, answer.text) == (202, "3\n"), answer.text
+    status = scene.wait("Instantiated")
+    assert one.files() == first
+    assert two.head() == head[1], "nothing to change there"
+    assert [path.rsplit("/", 1)[1] for path in one.git("diff", "--name-only", head[0], "main").split()] == ["r1-web+Deployment.yaml"]
+    actions = status["states"]["actions"]
+    assert [(a["state"], a["revision"]) for a in actions][2:] == \
+        [("Instantiated", 1), ("Updated", 1), ("Instantiated", 2), ("Updated", 2), ("Instantiated", 3)]
+    assert actions[-1]["instance"] == actions[2]["instance"]
+
+    head = one.head()
+    assert rollback(3).text == "4\n"
+    scene.wait("Instantiated")
+    assert one.head() == head, "what is there already is not sent again"
+    assert rollback(2).text == "5\n"
+    scene.wait("Instantiated")
+    assert one.files() == second
+
+    refused = rollback(9)
+    assert refused.status_code == 404 and "there is 1, 2, 3, 4, 5" in refused.text, refused.text
+    for bad in ("abc", "", -1, 1.5, None, "9" * 19, [1], "1 "):
+        refused = rollback(bad)
+        assert refused.status_code == 400 and "/spec/revision" in refused.text, (bad, refused.status_code, refused.text)
+    assert api.post(f"{scene.dig}/rollback").status_code == 400
+    assert api.post(f"{scene.dig}/rollback", {}).status_code == 400
+    assert api.request("POST", f"{scene.dig}/rollback", data="{").status_code == 422

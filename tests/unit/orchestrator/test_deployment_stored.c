@@ -311,7 +311,10 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 		expect_words(err.text, "instantiate has been running since");
 	}
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
-	store_close(&other);             /* its process is dead: what it was at runs no more */
+	store_close(&other);             /* its process is dead: what it was at runs no more, as soon as the server has seen it */
+	const int64_t until = deadline_in_ms(10000);
+	while (deployment_approve(&o, VIEW(DIG), soon(), &err) != ST_OK && clock_ns() < until)
+		nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
 	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
 	fixture_run(fixture, "DELETE FROM operation");
 

@@ -90,6 +90,13 @@ UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
 
+enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
+                                struct operation_reply *ret_reply, struct error *err)
+{
+	(void) o, (void) path, (void) revision, (void) deadline_ns, (void) ret_reply;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
                             struct error *err)
 {

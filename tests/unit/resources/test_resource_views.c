@@ -148,6 +148,15 @@ REPLY(deployment_instantiate)
 REPLY(deployment_update)
 STATUS(deployment_status)
 
+enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
+                                struct operation_reply *ret_reply, struct error *err)
+{
+	(void) o, (void) path, (void) deadline_ns, (void) err;
+	done = "deployment_rollback";
+	ret_reply->revision = revision + 1;
+	return ST_OK;
+}
+
 enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
                             struct error *err)
 {
@@ -334,15 +343,16 @@ static void test_status_is_asked_of_the_orchestrator_with_its_query(void **state
 
 static void test_every_verb_does_what_it_is_called(void **state)
 {
-	static const struct { const char *type, *name, *done, *reply; } want[] = {
-		{ "deploymentIntentGroup", "approve",     "deployment_approve",     ""   },
-		{ "deploymentIntentGroup", "instantiate", "deployment_instantiate", ""   },
-		{ "deploymentIntentGroup", "update",      "deployment_update",      "42" },
-		{ "deploymentIntentGroup", "terminate",   "deployment_terminate",   ""   },
-		{ "deploymentIntentGroup", "stop",        "deployment_stop",        ""   },
-		{ "cluster",               "abandon",     "cluster_abandon",        "{}" },
-		{ "logicalCloud",          "instantiate", "cloud_instantiate",      ""   },
-		{ "logicalCloud",          "terminate",   "cloud_terminate",        ""   },
+	static const struct { const char *type, *name, *done, *reply, *document; } want[] = {
+		{ "deploymentIntentGroup", "approve",     "deployment_approve",     "",   NULL },
+		{ "deploymentIntentGroup", "instantiate", "deployment_instantiate", "",   NULL },
+		{ "deploymentIntentGroup", "update",      "deployment_update",      "42", NULL },
+		{ "deploymentIntentGroup", "rollback",    "deployment_rollback",    "8", "{\"spec\":{\"revision\":7}}" },
+		{ "deploymentIntentGroup", "terminate",   "deployment_terminate",   "",   NULL },
+		{ "deploymentIntentGroup", "stop",        "deployment_stop",        "",   NULL },
+		{ "cluster",               "abandon",     "cluster_abandon",        "{}", NULL },
+		{ "logicalCloud",          "instantiate", "cloud_instantiate",      "",   NULL },
+		{ "logicalCloud",          "terminate",   "cloud_terminate",        "",   NULL },
 	};
 	size_t               count, verbs = 0;
 	const struct family *family = resources_families(&count);
@@ -356,6 +366,11 @@ static void test_every_verb_does_what_it_is_called(void **state)
 			question_init(&q, DIG);
 			assert_string_equal(verb->type, want[verbs].type);
 			assert_string_equal(verb->name, want[verbs].name);
+			auto_json *document = NULL;
+			assert_int_equal(verb->body_schema != NULL, want[verbs].document != NULL);
+			if (want[verbs].document != NULL)
+				assert_int_equal(json_read(view_of(want[verbs].document), &document, &q.err), ST_OK);
+			q.ask.document = document;
 			assert_int_equal(verb->handler(&q.ask, &q.err), ST_OK);
 			assert_string_equal(done, want[verbs].done);
 			assert_string_equal(q.reply.data, want[verbs].reply);

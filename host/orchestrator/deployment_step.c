@@ -1,0 +1,52 @@
+/* A step of a deployment's life, in the transaction that carries it: lock, see that nothing has changed, record. */
+#include "host/orchestrator/deployment.h"
+
+#include "host/orchestrator/lifecycle.h"
+
+enum status deployment_lock(struct db *db, struct view path, int64_t owner, const struct action *since, struct error *err)
+{
+	struct action last;
+	int64_t       id;
+	enum status   st = resource_lock(db, path, &id, err);
+
+	if (st == ST_OK)
+		st = action_last(db, id, &last, err);
+	if (st != ST_OK)
+		return st;
+	if (id != owner || strcmp(last.state, since->state) != 0 || last.instance != since->instance)
+		return fail(err, ST_CONFLICT, "\"%.*s\" was changed by another meanwhile", (int) path.len, path.ptr);
+	return ST_OK;
+}
+
+enum status deployment_lock_cloud(const struct deployment *d, struct db *db, struct error *err)
+{
+	int64_t     id;
+	enum status st = resource_lock(db, d->cloud_path, &id, err);
+
+	return st == ST_OK ? deployment_check_cloud(d, db, id, err) : st;
+}
+
+enum status deployment_left(struct db *db, int64_t owner, const struct action *last, struct error *err)
+{
+	struct action updated = *last;
+
+	snprintf(updated.state, sizeof updated.state, "%s", life_name(LIFE_UPDATED));
+	updated.at_ms = 0;
+	return action_add(db, owner, &updated, err);
+}
+
+enum status deployment_arrived(struct db *db, int64_t owner, int64_t instance, int64_t status_context, int64_t *ret_revision,
+                               struct error *err)
+{
+	struct action action = { .instance = instance, .status_context = status_context };
+	enum status   st = action_max_revision(db, owner, &action.revision, err);
+
+	if (st != ST_OK)
+		return st;
+	action.revision++;
+	snprintf(action.state, sizeof action.state, "%s", life_name(LIFE_INSTANTIATED));
+	st = action_add(db, owner, &action, err);
+	if (st == ST_OK)
+		*ret_revision = action.revision;
+	return st;
+}

@@ -1,0 +1,182 @@
+/*
+ * rollback.c - back to an earlier revision: its context is still there, and the units move to it.
+ *
+ * Nothing is rendered, placed or decided again, so no controller is asked; those that the deployment names now are told
+ * afterwards.  What is equal moves nowhere, as in an update.
+ */
+#include "host/orchestrator/deployment.h"
+#include "host/orchestrator/lifecycle.h"
+#include "host/orchestrator/operation.h"
+#include "lib/base/log.h"
+
+#include <inttypes.h>
+
+enum { REVISIONS_SHOWN = 16, CONTEXT_BYTES_MAX = 4 << 20 };
+
+struct returning {
+	struct operation *operation;
+	struct deployment deployment;
+	struct chain      chain;
+	struct action     last;              /* the state it started from                 */
+	struct action     target;            /* what has the revision; instance 0: none   */
+	int64_t           revisions[REVISIONS_SHOWN];    /* the last ones, as a ring      */
+	size_t            revision_count;
+	char              context[24], from[24];
+};
+
+static void returning_done(struct returning *returning)
+{
+	deployment_done(&returning->deployment);
+}
+
+/* -- which context ----------------------------------------------------------------------------------------------- */
+
+/* In the order of the life: another instantiation begins where the deployment was not instantiated. */
+static enum status note_action(void *data, const struct action *action, struct error *err)
+{
+	struct returning *returning = data;
+	enum life         life;
+
+	(void) err;
+	if (!life_of(action->state, &life))
+		return ST_OK;
+	if (life == LIFE_CREATED || life == LIFE_APPROVED || life == LIFE_TERMINATED) {
+		returning->target.instance = 0;
+		returning->revision_count = 0;
+	}
+	if (life != LIFE_INSTANTIATED)
+		return ST_OK;
+	returning->revisions[returning->revision_count++ % REVISIONS_SHOWN] = action->revision;
+	if (action->revision == returning->operation->input.revision)
+		returning->target = *action;
+	return ST_OK;
+}
+
+static enum status no_revision(const struct returning *returning, struct error *err)
+{
+	const struct view name = path_part(returning->operation->path, PART_DEPLOYMENT);
+	const size_t      count = returning->revision_count, first = count > REVISIONS_SHOWN ? count - REVISIONS_SHOWN : 0;
+	auto_buf          list = BUF(1024);
+	enum status       st = buf_add_text(&list, first > 0 ? "..., " : "", err);
+
+	for (size_t i = first; st == ST_OK && i < count; i++)
+		st = buf_printf(&list, err, "%s%" PRId64, i > first ? ", " : "", returning->revisions[i % REVISIONS_SHOWN]);
+	if (st != ST_OK)
+		return st;
+	return fail_at(err, ST_NOT_FOUND, "/spec/revision",
+	               "\"%.*s\" has no revision %" PRId64 " since it was instantiated; there is %s", (int) name.len, name.ptr,
+	               returning->operation->input.revision, list.data);
+}
+
+static enum status find_target(struct returning *returning, struct db *db, struct error *err)
+{
+	const enum status st = action_list(db, returning->operation->owner, note_action, returning, err);
+
+	if (st != ST_OK)
+		return st;
+	if (returning->target.instance == 0)
+		return no_revision(returning, err);
+	snprintf(returning->context, sizeof returning->context, "%" PRId64, returning->target.instance);
+	snprintf(returning->from, sizeof returning->from, "%" PRId64, returning->last.instance);
+	return ST_OK;
+}
+
+/* Old contexts are removed in time.  Again once the deployment is locked: units must not move to what is not there. */
+static enum status check_kept(const struct returning *returning, struct db *db, struct error *err)
+{
+	auto_arena         arena = ARENA(CONTEXT_BYTES_MAX);
+	struct context_row row;
+	const enum status  st = context_read(db, returning->target.instance, &arena, &row, err);
+
+	if (st != ST_NOT_FOUND)
+		return st;
+	return fail_at(err, ST_CONFLICT, "/spec/revision", "what revision %" PRId64 " deployed is not kept any more",
+	               returning->target.revision);
+}
+
+/* -- the operation ----------------------------------------------------------------------------------------------- */
+
+/* No controller decides: one that is missing now keeps nobody from going back. */
+static void find_chain(struct returning *returning, struct db *db)
+{
+	struct operation    *operation = returning->operation;
+	struct orchestrator *o = operation->o;
+	struct deployment   *d = &returning->deployment;
+	struct error         err;
+
+	if (chain_build(o->plugins, o->store, db, d->intents, &d->arena, &returning->chain, &err) == ST_OK)
+		return;
+	returning->chain.count = 0;
+	log_warning("operation.nobody_is_told", "path", operation->path.ptr, "error", err.text);
+}
+
+static enum status load(struct returning *returning, struct error *err)
+{
+	struct operation    *operation = returning->operation;
+	struct orchestrator *o = operation->o;
+	struct deployment   *d = &returning->deployment;
+	auto_db             *db = NULL;
+	enum life            to;
+	enum status          st = db_borrow(o->store->pool, operation->deadline_ns, &db, err);
+
+	if (st != ST_OK || (st = action_last(db, operation->owner, &returning->last, err)) != ST_OK ||
+	    (st = life_check(returning->last.state, ON_ROLLBACK, path_part(operation->path, PART_DEPLOYMENT), &to, err)) != ST_OK ||
+	    (st = find_target(returning, db, err)) != ST_OK || (st = check_kept(returning, db, err)) != ST_OK ||
+	    (st = deployment_load_head(d, o, db, operation->path, err)) != ST_OK ||
+	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK ||
+	    (st = deployment_load_intents(d, o, db, err)) != ST_OK)
+		return st;
+	find_chain(returning, db);
+	return ST_OK;
+}
+
+static enum status write(struct db *db, void *data, struct error *err)
+{
+	struct returning *returning = data;
+	struct operation *operation = returning->operation;
+	const int64_t     owner = operation->owner, instance = returning->target.instance;
+	const int64_t     status_context = returning->last.status_context;
+	enum status       st;
+
+	if ((st = deployment_lock(db, operation->path, owner, &returning->last, err)) != ST_OK ||
+	    (st = deployment_lock_cloud(&returning->deployment, db, err)) != ST_OK ||
+	    (st = check_kept(returning, db, err)) != ST_OK ||
+	    (st = unit_move(db, owner, instance, status_context, "rollback", err)) != ST_OK ||
+	    (st = deployment_left(db, owner, &returning->last, err)) != ST_OK)
+		return st;
+	return deployment_arrived(db, owner, instance, status_context, &operation->revision, err);
+}
+
+/* After the commit: nothing that a controller says now changes the outcome. */
+static void tell(struct returning *returning)
+{
+	struct operation       *operation = returning->operation;
+	const struct chain_call call = {
+		.step = CHAIN_POST, .context = view_of(returning->context), .from = view_of(returning->from),
+		.event = EMCO_EVENT_UPDATE,
+	};
+	struct error err;
+
+	if (chain_run(&returning->chain, operation->o->plugins, operation->o->store, &call, operation->deadline_ns, &err) != ST_OK)
+		log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", err.text);
+}
+
+static enum status rollback(struct operation *operation, struct error *err)
+{
+	CLEANUP(returning_done) struct returning returning = { .operation = operation };
+	enum status st;
+
+	deployment_init(&returning.deployment);
+	if ((st = load(&returning, err)) != ST_OK || (st = operation_commit(operation, write, &returning, err)) != ST_OK)
+		return st;
+	tell(&returning);
+	return ST_OK;
+}
+
+enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
+                                struct operation_reply *ret_reply, struct error *err)
+{
+	const struct operation_input input = { .revision = revision };
+
+	return operation_run(o, path, "rollback", rollback, &input, deadline_ns, &ret_reply->revision, err);
+}
