@@ -1,4 +1,5 @@
 #include "host/orchestrator/plan_priv.h"
+#include "host/orchestrator/status_priv.h"
 
 #include <inttypes.h>
 
@@ -117,9 +118,17 @@ static void need_set(struct needs *needs, struct set *set)
 	if (set->is_marked)
 		return;
 	set->is_marked = true;
-	needs->sets[needs->count.sets++] = (struct set_row) {
+	struct set_row *row = &needs->sets[needs->count.sets++];
+	*row = (struct set_row) {
 		.digest = set->node.digest, .text = set->text, .manifests = set->manifests, .manifest_count = set->count,
 	};
+	for (size_t i = 0; set->entries != NULL && i < set->count; i++) {
+		const struct set_entry *entry = &set->entries[i];
+		if (!object_is_brought(entry->phase, entry->events))
+			row->hidden++;
+		else if (status_tracks(entry->api_version, entry->kind))
+			row->tracked++;
+	}
 	for (size_t i = 0; i < set->count; i++) {
 		struct body *body = set->bodies[i];
 		if (body == NULL || body->is_marked)

@@ -26,7 +26,14 @@ enum status MUST_CHECK set_decode(struct view text, struct arena *arena, struct 
                                   struct error *err);
 
 struct manifest_row { struct digest digest; struct view body; bool is_secret; };
-struct set_row      { struct digest digest; struct view text; const struct digest *manifests; size_t manifest_count; };
+struct set_row {
+	struct digest        digest;
+	struct view          text;
+	const struct digest *manifests;
+	size_t               manifest_count;
+	int64_t              hidden;    /* entries that are brought nowhere: no status knows them  */
+	int64_t              tracked;   /* others of kinds that count for readiness                */
+};
 struct placement_row { struct view app, cluster, group; struct digest set; };
 
 struct context_row {

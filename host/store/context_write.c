@@ -24,9 +24,9 @@ static const struct query put_manifests_query = { "context_put_manifests",
 
 /* An array of arrays must be rectangular, so the members of each set travel as one run of 32-byte digests. */
 static const struct query put_sets_query = { "context_put_sets",
-	"INSERT INTO resource_set (digest, entries, manifests, size) SELECT d, e,"
-	" ARRAY(SELECT substring(m FROM i FOR 32) FROM generate_series(1, octet_length(m), 32) AS i), octet_length(m) / 32"
-	" FROM unnest($1::bytea[], $2::text[], $3::bytea[]) AS s (d, e, m)"
+	"INSERT INTO resource_set (digest, entries, manifests, size, tracked) SELECT d, e,"
+	" ARRAY(SELECT substring(m FROM i FOR 32) FROM generate_series(1, octet_length(m), 32) AS i), octet_length(m) / 32 - h, t"
+	" FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS s (d, e, m, h, t)"
 	" ON CONFLICT (digest) DO UPDATE SET size = resource_set.size" };
 
 static const struct query put_context_query = { "context_put",
@@ -178,22 +178,30 @@ static enum status put_set_batch(struct db *db, const struct set_row *const *row
 {
 	auto_arena  arena = ARENA(ARRAYS_MAX);
 	auto_buf    digests = BUF(ARRAYS_MAX), texts = BUF(ARRAYS_MAX), members = BUF(ARRAYS_MAX);
+	auto_buf    hidden = BUF(ARRAYS_MAX), tracked = BUF(ARRAYS_MAX);
 
 	struct view *views = arena_alloc(&arena, 3 * count, sizeof *views);
-	if (views == NULL)
+	int64_t     *counts = arena_alloc(&arena, 2 * count, sizeof *counts);
+	if (views == NULL || counts == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++) {
 		views[3 * i] = (struct view) { (const char *) rows[i]->digest.bytes, DIGEST_SIZE };
 		views[3 * i + 1] = rows[i]->text;
 		views[3 * i + 2] = (struct view) { (const char *) rows[i]->manifests, rows[i]->manifest_count * DIGEST_SIZE };
+		counts[i] = rows[i]->hidden;
+		counts[count + i] = rows[i]->tracked;
 	}
 	enum status st = param_blobs_at(&digests, views, count, 3 * sizeof *views, err);
 	if (st == ST_OK)
 		st = param_texts_at(&texts, views + 1, count, 3 * sizeof *views, err);
 	if (st == ST_OK)
 		st = param_blobs_at(&members, views + 2, count, 3 * sizeof *views, err);
+	if (st == ST_OK)
+		st = param_ints(&hidden, counts, count, err);
+	if (st == ST_OK)
+		st = param_ints(&tracked, counts + count, count, err);
 	return st == ST_OK ? db_query(db, &put_sets_query, PARAMS(P_BYTES(buf_view(&digests)), P_BYTES(buf_view(&texts)),
-	                              P_BYTES(buf_view(&members))), EXPECT_NONE, NULL, err) : st;
+	                              P_BYTES(buf_view(&members)), P_BYTES(buf_view(&hidden)), P_BYTES(buf_view(&tracked))), EXPECT_NONE, NULL, err) : st;
 }
 
 static enum status put_sets(struct db *db, const void **sorted, size_t count, struct error *err)

@@ -9,31 +9,32 @@
  * the set is the one that is applied, all there.  One that lost its place becomes empty, and keeps what it was last.
  */
 static const struct query move_query = { "unit_move",
-	"WITH wanted AS MATERIALIZED (SELECT p.app, p.cluster, p.set, s.size FROM app_context_cluster p"
+	"WITH wanted AS MATERIALIZED (SELECT p.app, p.cluster, p.set, s.size, s.tracked FROM app_context_cluster p"
 	" JOIN resource_set s ON s.digest = p.set WHERE p.context = $2),"
 	"held AS MATERIALIZED (SELECT id FROM unit WHERE owner = $1 ORDER BY id FOR NO KEY UPDATE),"
-	"present AS MATERIALIZED (SELECT u.id, w.set, w.size,"
+	"present AS MATERIALIZED (SELECT u.id, w.set, w.size, w.tracked,"
 	" u.is_wanted AND u.set = w.set AND u.status_context = $3 AS is_kept,"
 	" coalesce(u.applied = w.set, false) AND u.label = $3 AND u.tried = '{}' AND NOT u.is_unsure AS is_done"
 	" FROM wanted w JOIN unit u ON u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster WHERE (SELECT count(*) FROM held) > 0),"
-	"kept AS (UPDATE unit u SET context = $2, event = $4, is_stopped = false,"
+	"kept AS (UPDATE unit u SET context = $2, event = $4, is_stopped = false, is_placed = true,"
 	" attempts = CASE WHEN p.is_done THEN u.attempts ELSE 0 END,"
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
 	" FROM present p WHERE u.id = p.id AND p.is_kept),"
-	"moved AS (UPDATE unit u SET context = $2, status_context = $3, event = $4, set = p.set, is_wanted = true,"
+	"moved AS (UPDATE unit u SET context = $2, status_context = $3, event = $4, set = p.set, is_wanted = true, is_placed = true, size = p.size, tracked = p.tracked,"
 	" generation = u.generation + 1, attempts = 0, is_failed = false, is_stopped = false, error = '',"
 	" pending = CASE WHEN p.is_done THEN 0 ELSE p.size END, applied_count = CASE WHEN p.is_done THEN p.size ELSE 0 END,"
 	" failed_count = 0, retrying_count = 0, deleted_count = 0,"
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
 	" FROM present p WHERE u.id = p.id AND NOT p.is_kept),"
 	"forgotten AS (DELETE FROM unit_object o USING present p WHERE o.unit = p.id AND NOT p.is_kept),"
-	"added AS (INSERT INTO unit (owner, app, cluster, context, status_context, set, is_wanted, event, pending, due_at)"
-	" SELECT $1, w.app, w.cluster, $2, $3, w.set, true, $4, w.size, statement_timestamp() FROM wanted w"
+	"added AS (INSERT INTO unit (owner, app, cluster, context, status_context, set, size, tracked, is_wanted, event, pending, due_at)"
+	" SELECT $1, w.app, w.cluster, $2, $3, w.set, w.size, w.tracked, true, $4, w.size, statement_timestamp() FROM wanted w"
 	" WHERE NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.app = w.app AND u.cluster = w.cluster)),"
-	"lost AS MATERIALIZED (SELECT u.id FROM unit u WHERE u.owner = $1 AND (SELECT count(*) FROM held) > 0 AND NOT " SQL_IS_EMPTY
+	"lost AS MATERIALIZED (SELECT u.id FROM unit u WHERE u.owner = $1 AND (SELECT count(*) FROM held) > 0"
+	" AND (NOT " SQL_IS_EMPTY " OR (u.is_placed AND $2 <> 0))"
 	" AND NOT EXISTS (SELECT FROM wanted w WHERE w.app = u.app AND w.cluster = u.cluster)),"
 	"emptied AS (UPDATE unit u SET is_wanted = false, generation = u.generation + u.is_wanted::int, event = $4,"
-	" context = CASE WHEN $2 = 0 THEN u.context ELSE $2 END,"
+	" context = CASE WHEN $2 = 0 THEN u.context ELSE $2 END, is_placed = u.is_placed AND $2 = 0,"
 	" attempts = 0, is_failed = false, is_stopped = false, error = '', pending = 0,"
 	" due_at = CASE WHEN u.applied IS NULL AND u.tried = '{}' THEN NULL ELSE " SQL_SOON " END"
 	" FROM lost l WHERE u.id = l.id)"
@@ -53,6 +54,10 @@ static const struct query retry_query = { "unit_retry",
 static const struct query retry_cluster_query = { "unit_retry_cluster",
 	"UPDATE unit u SET generation = u.generation + 1, is_failed = false, attempts = 0, due_at = " SQL_SOON
 	" WHERE u.cluster = $1 AND NOT u.is_stopped AND NOT " SQL_IS_DONE };
+
+/* The triggers have told both, but who owns nothing any more has no status either. */
+static const struct query reowned_query = { "unit_reowned",
+	"DELETE FROM owner_status s WHERE s.owner = $1 AND NOT EXISTS (SELECT FROM unit WHERE owner = $1)" };
 
 static const struct query reown_query = { "unit_reown", "UPDATE unit SET owner = $2 WHERE owner = $1" };
 
@@ -98,7 +103,9 @@ enum status unit_retry_cluster(struct db *db, struct view cluster, struct error 
 
 enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err)
 {
-	return db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+	const enum status st = db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+
+	return st == ST_OK ? db_query(db, &reowned_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err) : st;
 }
 
 enum status unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns, struct error *err)

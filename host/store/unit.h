@@ -127,6 +127,28 @@ struct unit_status {
 enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
                                  size_t *ret_count, struct error *err);
 
+/*
+ * The same for a whole owner at once, at a cost that grows with neither units nor objects: owner_status.c.  Counts are of the
+ * units of its last context; busy and refused are also of what is left of others.  version: another whenever any of it,
+ * or an error, an attempt or a drift of a unit, has become another.
+ */
+struct owner_status {
+	int64_t  version;               /* 0: it has no units                                    */
+	uint64_t counts[OBJECT_STATES];
+	uint64_t ready, not_ready, absent;       /* absent: wanted, and not seen                 */
+	uint64_t odd;                   /* units whose objects nobody knows: counts are not all  */
+	uint64_t busy, refused;         /* units that are wanted, and not done; refused for good */
+	uint64_t left_busy, left_refused;        /* the same of those that are to go             */
+};
+
+/* with_lost: what is ready on clusters that cannot be seen now counts as not ready; costs a look at all watched clusters. */
+enum status MUST_CHECK owner_status_read(struct db *db, int64_t owner, bool with_lost, struct owner_status *ret_status,
+                                         struct error *err);
+
+/* Of many owners in one statement. */
+enum status MUST_CHECK owner_status_versions(struct db *db, const int64_t *owners, size_t count, int64_t *ret_versions,
+                                             struct error *err);
+
 /* The objects of one unit, in order of the set, then those that left it.  ST_NOT_FOUND: no such unit. */
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
                                     struct object_row **ret_objects, size_t *ret_count, struct error *err);

@@ -110,16 +110,25 @@ static const struct query whole_query = { "unit_observe_whole",
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
 	" UNION ALL SELECT unit, -tracked, tracked, 0, 0, false FROM unseen"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
-	"seen AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $4),"
 	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",
 	"UPDATE unit SET due_at = statement_timestamp() WHERE cluster = $1 AND reachable = 0 AND lease IS NULL"
 	" AND due_at > statement_timestamp() AND NOT is_stopped" };
 
+/* What the status of owners says of a cluster changes when it is lost and when it is back, and no unit says so. */
+#define SQL_TELL_OWNERS(changed) \
+	"INSERT INTO owner_status (owner, app, changes) SELECT DISTINCT u.owner, '', 1 FROM unit u WHERE u.cluster = $1" \
+	" AND EXISTS (SELECT FROM " changed ")"
+
 static const struct query lost_query = { "unit_observe_lost",
-	"UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp())"
-	" WHERE cluster = $1 AND host = $3" };
+	"WITH lost AS (UPDATE cluster_watch SET is_lost = true, error = $2, seen_at = coalesce(seen_at, statement_timestamp())"
+	" WHERE cluster = $1 AND host = $3 AND (NOT is_lost OR error <> $2 OR seen_at IS NULL) RETURNING cluster)"
+	SQL_TELL_OWNERS("lost") };
+
+static const struct query back_query = { "unit_observe_back",
+	"WITH back AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $2"
+	" RETURNING cluster)" SQL_TELL_OWNERS("back") };
 
 /* Of a cluster that nobody watches yet, too. */
 static const struct query know_query = { "unit_know_version",
@@ -272,6 +281,8 @@ enum status unit_observe_whole(struct store *store, struct db *db, struct view c
 	if (st == ST_OK)
 		st = db_query(db, &whole_query, PARAMS(P_TEXT(cluster), P_INT(session), P_BYTES(buf_view(&names)),
 		              P_INT(store->host)), EXPECT_NONE, NULL, err);
+	if (st == ST_OK)
+		st = db_query(db, &back_query, PARAMS(P_TEXT(cluster), P_INT(store->host)), EXPECT_NONE, NULL, err);
 	return st != ST_OK ? st : db_query(db, &wake_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
 }
 

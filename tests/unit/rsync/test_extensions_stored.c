@@ -75,7 +75,7 @@ static void move(const char *content, const char *const *clusters, const char *e
 		     .manifest = digests[1] },
 	};
 	assert_ok(set_encode(entries, 2, &text, &err));
-	const struct set_row set = { digest_of(buf_view(&text)), buf_view(&text), digests, 2 };
+	const struct set_row set = { digest_of(buf_view(&text)), buf_view(&text), digests, 2, 0, 0 };
 	for (; clusters != NULL && clusters[count] != NULL; count++)
 		placements[count] =
 			(struct placement_row) { VIEW("web"), view_of(clusters[count]), VIEW(""), set.digest };

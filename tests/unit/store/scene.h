@@ -24,6 +24,9 @@ size_t scene_claim(struct fixture *fixture, struct store *store, struct arena *a
 enum status scene_report(struct fixture *fixture, const struct unit_row *unit, int kind, int64_t retry_ms,
                          const struct object_row *objects, size_t count, struct error *err);
 
+/* What the database keeps as sums is what its units say, whoever has changed them.  All of the above look by themselves. */
+void scene_check_sums(struct fixture *fixture);
+
 /* One of the owner's units, in order of app and cluster. */
 struct unit_status scene_status(struct fixture *fixture, int64_t owner, size_t index, struct arena *arena);
 

@@ -29,7 +29,7 @@ static void plan_init(struct plan *plan, struct store *store, const char *body, 
 	assert_ok(set_encode(plan->entries, 2, &plan->text, &err));
 	plan->members[0] = plan->manifests[0].digest;
 	plan->members[1] = plan->manifests[1].digest;
-	plan->set = (struct set_row) { digest_of(buf_view(&plan->text)), buf_view(&plan->text), plan->members, 2 };
+	plan->set = (struct set_row) { digest_of(buf_view(&plan->text)), buf_view(&plan->text), plan->members, 2, 0, 0 };
 	for (int i = 0; i < CLUSTERS; i++) {
 		snprintf(plan->names[i], sizeof plan->names[i], "edge+c%d", i);
 		plan->placements[i] = (struct placement_row) { VIEW("web"), view_of(plan->names[i]), VIEW("1"), plan->set.digest };

@@ -1,5 +1,5 @@
 /* Writers against each other: whatever the order, no orphan is left, and what is needed stays. */
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/scene.h"
 
 #include <pthread.h>
 
@@ -181,7 +181,7 @@ static enum status write_context(struct db *db, void *data, struct error *err)
 	enum status st = set_encode(&entry, 1, &text, err);
 	if (st != ST_OK)
 		return st;
-	const struct set_row       set = { digest_of(buf_view(&text)), buf_view(&text), &manifest.digest, 1 };
+	const struct set_row       set = { digest_of(buf_view(&text)), buf_view(&text), &manifest.digest, 1, 0, 0 };
 	const struct placement_row placement = { VIEW("app"), VIEW("p+c"), VIEW(""), set.digest };
 	return context_write(writing->store, db, &context, &manifest, 1, &set, 1, &placement, 1, err);
 }
@@ -228,6 +228,42 @@ static void test_the_collector_takes_nothing_a_writer_needs(void **state)
 	                 " (SELECT FROM manifest f WHERE f.digest = m)"), 0);
 }
 
+/* -- the sums of owners: every statement tells what it has changed, and nobody waits -- */
+
+static int64_t owners[2];
+
+/* Each turn changes units of both owners, in another order than the next racer, and now and then puts the sums together. */
+static bool turn_units(struct racer *racer, struct db *db, unsigned round)
+{
+	struct error err = { .text = "" };
+	int64_t      versions[2];
+	const int64_t owner = owners[(racer->number + round) % 2];
+	enum status  st = round % 3 == 0 ? unit_retry(db, owner, &err) : round % 3 == 1 ? unit_stop(db, owner, &err)
+	                : unit_retry_cluster(db, racer->number % 2 != 0 ? VIEW("p+c1") : VIEW("p+c2"), &err);
+
+	if (st == ST_OK)
+		st = owner_status_versions(db, owners, 2, versions, &err);
+	if (st != ST_OK)
+		print_error("%s: %s\n", status_name(st), err.text);
+	return st == ST_OK;
+}
+
+static void test_sums_are_right_whoever_writes_at_once(void **state)
+{
+	struct racer racers[THREADS];
+
+	for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+		owners[i] = fixture_create(*state, i == 0 ? "projects/sum1" : "projects/sum2");
+		const int64_t context = scene_context(*state, owners[i], "sum", scene_c12);
+		scene_move(*state, owners[i], context, context);
+	}
+	race(*state, turn_units, racers);
+	scene_check_sums(*state);
+	fixture_run(*state, "SELECT owner_status_fold(owner) FROM (SELECT DISTINCT owner FROM owner_status) AS o");
+	scene_check_sums(*state);
+	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM owner_status"), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_references_and_targets_leave_nothing_dangling),
 		cmocka_unit_test(test_replacements_at_once_lose_no_version_and_keep_the_last_references),
 		cmocka_unit_test(test_the_collector_takes_nothing_a_writer_needs),
+		cmocka_unit_test(test_sums_are_right_whoever_writes_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);

@@ -347,6 +347,7 @@ static void test_owners_take_turns(void **state)
 	assert_true(next_ns > 0 && next_ns <= 2000000000);
 	assert_ok(unit_reown(db, owners[0], fixture_create(fixture, "projects/f3"), &err));
 	assert_status(ST_EXISTS, unit_reown(db, owners[1], fixture_number(fixture, "SELECT id FROM resource WHERE path = 'projects/f3'"), &err), &err);
+	scene_check_sums(fixture);
 	db_return(db);
 }
 

@@ -1,6 +1,8 @@
 /* What watchers see: rows, counters, drift, a cluster that is lost, taken over, or given up. */
 #include "tests/unit/store/scene.h"
 
+#include "host/store/migrate.h"
+
 enum { SESSION = 7, NEXT_SESSION = 8 };
 
 static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
@@ -132,6 +134,102 @@ static void test_counters_are_the_sums_of_rows(void **state)
 	observe_whole(&g, NEXT_SESSION);       /* what was not seen in it is gone */
 	status = now(&g);
 	assert_true(status.ready == 1 && status.members == 1);
+	given_done(&g);
+}
+
+static struct owner_status of_owner(struct given *g, bool with_lost)
+{
+	struct owner_status status;
+	struct error        err;
+	int64_t             versions[2] = { -1, -1 };
+
+	assert_ok(owner_status_read(g->db, g->owner, with_lost, &status, &err));
+	assert_ok(owner_status_versions(g->db, (const int64_t[]) { 4711, g->owner }, 2, versions, &err));
+	assert_true(versions[0] == 0 && versions[1] == status.version);
+	return status;
+}
+
+static void test_a_status_is_known_without_its_units_and_has_a_version(void **state)
+{
+	struct given     g = given(*state, "projects/whole", scene_c12);
+	struct unit_row *units = NULL;
+	struct error     err;
+	int64_t          version = of_owner(&g, false).version;
+
+	struct owner_status status = of_owner(&g, true);
+	assert_true(version > 0 && status.counts[OBJECT_APPLIED] == 4 && status.absent == 4 && status.ready == 0);
+	assert_true(status.busy == 0 && status.refused == 0 && status.odd == 0);
+	const struct seen_row first[] = { row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER) };
+	observe_whole(&g, SESSION);
+	observe(&g, SESSION, first, 1);
+	status = of_owner(&g, true);
+	assert_true(status.ready == 1 && status.absent == 3 && status.version > version);
+	version = status.version;
+	observe(&g, SESSION, first, 1);                       /* nothing new */
+	assert_int_equal(of_owner(&g, true).version, version);
+	observe_lost(&g, "gone");
+	status = of_owner(&g, true);
+	assert_true(status.ready == 0 && status.not_ready == 1 && status.version > version);
+	assert_int_equal(of_owner(&g, false).ready, 1);
+	version = status.version;
+	observe_lost(&g, "gone");
+	assert_int_equal(of_owner(&g, true).version, version);
+
+	/* An update that leaves one cluster: what is to go there counts as left, and not as an object of the deployment. */
+	const int64_t context = scene_context(g.fixture, g.owner, "another", scene_c1);
+	scene_move(g.fixture, g.owner, context, g.context);
+	status = of_owner(&g, false);
+	assert_true(status.counts[OBJECT_PENDING] == 2 && status.counts[OBJECT_APPLIED] == 0 && status.busy == 1 && status.left_busy == 1);
+	version = status.version;
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 2);
+	assert_int_equal(of_owner(&g, false).version, version);                      /* who works on it is not shown */
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_FAILED, 0, NULL, 0, &err));
+	assert_ok(scene_report(g.fixture, &units[1], UNIT_FAILED, 0, NULL, 0, &err));
+	status = of_owner(&g, false);
+	assert_true(status.refused == 1 && status.left_refused == 1 && status.busy == 0 && status.left_busy == 0);
+
+	/* And an end of all. */
+	scene_move(g.fixture, g.owner, 0, 0);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 2);
+	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED }, { VIEW("two+ConfigMap"), VIEW(""), OBJECT_DELETED } };
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, gone, 2, &err));
+	assert_ok(scene_report(g.fixture, &units[1], UNIT_DONE, 0, gone, 2, &err));
+	status = of_owner(&g, false);
+	assert_true(status.counts[OBJECT_DELETED] == 2 && status.left_busy == 0);    /* of the cluster that was left, nothing */
+
+	given_done(&g);
+}
+
+static void test_what_an_older_schema_holds_is_summed_when_the_schema_changes(void **state)
+{
+	struct given      g = given(*state, "projects/older", scene_c12);
+	const char *const c2[] = { "p+c2", NULL };
+	struct error      err;
+	int               steps = 0;
+	char              sql[160];
+
+	const int64_t context = scene_context(g.fixture, g.owner, "later", c2);
+	scene_move(g.fixture, g.owner, context, g.context);
+	snprintf(sql, sizeof sql, "INSERT INTO action (owner, seq, state, instance) VALUES (%lld, 1, 'Instantiated', %lld)", (long long) g.owner,
+	         (long long) context);
+	fixture_run(g.fixture, sql);
+	struct owner_status before = of_owner(&g, true);
+	assert_true(before.counts[OBJECT_PENDING] == 2 && before.absent == 2 && before.busy == 1 && before.left_busy == 1);
+
+	fixture_run(g.fixture, "DROP TRIGGER unit_is_added ON unit");
+	fixture_run(g.fixture, "DROP TRIGGER unit_is_changed ON unit");
+	fixture_run(g.fixture, "DROP TRIGGER unit_is_gone ON unit");
+	fixture_run(g.fixture, "DROP FUNCTION unit_is_changed, owner_status_fold");
+	fixture_run(g.fixture, "DROP TABLE owner_status");
+	fixture_run(g.fixture, "ALTER TABLE unit DROP is_placed, DROP size, DROP tracked");
+	fixture_run(g.fixture, "ALTER TABLE resource_set DROP tracked");
+	fixture_run(g.fixture, "DELETE FROM schema_version WHERE number >= (SELECT number FROM schema_version WHERE name = 'rows for the status of owners')");
+	assert_ok(migrate(g.db, &steps, &err));
+	assert_true(steps >= 2);
+	scene_check_sums(g.fixture);
+	struct owner_status after = of_owner(&g, true);
+	after.version = before.version;
+	assert_memory_equal(&before, &after, sizeof before);
 	given_done(&g);
 }
 
@@ -398,6 +496,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counters_are_the_sums_of_rows),
+		cmocka_unit_test(test_a_status_is_known_without_its_units_and_has_a_version),
+		cmocka_unit_test(test_what_an_older_schema_holds_is_summed_when_the_schema_changes),
 		cmocka_unit_test(test_a_drift_counts_for_a_unit_at_rest_and_may_heal),
 		cmocka_unit_test(test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_back),
 		cmocka_unit_test(test_one_process_watches_a_cluster_until_its_right_ends),
