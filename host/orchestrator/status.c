@@ -2,7 +2,7 @@
  * status.c - what became of a deployment or a logical cloud.
  *
  * Objects are those of one context, the last or a named one; their states are the units'.  A summary without filters
- * reads counters and no object.
+ * reads the sums of its owner, and neither units nor objects; one with filters reads counters of units.
  */
 #include "host/orchestrator/deployment.h"
 #include "host/orchestrator/placement.h"
@@ -22,6 +22,11 @@ static void report_done(struct report *report)
 bool report_is_about_ready(const struct report *report)
 {
 	return report->query->mode == STATUS_READY || report->query->mode == STATUS_CLUSTER;
+}
+
+bool report_has_filter(const struct report *report)
+{
+	return report->query->app_count > 0 || report->query->cluster_count > 0 || report->query->resource_count > 0;
 }
 
 struct place_key { struct view app, cluster; };
@@ -87,6 +92,46 @@ static enum outcome outcome_now(const struct report *report, const struct action
 		? outcome_of(last->state, report->units, report->unit_count, true) : OUTCOME_UPDATED;
 }
 
+/* A unit of each kind that there is says of the whole what all of them would. */
+static enum outcome outcome_of_sums(const char *state, const struct owner_status *sums)
+{
+	const struct { uint64_t count; struct unit_status unit; } kinds[] = {
+		{ sums->busy,         { .is_wanted = true } },
+		{ sums->refused,      { .is_wanted = true, .is_failed = true } },
+		{ sums->left_busy,    { .is_wanted = false } },
+		{ sums->left_refused, { .is_wanted = false, .is_failed = true } },
+	};
+	struct unit_status units[ARRAY_LEN(kinds)];
+	size_t             count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].count > 0)
+			units[count++] = kinds[i].unit;
+	return outcome_of(state, units, count, false);
+}
+
+/* The sums are of the last context, and say all of it while something is known of each unit's objects. */
+static enum status take_sums(struct report *report, const struct action *action, struct error *err)
+{
+	const struct status_query *query = report->query;
+	const struct action       *last = &report->actions[report->action_count - 1];
+	struct owner_status        sums;
+
+	if (query->form != STATUS_FULL || query->output != STATUS_SUMMARY || report_has_filter(report) ||
+	    action->instance != last->instance)
+		return ST_OK;
+	const enum status st = owner_status_read(report->db, report->owner, report_is_about_ready(report), &sums, err);
+	if (st != ST_OK || (sums.odd > 0 && !report_is_about_ready(report)))
+		return st;
+	report->is_summed = true;
+	report->outcome = outcome_of_sums(last->state, &sums);
+	memcpy(report->deployed, sums.counts, sizeof sums.counts);
+	report->ready[READY_READY] = sums.ready;
+	report->ready[READY_NOT_READY] = sums.not_ready;
+	report->ready[READY_NOT_PRESENT] = sums.absent;
+	return ST_OK;
+}
+
 static enum status choose_context(struct report *report, struct error *err)
 {
 	const int64_t        asked = report->query->instance;
@@ -103,6 +148,9 @@ static enum status choose_context(struct report *report, struct error *err)
 		return fail_at(err, ST_INVALID, "instance", "\"instance\" must be a context of \"%.*s\", got %" PRId64,
 		               (int) report->path.len, report->path.ptr, instance);
 
+	st = take_sums(report, action, err);
+	if (st != ST_OK || report->is_summed)
+		return st;
 	st = plan_load(report->o->store, report->db, instance, &report->plan, err);
 	if (st == ST_NOT_FOUND)
 		return fail(err, ST_NOT_FOUND, "context %" PRId64 " of \"%.*s\" does not exist", instance,

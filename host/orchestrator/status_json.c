@@ -128,23 +128,18 @@ static void count_place(struct out *out, struct report *report, struct here *her
 			report->deployed[i] += here->unit->counts[i];
 }
 
-static bool has_filter(const struct status_query *query)
-{
-	return query->app_count > 0 || query->cluster_count > 0 || query->resource_count > 0;
-}
-
-/* What is written on the way is nobody's: a summary shows counts only. */
+/*
+ * Units know how many of their objects are how, but not which: only a filter on objects reads those.  What is written on
+ * the way is nobody's: a summary shows counts only.
+ */
 static void count_all(struct out *out, struct report *report)
 {
 	auto_buf   nothing = BUF(64 << 20);
 	struct out beside = { &nothing, out->err, out->st };
 
-	if (has_filter(report->query)) {
-		put_places(&beside, report);
-	} else {
-		for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++)
-			walk_app(&beside, report, app, count_place);
-	}
+	for (size_t app = 0; app < plan_app_count(report->plan); app++)
+		if (is_app_shown(report, app))
+			walk_app(&beside, report, app, report->query->resource_count > 0 ? put_place : count_place);
 	out->st = beside.st;
 }
 
@@ -222,11 +217,11 @@ static void put_full(struct out *out, struct report *report)
 	struct out beside = { &places, out->err, out->st };
 
 	put_states(out, report);
-	if (report->plan == NULL)
+	if (report->plan == NULL && !report->is_summed)
 		return;
-	if (is_summary)
+	if (is_summary && !report->is_summed)
 		count_all(&beside, report);
-	else
+	else if (!is_summary)
 		put_places(&beside, report);
 	if (out->st == ST_OK)
 		out->st = beside.st;
@@ -255,10 +250,28 @@ static void put_cluster_item(struct out *out, struct report *report, struct here
 	out_raw(out, "}");
 }
 
+static void put_resource(struct out *out, const struct report *report, const struct set_entry *entry)
+{
+	const struct view name = object_plain_name(entry->name);
+
+	if (!name_is_among(report->query->resources, report->query->resource_count, name))
+		return;
+	out_comma(out);
+	out_raw(out, "{");
+	out_key(out, "name");
+	out_text(out, name);
+	put_gvk(out, entry);
+	out_raw(out, "}");
+}
+
+/* What only the cluster knows, pods above all, is told by those modes that speak of clusters. */
 static void put_resources_item(struct out *out, struct report *report, struct here *here)
 {
+	const size_t     before = out->buf->len;
+	struct set_entry made;
+
 	if (out->st == ST_OK)
-		out->st = place_look(report, here, &report->arena, false, out->err);
+		out->st = place_look(report, here, &report->arena, report_is_about_ready(report), out->err);
 	out_comma(out);
 	out_raw(out, "{");
 	out_key(out, "app");
@@ -266,39 +279,50 @@ static void put_resources_item(struct out *out, struct report *report, struct he
 	put_cluster(out, here->cluster);
 	out_key(out, "resources");
 	out_raw(out, "[");
+	const size_t empty = out->buf->len;
 	for (size_t i = 0; out->st == ST_OK && i < here->count; i++) {
-		out_comma(out);
-		out_raw(out, "{");
-		out_key(out, "name");
-		out_text(out, object_plain_name(here->entries[i].name));
-		put_gvk(out, &here->entries[i]);
-		out_raw(out, "}");
+		place_seen(here, here->entries[i].name);
+		put_resource(out, report, &here->entries[i]);
 	}
-	out_raw(out, "]}");
+	for (size_t i = 0; out->st == ST_OK && i < here->seen_count; i++)
+		if (!here->is_entry[i] && place_made(&here->seen[i], &made))
+			put_resource(out, report, &made);
+	if (out->buf->len == empty)
+		buf_cut(out->buf, before);
+	else
+		out_raw(out, "]}");
 }
 
 static void put_app_item(struct out *out, struct report *report, size_t app)
 {
+	const size_t before = out->buf->len;
+
 	switch (report->query->form) {
 	case STATUS_APPS:
 		out_comma(out);
 		out_text(out, plan_app(report->plan, app));
 		return;
-	case STATUS_CLUSTERS:
+	case STATUS_CLUSTERS: {
 		out_comma(out);
 		out_raw(out, "{");
 		out_key(out, "app");
 		out_text(out, plan_app(report->plan, app));
 		out_key(out, "clusters");
 		out_raw(out, "[");
+		const size_t empty = out->buf->len;
 		walk_app(out, report, app, put_cluster_item);
-		out_raw(out, "]}");
+		if (out->buf->len == empty)
+			buf_cut(out->buf, before);
+		else
+			out_raw(out, "]}");
 		return;
+	}
 	default:
 		walk_app(out, report, app, put_resources_item);
 	}
 }
 
+/* An app without a cluster, and a cluster without an object, are left out. */
 static void put_list(struct out *out, struct report *report)
 {
 	const enum status_form form = report->query->form;

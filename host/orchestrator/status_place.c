@@ -101,22 +101,29 @@ static const struct object_row *object_of(const struct here *here, size_t at)
 	return NULL;
 }
 
-/* An object that nobody speaks of is as its unit is. */
+/* An object that nobody speaks of is as its unit is; what is to go, and was there as a whole, still is. */
 static enum object_state state_of(const struct here *here, const struct object_row *object)
 {
 	if (object != NULL)
 		return object->state;
-	if (here->unit == NULL || !here->unit->is_done)
+	if (here->unit == NULL)
 		return OBJECT_PENDING;
+	if (!here->unit->is_done)
+		return !here->unit->is_wanted && here->object_count == 0 && here->unit->counts[OBJECT_APPLIED] > 0
+			? OBJECT_APPLIED : OBJECT_PENDING;
 	return here->unit->is_wanted ? OBJECT_APPLIED : OBJECT_DELETED;
 }
 
-/* NOTE: a Secret's body stays where it is; status is read by more people than secrets are. */
+/*
+ * The object as it was rendered, also where the cluster's own is asked for, which nobody keeps.
+ *
+ * NOTE: a Secret's body stays where it is; status is read by more people than secrets are.
+ */
 static void put_detail(struct out *out, struct report *report, const struct here *here, const struct set_entry *entry)
 {
 	struct view body;
 
-	if (report->query->output != STATUS_DETAIL || report_is_about_ready(report) || entry->is_secret || out->st != ST_OK)
+	if (report->query->output != STATUS_DETAIL || entry->is_secret || out->st != ST_OK)
 		return;
 	out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
 	out_key(out, "detail");
@@ -124,8 +131,7 @@ static void put_detail(struct out *out, struct report *report, const struct here
 		out_bytes(out, body);
 }
 
-/* What is seen of an object; NULL: it is not there. */
-static const struct seen_row *seen_of(const struct here *here, struct view name)
+const struct seen_row *place_seen(const struct here *here, struct view name)
 {
 	size_t low = 0, high = here->seen_count;
 
@@ -173,7 +179,7 @@ static void put_object(struct out *out, struct report *report, const struct here
 			message = object->message;
 	} else {
 		/* Nobody watches a cluster behind Git: its objects are not known to be there. */
-		const struct seen_row *seen = seen_of(here, entry->name);
+		const struct seen_row *seen = place_seen(here, entry->name);
 		if (status_tracks(entry->api_version, entry->kind)) {
 			const enum ready ready = ready_of(here, seen);
 			report->ready[ready]++;
@@ -221,15 +227,26 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 	}
 }
 
+bool place_made(const struct seen_row *seen, struct set_entry *ret_entry)
+{
+	const char *plus = memrchr(seen->name.ptr, '+', seen->name.len);
+
+	if (plus == NULL)
+		return false;
+	*ret_entry = (struct set_entry) {
+		.name = seen->name, .api_version = seen->api_version,
+		.kind = { plus + 1, seen->name.len - (size_t) (plus + 1 - seen->name.ptr) },
+	};
+	return true;
+}
+
 /* What controllers have made of the app's objects: pods above all. */
 static void put_made_there(struct out *out, struct report *report, const struct here *here, const struct seen_row *seen)
 {
-	struct set_entry entry = { .name = seen->name, .api_version = seen->api_version };
-	const char      *plus = memrchr(seen->name.ptr, '+', seen->name.len);
+	struct set_entry entry;
 
-	if (plus == NULL)
+	if (!place_made(seen, &entry))
 		return;
-	entry.kind = (struct view) { plus + 1, seen->name.len - (size_t) (plus + 1 - seen->name.ptr) };
 	const bool       is_counted = status_tracks(entry.api_version, entry.kind);
 	const enum ready ready = ready_of(here, seen);
 	if (is_counted)

@@ -24,6 +24,12 @@ struct here {
 enum status MUST_CHECK place_look(struct report *report, struct here *here, struct arena *arena, bool with_states,
                                   struct error *err);
 
+/* What is seen of an object, which is thereby known to be one of the set's; NULL: it is not there, or nobody has looked. */
+const struct seen_row *place_seen(const struct here *here, struct view name);
+
+/* What is seen as an entry; false: its name tells no kind. */
+bool place_made(const struct seen_row *seen, struct set_entry *ret_entry);
+
 /* Count its objects, and write it.  Nothing is written for a cluster without a matching object. */
 void put_place(struct out *out, struct report *report, struct here *here);
 

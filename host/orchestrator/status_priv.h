@@ -25,11 +25,13 @@ struct report {
 	struct unit_status  *units;             /* by app, then cluster, in byte order       */
 	size_t               unit_count;
 	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
+	bool                 is_summed;         /* both, and the outcome, without a plan or units */
 	bool                 has_counted;
 	struct digest        counted;           /* the last set whose objects were counted   */
 	uint64_t             counted_tracked;
 };
 
+bool report_has_filter(const struct report *report);
 bool report_is_about_ready(const struct report *report);      /* cluster, ready: what the monitor says */
 
 /* -- words: status_words.c -- */

@@ -147,6 +147,9 @@ def test_status_becomes_ready_when_pods_do(scene, kube):
     assert status["readyStatus"] == "NotReady"
     assert by_kind(status)["Deployment", "web"]["readyStatus"] == "NotReady"
     assert "observedAt" in status["apps"][0]["clusters"][0]
+    named = {r["GVK"]["Kind"] for at in scene.status("status=ready&resources")["resourcesByApp"] for r in at["resources"]}
+    rendered = {r["GVK"]["Kind"] for at in scene.status("status=deployed&resources")["resourcesByApp"] for r in at["resources"]}
+    assert "Pod" in named and "Pod" not in rendered and rendered < named
 
     node = "node-" + scene.name
     kube.make_node(node)

@@ -38,11 +38,28 @@ static void status_text(struct buf *text, struct status_query query)
 	expect_ok(deployment_status(&o, VIEW(DIG), &query, soon(), text, &err));
 }
 
+/* A summary is counted by sums or by units, and all of it by objects: they say the same. */
+static void expect_same_counts(struct status_query query)
+{
+	auto_buf text = BUF(1 << 20), summary = BUF(1 << 20);
+
+	query.output = STATUS_ALL;
+	status_text(&text, query);
+	query.output = STATUS_SUMMARY;
+	status_text(&summary, query);
+	char *apps = strstr(text.data, ",\"apps\":[");
+	if (apps != NULL)
+		memcpy(apps, "}", 2);
+	assert_string_equal(text.data, summary.data);
+}
+
 static void expect_status_words(struct status_query query, const char *words)
 {
 	auto_buf text = BUF(1 << 20);
 
 	status_text(&text, query);
+	if (query.form == STATUS_FULL)
+		expect_same_counts(query);
 	expect_words(text.data, words);
 }
 
@@ -142,6 +159,13 @@ static void test_status_has_the_shapes_that_clients_read(void **state)
 	expect_status_words((struct status_query) { .form = STATUS_RESOURCES, .apps = apps, .app_count = 1 },
 	                    "\"resourcesByApp\":[{\"app\":\"db\",\"clusterProvider\":\"p\",\"cluster\":\"c1\",\"resources\":"
 	                    "[{\"name\":\"s-db\",\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"Secret\"}}");
+
+	expect_status_words((struct status_query) { .form = STATUS_CLUSTERS, .clusters = clusters, .cluster_count = 1 },
+	                    "\"clustersByApp\":[{\"app\":\"web\",\"clusters\":[{\"clusterProvider\":\"p\",\"cluster\":\"c2\"}]}]}");
+	expect_status_words((struct status_query) { .form = STATUS_RESOURCES, .clusters = unknown, .cluster_count = 1 },
+	                    "\"resourcesByApp\":[]}");
+	expect_status_words((struct status_query) { .mode = STATUS_CLUSTER, .apps = apps, .app_count = 1, .output = STATUS_DETAIL },
+	                    "\"name\":\"r1-db\",\"detail\":{\"apiVersion\":\"v1\"");
 
 	expect_status(ST_INVALID, deployment_status(&o, VIEW(DIG), &(const struct status_query) { .apps = unknown, .app_count = 1 },
 	                                            soon(), &text, &err), &err);
