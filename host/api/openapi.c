@@ -1,6 +1,7 @@
 /* /v2/openapi.json: made once from the same rows that make the routes, plugin types included. */
 #include "host/api/answer.h"
 #include "host/api/handlers.h"
+#include "host/api/openapi.h"
 
 #include "lib/base/name.h"
 
@@ -9,14 +10,26 @@
 
 enum { OPENAPI_MAX = 32 << 20, WORD_MAX = 160 };
 
-#define FAULTS  "{\"description\":\"A fault, as one line of text per fault.\",\"content\":{\"text/plain\":{\"schema\":{\"type\":" \
-                "\"string\"}},\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}"
-
 static const char problem_schema[] =
 	"{\"type\":\"object\",\"title\":\"RFC 9457\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
 	"\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"hint\":{\"type\":\"string\"},"
 	"\"kind\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
 	"\"object\",\"properties\":{\"field\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"}}}}}}";
+
+static const char header_parameters[] =
+	"{\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"Only one of these versions, or * for any.\","
+	"\"schema\":{\"type\":\"string\"}},"
+	"\"If-None-Match\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":\"None of these versions; * for none at all.\","
+	"\"schema\":{\"type\":\"string\"}},"
+	"\"X-Request-Id\":{\"name\":\"X-Request-Id\",\"in\":\"header\",\"description\":\"An id of the client's own, to be logged and sent "
+	"back.\",\"schema\":{\"type\":\"string\",\"maxLength\":64,\"pattern\":\"^[-_.A-Za-z0-9]+$\"}}}";
+
+/* Which of them mean something where. */
+static const struct { const char *name; unsigned operations; } header_uses[] = {
+	{ "If-Match",      1u << OPERATION_REPLACE | 1u << OPERATION_DELETE                        },
+	{ "If-None-Match", 1u << OPERATION_READ | 1u << OPERATION_CREATE | 1u << OPERATION_REPLACE },
+	{ "X-Request-Id",  ~0u                                                                     },
+};
 
 static const char *const operation_words[OPERATION_COUNT] = {
 	[OPERATION_LIST]   = "list",    [OPERATION_CREATE]  = "create",      [OPERATION_READ]      = "read",
@@ -53,12 +66,12 @@ static json_t *relocated(const json_t *value, const char *type)
 	return copy;
 }
 
-static json_t *literal(const char *text)
+json_t *openapi_literal(const char *text)
 {
 	return json_loads(text, 0, NULL);
 }
 
-static json_t *schema_of(const struct type *type)
+json_t *openapi_schema_of(const struct type *type)
 {
 	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", type->row->name));
 }
@@ -96,8 +109,10 @@ static json_t *components(const struct routes *routes, const struct types *types
 		operation_name(endpoint, name);
 		json_object_set_new(schemas, name, relocated(schema_document(endpoint->body), name));
 	}
-	json_object_set_new(schemas, "Problem", literal(problem_schema));
-	return json_pack("{s:o, s:{s:o}}", "schemas", schemas, "responses", "Fault", literal(FAULTS));
+	json_object_set_new(schemas, "Problem", openapi_literal(problem_schema));
+	json_t *all = json_pack("{s:o, s:o}", "schemas", schemas, "parameters", openapi_literal(header_parameters));
+	openapi_add_answers(all);
+	return all;
 }
 
 /* -- operations ------------------------------------------------------------------------------------------------------- */
@@ -128,7 +143,7 @@ static void add_options(json_t *parameters, const struct query_option *option)
 		add_parameter(parameters, option->name, option->summary);
 }
 
-static json_t *query_parameters(const struct endpoint *endpoint)
+static json_t *parameters_of(const struct endpoint *endpoint)
 {
 	json_t *parameters = json_array();
 
@@ -140,24 +155,28 @@ static json_t *query_parameters(const struct endpoint *endpoint)
 	}
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);
 	if (endpoint->operation == OPERATION_LIST) {
-		json_array_append_new(parameters, literal("{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Most on one page; "
+		json_array_append_new(parameters, openapi_literal("{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Most on one page; "
 		                                          "a Link header names the next.\",\"schema\":{\"type\":\"integer\","
 		                                          "\"minimum\":1,\"maximum\":1000}}"));
-		json_array_append_new(parameters, literal("{\"name\":\"continue\",\"in\":\"query\",\"description\":\"The page after "
+		json_array_append_new(parameters, openapi_literal("{\"name\":\"continue\",\"in\":\"query\",\"description\":\"The page after "
 		                                          "the one of this name.\",\"schema\":{\"type\":\"string\"}}"));
 	}
+	for (size_t i = 0; i < ARRAY_LEN(header_uses); i++)
+		if ((header_uses[i].operations & 1u << endpoint->operation) != 0)
+			json_array_append_new(parameters, json_pack("{s:o}", "$ref", json_sprintf("#/components/parameters/%s",
+			                                                                          header_uses[i].name)));
 	return parameters;
 }
 
-static json_t *form_schema(const struct type *type)
+json_t *openapi_form_of(const struct type *type)
 {
-	json_t *properties = json_pack("{s:o}", "metadata", schema_of(type)), *required = json_pack("[s]", "metadata");
+	json_t *properties = json_pack("{s:o}", "metadata", openapi_schema_of(type)), *required = json_pack("[s]", "metadata");
 
 	for (size_t i = 0; i < type->row->file_count; i++) {
 		const emco_file *file = &type->row->files[i];
 		json_object_set_new(properties, file->part, (file->flags & EMCO_FILE_MANY) != 0
-			? literal("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"binary\"}}")
-			: literal("{\"type\":\"string\",\"format\":\"binary\"}"));
+			? openapi_literal("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"format\":\"binary\"}}")
+			: openapi_literal("{\"type\":\"string\",\"format\":\"binary\"}"));
 		if ((file->flags & EMCO_FILE_REQUIRED) != 0)
 			json_array_append_new(required, json_string(file->part));
 	}
@@ -172,9 +191,9 @@ static json_t *request_body(const struct type *type)
 	for (size_t i = 0; i < type->row->file_count; i++)
 		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
 	if (!needs_form)
-		json_object_set_new(content, TYPE_JSON, json_pack("{s:o}", "schema", schema_of(type)));
+		json_object_set_new(content, TYPE_JSON, json_pack("{s:o}", "schema", openapi_schema_of(type)));
 	if (type->row->file_count > 0)
-		json_object_set_new(content, TYPE_FORM, json_pack("{s:o}", "schema", form_schema(type)));
+		json_object_set_new(content, TYPE_FORM, json_pack("{s:o}", "schema", openapi_form_of(type)));
 	return json_pack("{s:b, s:o}", "required", 1, "content", content);
 }
 
@@ -187,64 +206,6 @@ static json_t *verb_body(const struct endpoint *endpoint)
 	                 json_sprintf("#/components/schemas/%s", name));
 }
 
-static json_t *answer_of(const char *what, json_t *schema, bool has_files)
-{
-	json_t *answer = json_pack("{s:s}", "description", what);
-
-	if (schema == NULL)
-		return answer;
-	json_t *content = json_pack("{s:{s:o}}", TYPE_JSON, "schema", schema);
-	if (has_files) {
-		json_object_set_new(content, TYPE_BYTES, json_object());
-		json_object_set_new(content, TYPE_FORM, json_object());
-	}
-	json_object_set_new(answer, "content", content);
-	return answer;
-}
-
-static json_t *list_of(const struct type *type)
-{
-	return json_pack("{s:s, s:o}", "type", "array", "items", schema_of(type));
-}
-
-static json_t *answers(const struct endpoint *endpoint)
-{
-	const struct type *type = endpoint->type;
-	const uint32_t     flags = type == NULL ? 0 : type->row->flags;
-	json_t            *all = json_object();
-	char               code[8];
-
-	switch (endpoint->operation) {
-	case OPERATION_LIST:
-		json_object_set_new(all, "200", answer_of("All of them.", list_of(type), false));
-		break;
-	case OPERATION_CREATE:
-		json_object_set_new(all, "201", answer_of("Created.", schema_of(type), false));
-		break;
-	case OPERATION_READ:
-		json_object_set_new(all, "200", answer_of("Found.", schema_of(type), type->row->file_count > 0));
-		break;
-	case OPERATION_REPLACE:
-		if ((flags & EMCO_RESOURCE_PUT_201) == 0)
-			json_object_set_new(all, "200", answer_of("Replaced.", schema_of(type), false));
-		if ((flags & (EMCO_RESOURCE_PUT_200 | EMCO_RESOURCE_PUT_OLD)) == 0)
-			json_object_set_new(all, "201", answer_of("Stored.", schema_of(type), false));
-		break;
-	case OPERATION_DELETE:
-		json_object_set_new(all, "204", answer_of("Deleted.", NULL, false));
-		break;
-	case OPERATION_VERB:
-		snprintf(code, sizeof code, "%u", endpoint->verb->success % 1000);
-		json_object_set_new(all, code, answer_of("Taken over.", NULL, false));
-		break;
-	default:
-		json_object_set_new(all, "200", answer_of("As asked.", NULL, false));
-		break;
-	}
-	json_object_set_new(all, "default", literal("{\"$ref\":\"#/components/responses/Fault\"}"));
-	return all;
-}
-
 static json_t *operation_of(const struct endpoint *endpoint)
 {
 	char    name[WORD_MAX];
@@ -252,16 +213,13 @@ static json_t *operation_of(const struct endpoint *endpoint)
 	operation_name(endpoint, name);
 	json_t *operation = json_pack("{s:s, s:s, s:[s]}", "operationId", name, "summary", endpoint->summary == NULL ? "" : endpoint->summary,
 	                              "tags", endpoint->type == NULL ? "system" : endpoint->type->row->name);
-	json_t *query = query_parameters(endpoint);
 
-	if (json_array_size(query) > 0)
-		json_object_set(operation, "parameters", query);
-	json_decref(query);
+	json_object_set_new(operation, "parameters", parameters_of(endpoint));
 	if (endpoint->operation == OPERATION_CREATE || endpoint->operation == OPERATION_REPLACE)
 		json_object_set_new(operation, "requestBody", request_body(endpoint->type));
 	else if (endpoint->body != NULL)
 		json_object_set_new(operation, "requestBody", verb_body(endpoint));
-	json_object_set_new(operation, "responses", answers(endpoint));
+	json_object_set_new(operation, "responses", openapi_answers(endpoint));
 	return operation;
 }
 
@@ -292,8 +250,12 @@ static json_t *paths(const struct routes *routes)
 
 enum status openapi_make(const struct routes *routes, const struct types *types, struct buf *out, struct error *err)
 {
-	auto_json *document = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info", "title", "emcod", "version",
-	                                EMCO_VERSION, "paths", paths(routes), "components", components(routes, types));
+	auto_json *document = json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[], s:o, s:o}", "openapi", "3.1.0",
+	                                "info", "title", "emcod", "version", EMCO_VERSION, "description",
+	                                "Composite applications, deployed to many clusters. Operators say who may reach it: it "
+	                                "asks nobody who he is.", "license", "name", "Apache-2.0", "identifier", "Apache-2.0",
+	                                "servers", "url", "/", "security", "paths", paths(routes), "components",
+	                                components(routes, types));
 
 	if (document == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the description of the API");

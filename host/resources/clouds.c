@@ -212,13 +212,13 @@ static const emco_resource_type types[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster.", NULL, NULL },
-	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster.", NULL, NULL },
+	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster.", NULL, NULL, NULL },
+	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster.", NULL, NULL, NULL },
 };
 
 static const struct look looks[] = {
 	{ "logicalCloud", true, "status", NULL, show_status, "State, and what became of each object.",
-	  &status_options[STATUS_OPTIONS_OF_APPS] },
+	  &status_options[STATUS_OPTIONS_OF_APPS], "{\"type\":\"object\"}" },
 };
 
 const struct family clouds_family = {

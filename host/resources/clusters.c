@@ -264,14 +264,18 @@ static const struct query_option abandon_options[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options, NULL },
+	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options, NULL,
+	  "{\"type\":\"object\"}" },
 };
 
 static const struct look looks[] = {
-	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels.", NULL },
-	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label.", NULL },
-	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL },
-	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL },
+	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels.", NULL,
+	  "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\"},\"labels\":{\"type\":"
+	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}" },
+	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label.", NULL,
+	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
+	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}" },
+	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}" },
 };
 
 const struct family clusters_family = {

@@ -130,9 +130,18 @@ static const emco_resource_type types[] = {
 	},
 };
 
+#define INSTANCE_SCHEMA \
+	"{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"plugin\":{\"type\":\"string\"},\"version\":{\"type\":" \
+	"\"string\"},\"roles\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"priority\":{\"type\":\"integer\"},\"health\":{\"type\":" \
+	"\"string\",\"enum\":[\"ok\",\"failing\",\"quarantined\"]},\"message\":{\"type\":\"string\"},\"calls\":{\"type\":\"integer\"}," \
+	"\"failures\":{\"type\":\"integer\"},\"late\":{\"type\":\"integer\"}},\"required\":[\"name\",\"plugin\",\"health\"]}"
+
 static const struct look looks[] = {
-	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health.", NULL },
-	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health.", NULL },
+	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health.", NULL,
+	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}" },
+	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health.", NULL,
+	  "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"isRegistered\":{\"type\":\"boolean\"},\"instance\":{\"anyOf\":["
+	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}" },
 };
 
 const struct family controllers_family = {

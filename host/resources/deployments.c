@@ -161,19 +161,28 @@ static const emco_resource_type types[] = {
 	},
 };
 
+#define REVISION_SCHEMA  "{\"type\":\"integer\",\"minimum\":0}"
+
 static const struct verb verbs[] = {
-	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL },
-	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL, NULL },
-	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL, NULL },
-	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", NULL, schema_rollback },
-	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL },
-	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL },
+	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL, NULL,
+	  REVISION_SCHEMA },
+	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", NULL, schema_rollback,
+	  REVISION_SCHEMA },
+	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL, NULL },
 };
 
+#define MAP_SCHEMA  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"      /* controller to intent */
+
 static const struct look looks[] = {
-	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options },
-	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL },
-	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL },
+	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options,
+	  "{\"type\":\"object\"}" },
+	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL,
+	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },
+	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL,
+	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}" },
 };
 
 const struct family deployments_family = {

@@ -42,6 +42,7 @@ struct verb {
 	const char  *summary;
 	const struct query_option *options;         /* that it takes; NULL: none                                 */
 	const char  *body_schema;                   /* JSON Schema of the body; NULL: whatever comes is ignored  */
+	const char  *answer_schema;                 /* of what it answers, for OpenAPI; NULL: nothing            */
 };
 
 struct look {                                   /* a view                                                    */
@@ -52,6 +53,8 @@ struct look {                                   /* a view                       
 	ask_handler *handler;
 	const char  *summary;                       /* NULL: it only says why there is no such view              */
 	const struct query_option *options;         /* that it takes besides; NULL: none                         */
+	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE" is there.  NULL only where summary is. */
+	const char  *answer_schema;
 };
 
 struct family {

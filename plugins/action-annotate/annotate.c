@@ -31,7 +31,8 @@ static const emco_option options[] = {
 #define TEXT_SCHEMA(limit)  "{\"type\":\"string\",\"maxLength\":" limit ",\"default\":\"\"}"
 
 static const char intent_schema[] =
-	"{\"description\":\"Annotations for the objects of a deployment.\",\"type\":\"object\",\"properties\":{"
+	"{\"description\":\"Annotations for the objects of a deployment.\",\"examples\":[{\"metadata\":{\"name\":\"marks\"},\"spec\":{"
+	"\"kinds\":[\"Deployment\"],\"annotations\":{\"team\":\"store\"}}}],\"type\":\"object\",\"properties\":{"
 	"\"metadata\":{\"type\":\"object\",\"properties\":{\"name\":" NAME_SCHEMA ",\"description\":" TEXT_SCHEMA("1024")
 	",\"userData1\":" TEXT_SCHEMA("512") ",\"userData2\":" TEXT_SCHEMA("512") "},\"required\":[\"name\"]},"
 	"\"spec\":{\"type\":\"object\",\"properties\":{"

@@ -28,7 +28,8 @@ static const emco_option options[] = {
 #define TEXT_SCHEMA(limit)  "{\"type\":\"string\",\"maxLength\":" limit ",\"default\":\"\"}"
 
 static const char intent_schema[] =
-	"{\"description\":\"Which label the alternatives of an app must carry.\",\"type\":\"object\",\"properties\":{"
+	"{\"description\":\"Which label the alternatives of an app must carry.\",\"examples\":[{\"metadata\":{\"name\":\"near\"},\"spec\":{"
+	"\"app\":\"web\",\"clusterLabel\":\"south\"}}],\"type\":\"object\",\"properties\":{"
 	"\"metadata\":{\"type\":\"object\",\"properties\":{\"name\":" NAME_SCHEMA ",\"description\":" TEXT_SCHEMA("1024")
 	",\"userData1\":" TEXT_SCHEMA("512") ",\"userData2\":" TEXT_SCHEMA("512") "},\"required\":[\"name\"]},"
 	"\"spec\":{\"type\":\"object\",\"properties\":{"

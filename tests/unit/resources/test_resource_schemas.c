@@ -354,6 +354,35 @@ static void test_every_type_has_a_good_document_here(void **state)
 	}
 }
 
+/* What the manual of the API shows is what can be sent, and comes back as it is. */
+static void test_every_type_has_an_example_in_its_stored_shape(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < types_count(types); i++) {
+		const struct type *type = types_at(types, i);
+		const json_t      *example = json_array_get(json_object_get(schema_document(type->schema), "examples"), 0);
+		auto_arena     arena = ARENA(1 << 20);
+		auto_json     *value = NULL;
+		struct verdict verdict = { .faults = 0 };
+		struct error   err = { .code = ST_OK };
+		if (example == NULL)
+			fail_msg("no example of type %s", type->row->name);
+		if (schema_check(type->schema, example, &arena, &verdict, &value, &err) != ST_OK)
+			fail_msg("%s: %s: %s", type->row->name, err.field, err.text);
+		assert_int_equal(verdict.unknowns, 0);
+		if (!json_equal(value, json_for_reading(example)))
+			fail_msg("the example of type %s is not as it is stored", type->row->name);
+	}
+}
+
+/* Texts of JSON, read by whoever describes the API. */
+static bool is_schema(const char *text)
+{
+	auto_json *schema = json_loads(text, 0, NULL);
+
+	return json_is_object(schema);
+}
+
 static void test_every_verb_and_view_belongs_to_a_type(void **state)
 {
 	size_t               count;
@@ -367,11 +396,13 @@ static void test_every_verb_and_view_belongs_to_a_type(void **state)
 			assert_non_null(types_find(types, view_of(verb->type)));
 			assert_true(verb->handler != NULL && verb->summary != NULL);
 			assert_true(verb->success == 200 || verb->success == 202);
+			assert_true(verb->answer_schema == NULL || is_schema(verb->answer_schema));
 		}
 		for (size_t k = 0; k < family[i].look_count; k++) {
 			const struct look *look = &family[i].looks[k];
 			assert_non_null(types_find(types, view_of(look->type)));
 			assert_true(look->handler != NULL && (look->summary != NULL || look->parameter != NULL));
+			assert_true(look->summary == NULL || is_schema(look->answer_schema));
 		}
 	}
 }
@@ -405,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_bad_documents_are_told_each_of_their_faults),
 		cmocka_unit_test(test_a_token_of_a_sync_object_may_be_longer_than_other_values),
 		cmocka_unit_test(test_every_type_has_a_good_document_here),
+		cmocka_unit_test(test_every_type_has_an_example_in_its_stored_shape),
 		cmocka_unit_test(test_every_verb_and_view_belongs_to_a_type),
 		cmocka_unit_test(test_what_put_answers_is_what_clients_of_each_type_expect),
 	};
