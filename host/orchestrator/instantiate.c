@@ -1,30 +1,19 @@
 /*
- * instantiate.c - instantiate and update: the same path, with or without a context that is replaced.
+ * instantiate.c - instantiate and update, and the path they share with migrate: with or without a context that is replaced.
  *
  * Load, render each app once, place, let placement controllers filter, trim the groups, let action controllers edit;
  * then one transaction writes the context, moves the units and records the state.  Until that commit nothing has
  * happened.
  */
-#include "host/orchestrator/deployment.h"
 #include "host/orchestrator/drift.h"
 #include "host/orchestrator/lifecycle.h"
-#include "host/orchestrator/operation.h"
+#include "host/orchestrator/making.h"
 #include "host/orchestrator/overlay.h"
 #include "host/orchestrator/placement.h"
 #include "host/orchestrator/render.h"
 #include "lib/base/log.h"
 
 #include <inttypes.h>
-
-struct making {
-	struct operation *operation;
-	struct deployment deployment;
-	struct chain      chain;
-	struct action     last;              /* the state it started from         */
-	bool              is_update;
-	char              from[24];          /* id of the replaced context, or "" */
-	struct plan      *plan;
-};
 
 static void making_done(struct making *making)
 {
@@ -33,20 +22,6 @@ static void making_done(struct making *making)
 }
 
 /* -- before the controllers -------------------------------------------------------------------------------------- */
-
-static enum status check_state(struct making *making, struct db *db, struct error *err)
-{
-	struct operation *operation = making->operation;
-	const struct view name = path_part(operation->path, PART_DEPLOYMENT);
-	enum life         to;
-	enum status       st = action_last(db, operation->owner, &making->last, err);
-
-	if (st == ST_OK)
-		st = life_check(making->last.state, making->is_update ? ON_UPDATE : ON_INSTANTIATE, name, &to, err);
-	if (st == ST_OK && making->is_update)
-		snprintf(making->from, sizeof making->from, "%" PRId64, making->last.instance);
-	return st;
-}
 
 /* For charts that ask what they may use: the lowest version among the clusters an app may go to that tell theirs. */
 static enum status find_kube_version(struct deployment *d, struct db *db, const struct placement *placement,
@@ -75,8 +50,10 @@ static enum status load(struct making *making, struct placement **ret_placements
 	auto_db           *db = NULL;
 	enum status        st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
 
-	if (st != ST_OK || (st = check_state(making, db, err)) != ST_OK ||
-	    (st = deployment_load(d, operation->o, db, operation->path, err)) != ST_OK ||
+	if (st != ST_OK || (st = making->check(making, db, err)) != ST_OK ||
+	    (st = deployment_load(d, operation->o, db, making->path, err)) != ST_OK)
+		return st;
+	if ((making->check_loaded != NULL && (st = making->check_loaded(making, db, err)) != ST_OK) ||
 	    (st = chain_build(operation->o->plugins, operation->o->store, db, d->intents, &d->arena, &making->chain,
 	                      err)) != ST_OK)
 		return st;
@@ -118,7 +95,7 @@ static enum status make_plan(struct making *making, const struct render *renders
 		.owner = d->path, .project = d->project, .composite_app = d->composite_app, .version = d->version,
 		.release = d->release, .deployment_intent_group = d->name, .namespace_ = d->namespace_, .level = d->level,
 		.logical_cloud = d->cloud, .cloud_namespace = VIEW(""), .cloud_level = VIEW(""),
-		.status_context = making->is_update ? making->last.status_context : 0,
+		.status_context = making_replaces(making) ? making->last.status_context : 0,
 	};
 	enum status st = ST_OK;
 
@@ -139,7 +116,7 @@ static enum status run_step(struct making *making, enum chain_step step, struct 
 {
 	struct chain_call call = {
 		.step = step, .context = plan_id_text(making->plan), .from = view_of(making->from),
-		.event = making->is_update ? EMCO_EVENT_UPDATE : EMCO_EVENT_INSTANTIATE,
+		.event = making_replaces(making) ? EMCO_EVENT_UPDATE : EMCO_EVENT_INSTANTIATE,
 	};
 	struct overlay overlay;
 
@@ -157,26 +134,6 @@ static void tell(struct making *making)
 		log_warning("operation.post_event_failed", "path", making->operation->path.ptr, "error", err.text);
 }
 
-/* -- the transaction --------------------------------------------------------------------------------------------- */
-
-static enum status write(struct db *db, void *data, struct error *err)
-{
-	struct making *making = data;
-	struct store  *store = making->operation->o->store;
-	const int64_t  owner = making->operation->owner, id = plan_id(making->plan);
-	const int64_t  status_context = making->is_update ? making->last.status_context : id;
-	enum status    st;
-
-	if ((st = deployment_lock(db, making->deployment.path, owner, &making->last, err)) != ST_OK ||
-	    (st = deployment_lock_cloud(&making->deployment, db, err)) != ST_OK ||
-	    (st = plan_flush(making->plan, store, db, owner, err)) != ST_OK ||
-	    (st = unit_move(db, owner, id, status_context, making->is_update ? "update" : "instantiate", err)) != ST_OK)
-		return st;
-	if (making->is_update && (st = deployment_left(db, owner, &making->last, err)) != ST_OK)
-		return st;
-	return deployment_arrived(db, owner, id, status_context, &making->operation->revision, err);
-}
-
 /* -- both -------------------------------------------------------------------------------------------------------- */
 
 static enum status plan_and_commit(struct making *making, struct render *renders, const struct placement *placements,
@@ -189,43 +146,89 @@ static enum status plan_and_commit(struct making *making, struct render *renders
 	    (st = run_step(making, CHAIN_PLACE, err)) != ST_OK ||
 	    (st = plan_trim(making->plan, err)) != ST_OK ||
 	    (st = run_step(making, CHAIN_ACT, err)) != ST_OK ||
-	    (st = operation_commit(making->operation, write, making, err)) != ST_OK)
+	    (st = operation_commit(making->operation, making->write, making, err)) != ST_OK)
 		return st;
 	tell(making);
 	return ST_OK;
 }
 
-static enum status make(struct operation *operation, bool is_update, struct error *err)
+enum status making_run(struct making *making, struct error *err)
 {
-	CLEANUP(making_done) struct making making = { .operation = operation, .is_update = is_update };
 	struct placement *placements;
 	enum status       st;
 
-	deployment_init(&making.deployment);
-	st = load(&making, &placements, err);
-	if (st != ST_OK)
+	deployment_init(&making->deployment);
+	st = load(making, &placements, err);
+	if (st != ST_OK) {
+		making_done(making);
 		return st;
-	const size_t   count = making.deployment.app_count;
+	}
+	const size_t   count = making->deployment.app_count;
 	struct render *renders = calloc(count + 1, sizeof *renders);
-	if (renders == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	st = plan_and_commit(&making, renders, placements, err);
-	plan_free(making.plan);                  /* it borrows from the renders */
-	making.plan = NULL;
-	for (size_t i = 0; i < count; i++)
+	st = renders != NULL ? plan_and_commit(making, renders, placements, err) : fail(err, ST_NO_MEMORY, "out of memory");
+	plan_free(making->plan);                 /* it borrows from the renders */
+	making->plan = NULL;
+	for (size_t i = 0; renders != NULL && i < count; i++)
 		arena_done(&renders[i].arena);
 	free(renders);
+	making_done(making);
 	return st;
+}
+
+/* -- instantiate and update -------------------------------------------------------------------------------------- */
+
+static enum status check_state(struct making *making, struct db *db, enum life_event on, struct error *err)
+{
+	enum life   to;
+	enum status st = action_last(db, making->operation->owner, &making->last, err);
+
+	return st == ST_OK ? life_check(making->last.state, on, path_part(making->path, PART_DEPLOYMENT), &to, err) : st;
+}
+
+static enum status check_instantiate(struct making *making, struct db *db, struct error *err)
+{
+	return check_state(making, db, ON_INSTANTIATE, err);
+}
+
+static enum status check_update(struct making *making, struct db *db, struct error *err)
+{
+	const enum status st = check_state(making, db, ON_UPDATE, err);
+
+	if (st == ST_OK)
+		snprintf(making->from, sizeof making->from, "%" PRId64, making->last.instance);
+	return st;
+}
+
+static enum status write(struct db *db, void *data, struct error *err)
+{
+	struct making    *making = data;
+	struct operation *operation = making->operation;
+	const int64_t     owner = operation->owner, id = plan_id(making->plan);
+	const int64_t     status_context = making_replaces(making) ? making->last.status_context : id;
+	enum status       st;
+
+	if ((st = deployment_lock(db, making->path, owner, &making->last, err)) != ST_OK ||
+	    (st = deployment_lock_cloud(&making->deployment, db, err)) != ST_OK ||
+	    (st = plan_flush(making->plan, operation->o->store, db, owner, err)) != ST_OK ||
+	    (st = unit_move(db, owner, id, status_context, operation->kind, err)) != ST_OK)
+		return st;
+	if (making_replaces(making) && (st = deployment_left(db, owner, &making->last, err)) != ST_OK)
+		return st;
+	return deployment_arrived(db, owner, id, status_context, &operation->revision, err);
 }
 
 static enum status instantiate(struct operation *operation, struct error *err)
 {
-	return make(operation, false, err);
+	struct making making = { .operation = operation, .path = operation->path, .check = check_instantiate, .write = write };
+
+	return making_run(&making, err);
 }
 
 static enum status update(struct operation *operation, struct error *err)
 {
-	return make(operation, true, err);
+	struct making making = { .operation = operation, .path = operation->path, .check = check_update, .write = write };
+
+	return making_run(&making, err);
 }
 
 enum status deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,

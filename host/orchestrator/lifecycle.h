@@ -18,7 +18,7 @@ enum life {
 	LIFE_NONE,                      /* as a target: refused             */
 };
 
-enum life_event { ON_APPROVE, ON_INSTANTIATE, ON_UPDATE, ON_ROLLBACK, ON_TERMINATE, ON_STOP, ON_REPLACE, ON_DELETE, ON_COUNT };
+enum life_event { ON_APPROVE, ON_INSTANTIATE, ON_UPDATE, ON_ROLLBACK, ON_MIGRATE, ON_TERMINATE, ON_STOP, ON_REPLACE, ON_DELETE, ON_COUNT };
 
 struct edge {
 	enum life       from;

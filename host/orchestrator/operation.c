@@ -55,12 +55,15 @@ static void running_remove(struct operation *operation)
 static void unref(void *data)
 {
 	struct operation *operation = data;
-	union { const char *in; char *out; } path = { operation->path.ptr };
+	union { const char *in; char *out; } path = { operation->path.ptr }, target = { operation->input.target.ptr };
 
 	if (__atomic_sub_fetch(&operation->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	running_remove(operation);
+	if (operation->also != NULL)
+		unref(operation->also);
 	free(path.out);
+	free(target.out);
 	free(operation);
 }
 
@@ -69,18 +72,22 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 {
 	struct operation *operation = calloc(1, sizeof *operation);
 	char             *copy = strndup(path.ptr, path.len);
+	char             *target = input != NULL ? strndup(input->target.ptr, input->target.len) : NULL;
 
-	if (operation == NULL || copy == NULL) {
+	if (operation == NULL || copy == NULL || (input != NULL && target == NULL)) {
 		free(operation);
 		free(copy);
+		free(target);
 		return NULL;
 	}
 	operation->o = o;
 	operation->path = (struct view) { copy, path.len };
 	operation->kind = kind;
 	operation->work = work;
-	if (input != NULL)
+	if (input != NULL) {
 		operation->input = *input;
+		operation->input.target.ptr = target;
+	}
 	operation->refs = 1;
 	return operation;
 }
@@ -119,13 +126,31 @@ static enum status end_row(struct db *db, void *data, struct error *err)
  */
 static void drop_row(struct operation *operation)
 {
-	struct error err;
+	struct operation *also = __atomic_load_n(&operation->also, __ATOMIC_ACQUIRE);
+	struct error      err;
 
+	if (also != NULL)
+		drop_row(also);
 	running_remove(operation);
 	if (!__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL))
 		return;
 	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, operation, &err) != ST_OK)
 		log_warning("operation.row_stays", "path", operation->path.ptr, "kind", operation->kind, "error", err.text);
+}
+
+enum status operation_also(struct operation *operation, struct view path, struct error *err)
+{
+	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, NULL);
+
+	if (also == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	also->deadline_ns = operation->deadline_ns;
+	const enum status st = take_row(also, err);
+	if (st != ST_OK)
+		unref(also);
+	else
+		__atomic_store_n(&operation->also, also, __ATOMIC_RELEASE);
+	return st;
 }
 
 /* -- running ----------------------------------------------------------------------------------------------------- */
@@ -194,8 +219,10 @@ struct commit { struct operation *operation; db_work *write; void *data; };
 static enum status write_and_end(struct db *db, void *data, struct error *err)
 {
 	const struct commit *commit = data;
-	const enum status    st = commit->write(db, commit->data, err);
+	enum status          st = commit->write(db, commit->data, err);
 
+	if (st == ST_OK && commit->operation->also != NULL)
+		st = end_row(db, commit->operation->also, err);
 	return st == ST_OK ? end_row(db, commit->operation, err) : st;
 }
 
@@ -211,6 +238,8 @@ enum status operation_commit(struct operation *operation, db_work *write, void *
 		return st;
 	__atomic_store_n(&operation->is_committed, true, __ATOMIC_RELEASE);
 	__atomic_store_n(&operation->holds_row, false, __ATOMIC_RELEASE);
+	if (operation->also != NULL)
+		__atomic_store_n(&operation->also->holds_row, false, __ATOMIC_RELEASE);
 	store_notify(store, CHANNEL_UNITS);
 	store_notify(store, CHANNEL_STATUS);
 	return ST_OK;

@@ -17,7 +17,8 @@ typedef enum status operation_work(struct operation *operation, struct error *er
 
 /* What it was asked for, besides the owner. */
 struct operation_input {
-	int64_t revision;                    /* of a rollback                              */
+	int64_t     revision;                /* of a rollback                              */
+	struct view target;                  /* of a migration: path of the deployment     */
 };
 
 struct operation {
@@ -30,6 +31,7 @@ struct operation {
 	struct operation_input input;
 	int64_t              token;          /* of its row                                 */
 	struct operation    *next;           /* in the list of those that run              */
+	struct operation    *also;           /* see operation_also; atomic                 */
 	int64_t              revision;       /* filled by the work before its commit       */
 	/* Atomic: */
 	unsigned             refs;
@@ -45,7 +47,13 @@ struct operation {
 enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
                                      const struct operation_input *input, int64_t deadline_ns, int64_t *ret_revision, struct error *err);
 
-/* Do the last step in one transaction with the end of the row.  write must be repeatable.  Once only. */
+/*
+ * Hold another owner as well, until the operation ends; operation->also names it.  Once.  ST_NOT_FOUND; ST_CONFLICT: an
+ * operation is on that one.
+ */
+enum status MUST_CHECK operation_also(struct operation *operation, struct view path, struct error *err);
+
+/* Do the last step in one transaction with the end of what is held.  write must be repeatable.  Once only. */
 enum status MUST_CHECK operation_commit(struct operation *operation, db_work *write, void *data, struct error *err);
 
 #endif

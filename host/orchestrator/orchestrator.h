@@ -48,6 +48,13 @@ enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view pat
  */
 enum status MUST_CHECK deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
                                            struct operation_reply *ret_reply, struct error *err);
+/*
+ * The deployment of that version of the composite app, and of that name, is made, and takes over what this one has on its
+ * clusters.  It must be Approved.
+ * ST_NOT_FOUND: there is no target.  ST_CONFLICT: it is not Approved, deploys into another namespace, or is busy.
+ */
+enum status MUST_CHECK deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
+                                          int64_t deadline_ns, struct error *err);
 enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
                                             struct error *err);
 

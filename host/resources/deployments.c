@@ -71,6 +71,12 @@ static enum status rollback(struct ask *ask, struct error *err)
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
 }
 
+static enum status migrate(struct ask *ask, struct error *err)
+{
+	return deployment_migrate(ask->orchestrator, ask->path, json_text_at(ask->document, "spec.targetCompositeAppVersion"),
+	                          json_text_at(ask->document, "spec.targetDeploymentIntentGroup"), ask->deadline_ns, err);
+}
+
 /* -- views ----------------------------------------------------------------------------------------------------------- */
 
 static enum status show_status(struct ask *ask, struct error *err)
@@ -170,6 +176,8 @@ static const struct verb verbs[] = {
 	  REVISION_SCHEMA },
 	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", NULL, schema_rollback,
 	  REVISION_SCHEMA },
+	{ "deploymentIntentGroup", "migrate",     202, migrate,     "Let another deployment, Approved, take over its objects.", NULL,
+	  schema_migrate, NULL },
 	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL, NULL },
 	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL, NULL },
 };

@@ -1,11 +1,11 @@
-"""The life of a deployment over REST: one operation at a time, at most so many at once; back to earlier revisions."""
+"""The life of a deployment over REST: one operation at a time, at most so many at once; back to earlier revisions; over to another deployment."""
 import shutil
 import threading
 
 import pytest
 
 from conftest import DEFAULT_CONTROLLERS, STAGE, wait_for
-from emco import Scene, profile, simple_chart
+from emco import Scene, named, profile, simple_chart
 
 SLOW_MS = 3000
 SLOW = f'plugin = "test-slow";\nname = "slow";\noptions = {{ ms = {SLOW_MS}; }};\n'
@@ -122,3 +122,70 @@ def test_a_rollback_commits_what_differs_and_answers_a_new_revision(api, unique,
     assert api.post(f"{scene.dig}/rollback").status_code == 400
     assert api.post(f"{scene.dig}/rollback", {}).status_code == 400
     assert api.request("POST", f"{scene.dig}/rollback", data="{").status_code == 422
+
+
+def second_version(scene, image):
+    """Version v2 of the composite app, with an approved deployment `next` of its own."""
+    api, version = scene.api, scene.version[:-2] + "v2"
+    api.make(f"projects/{scene.project}/composite-apps", named("ca", compositeAppVersion="v2"))
+    api.make(f"{version}/composite-profiles", named("cp"))
+    for app in ("web", "db"):
+        api.make(f"{version}/apps", named(app), simple_chart(app))
+        api.make(f"{version}/composite-profiles/cp/profiles", named(app, app=app), profile(f"image: {image}\n" if app == "web" else "{}\n"))
+    dig = f"{version}/deployment-intent-groups/next"
+    api.make(f"{version}/deployment-intent-groups",
+             named("next", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    api.make(f"{dig}/generic-placement-intents", named("gpi"))
+    for app, cluster in (("web", "one"), ("db", "two")):
+        api.make(f"{dig}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=scene.by_name(cluster)))
+    api.make(f"{dig}/intents", named("all", intent={"genericPlacementIntent": "gpi"}))
+    return dig
+
+
+def test_a_migration_to_another_version_replaces_what_differs_only(api, unique, remote):
+    one, two = remote("one"), remote("two")
+    scene = Scene(api, unique).clusters({"one": one, "two": two}).cloud()
+    scene.apps({"web": simple_chart("web"), "db": simple_chart("db")})
+    scene.deployment({"web": scene.by_name("one"), "db": scene.by_name("two")})
+    scene.instantiate()
+    context = scene.status()["states"]["statusctxid"]
+    head = one.head(), two.head()
+    source, target = scene.dig, second_version(scene, "nginx:1.28")
+
+    def migrate(version="v2", name="next"):
+        return api.post(f"{source}/migrate", {"metadata": {"name": ""}, "spec": {"targetCompositeAppVersion": version,
+                                                                             "targetDeploymentIntentGroup": name}})
+
+    refused = migrate()
+    assert refused.status_code == 409 and "must be Approved" in refused.text, refused.text
+    api.make(f"{target}/approve")
+    refused = migrate(name="nobody")
+    assert refused.status_code == 404 and "nobody" in refused.text, refused.text
+    refused = migrate("v1", "dig")
+    assert refused.status_code == 400, refused.text
+    refused = api.post(f"{source}/migrate", {"spec": {"targetCompositeAppVersion": "a/b"}})
+    assert refused.status_code == 400 and "/spec/targetCompositeAppVersion" in refused.text
+    assert "targetDeploymentIntentGroup" in refused.text, "all faults at once"
+    assert (one.head(), two.head()) == head
+
+    answer = migrate()
+    assert (answer.status_code, answer.text) == (202, ""), answer.text
+    scene.dig = target
+    status = scene.wait("Instantiated")
+    assert status["states"]["statusctxid"] == context, "objects keep their label"
+    assert two.head() == head[1], "db is the same in both"
+    assert [path.rsplit("/", 1)[1] for path in one.git("diff", "--name-only", head[0], "main").split()] == ["r1-web+Deployment.yaml"]
+
+    assert api.post(f"{source}/terminate").status_code == 409
+    answer = api.get(f"{source}/status?status=deployed")
+    assert answer.status_code == 200 and answer.json()["states"]["actions"][-1]["state"] == "Updated"
+    for path in ("intents/all", "generic-placement-intents/gpi/app-intents/web", "generic-placement-intents/gpi/app-intents/db",
+                 "generic-placement-intents/gpi", ""):
+        answer = api.delete(f"{source}/{path}".rstrip("/"))
+        assert answer.status_code == 204, answer.text
+    assert api.post(f"{target}/update").text == "2\n"
+    scene.wait("Instantiated")
+    assert two.head() == head[1]
+    assert api.post(f"{target}/terminate").status_code == 202
+    scene.wait("Terminated")
+    assert one.files() == {} and two.files() == {}

@@ -90,6 +90,13 @@ UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
 
+enum status deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
+                               int64_t deadline_ns, struct error *err)
+{
+	(void) o, (void) path, (void) version, (void) name, (void) deadline_ns;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
                                 struct operation_reply *ret_reply, struct error *err)
 {

@@ -157,6 +157,14 @@ enum status deployment_rollback(struct orchestrator *o, struct view path, int64_
 	return ST_OK;
 }
 
+enum status deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
+                               int64_t deadline_ns, struct error *err)
+{
+	(void) o, (void) path, (void) deadline_ns, (void) err;
+	done = view_is(version, "v2") && view_is(name, "other") ? "deployment_migrate" : "another";
+	return ST_OK;
+}
+
 enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
                             struct error *err)
 {
@@ -348,6 +356,8 @@ static void test_every_verb_does_what_it_is_called(void **state)
 		{ "deploymentIntentGroup", "instantiate", "deployment_instantiate", "",   NULL },
 		{ "deploymentIntentGroup", "update",      "deployment_update",      "42", NULL },
 		{ "deploymentIntentGroup", "rollback",    "deployment_rollback",    "8", "{\"spec\":{\"revision\":7}}" },
+		{ "deploymentIntentGroup", "migrate",     "deployment_migrate",     "",
+		  "{\"spec\":{\"targetCompositeAppVersion\":\"v2\",\"targetDeploymentIntentGroup\":\"other\"}}" },
 		{ "deploymentIntentGroup", "terminate",   "deployment_terminate",   "",   NULL },
 		{ "deploymentIntentGroup", "stop",        "deployment_stop",        "",   NULL },
 		{ "cluster",               "abandon",     "cluster_abandon",        "{}", NULL },
