@@ -1,0 +1,182 @@
+"""Bad input, generated from what /v2/openapi.json says a document may be: each is told at its member, and nothing is stored."""
+import copy
+import socket
+
+import pytest
+
+import openapi
+
+
+
+def resolve(document, schema):
+    """The schema with its references followed; a sibling of "$ref" holds as well."""
+    while "$ref" in schema:
+        target = document
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step.replace("~1", "/")]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def types_of(schema):
+    known = schema.get("type", [])
+    return known if isinstance(known, list) else [known]
+
+
+def bad_values(schema):
+    """(value, why) of what the schema does not allow."""
+    types = types_of(schema)
+    swaps = {"string": 5, "integer": "5", "object": "x", "array": "x", "boolean": "true"}
+    for kind in types:
+        if len(types) == 1 and kind in swaps:
+            yield swaps[kind], f"no {kind}"
+    if "string" in types and len(types) == 1:
+        yield {"a": 1}, "an object"
+    if "maxLength" in schema:
+        yield "n" * (schema["maxLength"] + 1), "too long"
+        yield "\u00e9" * (schema["maxLength"] + 1), "too long, in code points"
+    if schema.get("minLength", 0) > 0:
+        yield "", "too short"
+    if "pattern" in schema and "readOnly" not in schema:
+        yield "-a b-", "against the pattern"
+    if "enum" in schema:
+        yield "nonsense", "none of the values"
+    if "minimum" in schema:
+        yield schema["minimum"] - 1, "too small"
+    if "maximum" in schema:
+        yield schema["maximum"] + 1, "too large"
+        yield 10**18, "much too large"
+    if "integer" in types:
+        yield 1.5, "a fraction"
+
+
+def places(document, schema, at=()):
+    """(path, schema) of every member that the schema names; arrays and maps by their first element."""
+    schema = resolve(document, schema)
+    yield at, schema
+    for name, member in schema.get("properties", {}).items():
+        yield from places(document, member, at + (name,))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from places(document, schema["additionalProperties"], at + ("key",))
+    if "items" in schema:
+        yield from places(document, schema["items"], at + (0,))
+
+
+def put(value, path, bad):
+    """A copy of the document with one member replaced; what is missing on the way is made."""
+    if not path:
+        return bad
+    value = copy.deepcopy(value)
+    if isinstance(path[0], int):
+        value = value if isinstance(value, list) and value else [None]
+    elif not isinstance(value, dict):
+        value = {}
+    inner = value[0] if isinstance(path[0], int) else value.get(path[0])
+    value[path[0]] = put(inner, path[1:], bad)
+    return value
+
+
+def without(value, path):
+    value = copy.deepcopy(value)
+    inner = value
+    for step in path[:-1]:
+        inner = inner[step]
+    inner.pop(path[-1], None)
+    return value
+
+
+def has(value, path):
+    for step in path:
+        if isinstance(step, int) and isinstance(value, list) and len(value) > step:
+            value = value[step]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            return False
+    return True
+
+
+def bad_documents(document, kind):
+    """(document, JSON pointer, why)"""
+    for path, schema in places(document, kind.schema):
+        pointer = "/" + "/".join(str(step) for step in path) if path else "/"
+        if schema.get("readOnly"):
+            continue
+        for value, why in bad_values(schema):
+            yield put(kind.example, path, value), pointer, why
+        for name in schema.get("required", []):
+            if has(kind.example, path + (name,)):
+                yield without(kind.example, path + (name,)), (pointer if path else "") + "/" + name, "missing"
+
+
+def test_every_bad_member_of_every_type_is_told_and_nothing_is_stored(make_daemon):
+    daemon = make_daemon().start()
+    api = daemon.client()
+    document = api.get("openapi.json").json()
+    tree = openapi.Tree(api, document)
+    tried, wrong = 0, []
+    for kind in tree.kinds:
+        item, collection = tree.item(kind), tree.collection(kind)
+        kept = api.get(item).text
+        before = daemon.count("resource"), daemon.count("resource_ref"), daemon.count("resource_file")
+        for body, pointer, why in bad_documents(document, kind):
+            for method, path in [("POST", collection)] + ([("PUT", item)] if kind.can_put else []):
+                answer = kind.send(api, method, path, body)
+                tried += 1
+                # A branch of oneOf is told where the choice is made, which is above; an absent object that has defaults
+                # is made, and what is still missing in it is below.
+                fields = [line.split(": ")[0] for line in answer.text.splitlines()]
+                if answer.status_code != 400 or not any(
+                        field == "/" or pointer.startswith(field) or (why == "missing" and field.startswith(pointer))
+                        for field in fields):
+                    wrong.append(f"{method} {kind.name} {pointer} {why}: {answer.status_code} {answer.text[:200]}")
+        after = daemon.count("resource"), daemon.count("resource_ref"), daemon.count("resource_file")
+        if after != before or api.get(item).text != kept:
+            wrong.append(f"{kind.name}: {before} has become {after}")
+    assert not wrong, "\n".join(wrong)
+    assert tried > 400
+
+
+PATHS = ["a%2fb", "a%2Fb", "%2e%2e", "..", ".", "%2e", "", "%00", "a%00b", "%0a", "%ff", "%c0%ae", "a%", "a%zz", "-a", "a-", "a b",
+         "a%20b", "n" * 129, "a;b", "a,b", "%7f", "%25", "a%5cb", "~", "a*", "(a)"]
+
+
+def test_path_tricks_lead_nowhere_at_any_depth(daemon, api, unique):
+    api.make("projects", {"metadata": {"name": unique}})
+    document = api.get("openapi.json").json()
+    before = daemon.count("resource")
+    tried = 0
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as link:
+        answers = link.makefile("rb")
+        for kind in openapi.kinds(document):
+            for trick in PATHS:
+                segments = [unique if part == "{project}" else "a" if part.startswith("{") else part
+                            for part in kind.collection.split("/")]
+                path = "/".join(segments) + "/" + trick + ("/a" if kind.name == "compositeAppVersion" else "")
+                if trick == "" and kind.name != "compositeAppVersion":
+                    path += "/"                          # one slash at the end is none
+                link.sendall(f"DELETE {path.replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                code = int(answers.readline().split()[1])
+                length = 0
+                while (line := answers.readline().strip()):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                answers.read(length)
+                assert code in (400, 404), (path, code)
+                tried += 1
+    assert daemon.count("resource") == before and tried > 400
+    assert api.get(f"projects/{unique}").status_code == 200
+
+
+@pytest.mark.parametrize("query,words", [
+    ("status=nonsense", '"status"'), ("type=nonsense", '"type"'), ("output=nonsense", '"output"'), ("instance=x", '"instance"'),
+    ("instance=-1", '"instance"'), ("cluster=x", '"cluster"'), ("output=%ff", "escape"), ("output=all;type=rsync", "semicolon"),
+    ("&".join(f"app=a{n}" for n in range(65)), "64"),
+])
+def test_values_of_a_query_that_mean_nothing_are_refused(api, unique, query, words):
+    api.make("projects", {"metadata": {"name": unique}})
+    api.make(f"projects/{unique}/composite-apps", {"metadata": {"name": "ca"}, "spec": {"compositeAppVersion": "v1"}})
+    groups = f"projects/{unique}/composite-apps/ca/v1/deployment-intent-groups"
+    api.make(groups, {"metadata": {"name": "d"}, "spec": {"compositeProfile": "p", "version": "r", "logicalCloud": "l"}})
+    answer = api.get(f"{groups}/d/status?{query}")
+    assert answer.status_code == 400 and words in answer.text, answer.text
