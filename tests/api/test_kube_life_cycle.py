@@ -1,0 +1,181 @@
+"""The whole life of a deployment over three clusters, two real API servers and one behind Git: what is sent is what has changed."""
+import concurrent.futures
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
+
+from conftest import wait_for  # noqa: E402
+from emco import KubeScene, named, profile, simple_chart  # noqa: E402
+from kube import ApiError, KubeCluster  # noqa: E402
+
+USER = "emcod-life"                           # the audit log tells its requests from everybody else's
+WRITES = ["create", "update", "patch", "delete", "deletecollection"]
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    made = {name: KubeCluster(f"emcod-life-{name}-{os.getpid()}") for name in ("one", "two")}
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(KubeCluster.up, made.values()))
+        yield made
+    finally:
+        for cluster in made.values():
+            cluster.down()
+
+
+class Life:
+    """A scene, and who was asked to write what since the last look."""
+
+    def __init__(self, scene, clusters, git):
+        self.scene, self.clusters, self.git = scene, clusters, git
+        self.seen = {name: 0 for name in clusters}
+        self.head = git.head()
+
+    def sent(self):
+        """{cluster: names that were written}, and the files that have changed behind Git, since it was last asked."""
+        found = {}
+        for name, cluster in self.clusters.items():
+            entries = cluster.requests(USER, WRITES)
+            found[name] = {entry["objectRef"].get("name") for entry in entries[self.seen[name]:]}
+            self.seen[name] = len(entries)
+        old, self.head = self.head, self.git.head()
+        changed = self.git.git("diff", "--name-only", old, "main").split() if old and old != self.head else []
+        found["git"] = {path.rsplit("/", 1)[1] for path in changed if "/app/" in path}
+        return found
+
+    def post(self, verb, body=None, text=None):
+        answer = self.scene.api.post(f"{self.scene.dig}/{verb}", body)
+        assert answer.status_code == 202, answer.text
+        assert text is None or answer.text == text, answer.text
+
+    def image(self, cluster):
+        found = exists(self.clusters[cluster], "apps/v1/Deployment", "r1-web")
+        return found and found["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    def git_image(self):
+        found = self.git.objects(f"{self.scene.provider}+git", "web").get("r1-web+Deployment.yaml")
+        return found and found["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def exists(cluster, kind, name):
+    try:
+        return cluster.get(kind, name)
+    except ApiError as error:
+        assert error.code == 404, error
+        return None
+
+
+@pytest.fixture
+def life(api, unique, clusters, remote):
+    """web on all three, db on "one" and "two"."""
+    git = remote("git")
+    scene = KubeScene(api, unique)
+    scene.onboard({name: pathlib.Path(cluster.user(USER)).read_bytes() for name, cluster in clusters.items()})
+    scene.git_cluster("git", git)
+    scene.cloud().apps({"web": simple_chart("web"), "db": simple_chart("db")}, {"web": profile("image: web:1\n"), "db": profile()})
+    scene.deployment({"web": scene.by_name("one", "two", "git"), "db": scene.by_name("one", "two")})
+    yield Life(scene, clusters, git)
+    for cluster in clusters.values():
+        cluster.up()
+
+
+def place(scene, app, *clusters):
+    path = f"{scene.dig}/generic-placement-intents/gpi/app-intents"
+    body = named(app, app=app, intent=scene.by_name(*clusters))
+    answer = scene.api.put(f"{path}/{app}", body)
+    assert answer.status_code in (200, 201), answer.text
+
+
+def second_version(scene):
+    """v2 of the composite app has another image for web, and no app more."""
+    api, version = scene.api, scene.version[:-2] + "v2"
+    api.make(f"projects/{scene.project}/composite-apps", named("ca", compositeAppVersion="v2"))
+    api.make(f"{version}/composite-profiles", named("cp"))
+    dig = f"{version}/deployment-intent-groups/next"
+    api.make(f"{version}/deployment-intent-groups",
+             named("next", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    api.make(f"{dig}/generic-placement-intents", named("gpi"))
+    for app, values, places in (("web", "image: web:3\n", ("one", "git")), ("db", "{}\n", ("one", "two"))):
+        api.make(f"{version}/apps", named(app), simple_chart(app))
+        api.make(f"{version}/composite-profiles/cp/profiles", named(app, app=app), profile(values))
+        api.make(f"{dig}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=scene.by_name(*places)))
+    api.make(f"{dig}/intents", named("all", intent={"genericPlacementIntent": "gpi"}))
+    api.make(f"{dig}/approve")
+    return dig
+
+
+def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
+    scene, nothing = life.scene, {"one": set(), "two": set(), "git": set()}
+    web_files = {"r1-web+ConfigMap.yaml", "r1-web+Deployment.yaml"}
+
+    scene.instantiate()
+    assert life.image("one") == life.image("two") == life.git_image() == "web:1"
+    sent = life.sent()
+    assert {"r1-web", "r1-db"} <= sent["one"] and {"r1-web", "r1-db"} <= sent["two"]
+    life.post("update", text="2\n")
+    scene.wait("Instantiated")
+    assert life.sent() == nothing, "an update of nothing"
+
+    # One app's image, one app more, one cluster less.
+    scene.profile("web", profile("image: web:2\n"))
+    place(scene, "web", "one", "git")
+    scene.api.make(f"{scene.version}/apps", named("more"), simple_chart("more"))
+    scene.api.make(f"{scene.version}/composite-profiles/cp/profiles", named("more", app="more"), profile())
+    scene.api.make(f"{scene.dig}/generic-placement-intents/gpi/app-intents", named("more", app="more", intent=scene.by_name("one")))
+    life.post("update", text="3\n")
+    scene.wait("Instantiated")
+    wait_for(lambda: life.image("two") is None, 60, "web to leave the cluster that was dropped")
+    assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
+    sent = life.sent()
+    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+
+    # Back to each revision.
+    life.post("rollback", {"spec": {"revision": "1"}}, "4\n")
+    scene.wait("Instantiated")
+    wait_for(lambda: exists(life.clusters["one"], "v1/ConfigMap", "r1-more") is None, 60, "the app that was not there to go")
+    assert life.image("one") == life.image("two") == life.git_image() == "web:1"
+    sent = life.sent()
+    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+    life.post("rollback", {"spec": {"revision": 2}}, "5\n")
+    scene.wait("Instantiated")
+    assert life.sent() == nothing, "revision 2 was the same as 1"
+    life.post("rollback", {"spec": {"revision": 3}}, "6\n")
+    scene.wait("Instantiated")
+    wait_for(lambda: life.image("two") is None, 60, "web to leave again")
+    assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
+    assert "r1-db" not in life.sent()["one"]
+
+    # Another version: web's image, and "more" is no app of it.
+    source, context = scene.dig, scene.status()["states"]["statusctxid"]
+    target = second_version(scene)
+    life.post("migrate", {"spec": {"targetCompositeAppVersion": "v2", "targetDeploymentIntentGroup": "next"}}, "")
+    scene.dig = target
+    status = scene.wait("Instantiated")
+    assert status["states"]["statusctxid"] == context
+    wait_for(lambda: exists(life.clusters["one"], "v1/ConfigMap", "r1-more") is None, 60, "the app that v2 has not to go")
+    assert life.image("one") == life.git_image() == "web:3"
+    sent = life.sent()
+    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == set() and sent["git"] == {"r1-web+Deployment.yaml"}
+    assert scene.api.get(f"{source}/status?status=deployed").json()["states"]["actions"][-1]["state"] == "Updated"
+
+    # Stopped before a cluster that does not answer; the rest is gone when it does.
+    life.clusters["two"].pause()
+    try:
+        life.post("terminate")
+        wait_for(lambda: life.image("one") is None and life.git_image() is None, 60, "the clusters that answer")
+        life.post("stop")
+        assert scene.status()["deployedStatus"] == "TerminateFailed"
+        assert scene.api.delete(scene.dig).status_code == 409
+    finally:
+        life.clusters["two"].resume()
+    life.post("terminate")
+    scene.wait("Terminated")
+    assert exists(life.clusters["two"], "v1/ConfigMap", "r1-db") is None
+    sent = life.sent()
+    assert sent["one"] == {"r1-web", "r1-db"} and sent["two"] == {"r1-db"} and sent["git"] == web_files
+    assert life.git.files() == {}
