@@ -153,21 +153,44 @@ static enum status observe_cluster(struct call *call, struct db *db, const emco_
 	return st;
 }
 
+static bool is_more_than_rows(const emco_sight *sights, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (sight_at(sights, i)->event != EMCO_SIGHT_CHANGES || sight_at(sights, i)->version.len > 0)
+			return true;
+	return false;
+}
+
+/* All or nothing: what is told twice would be counted twice. */
+static enum status observe_all(struct call *call, struct db *db, const emco_sight *sights, uint64_t count, bool *ret_wakes,
+                               struct error *err)
+{
+	const bool  is_many = is_more_than_rows(sights, count);
+	enum status st = is_many ? db_begin(db, err) : ST_OK;
+
+	if (st == ST_OK)
+		st = observe_rows(call, db, sights, count, ret_wakes, err);
+	for (uint64_t i = 0; st == ST_OK && i < count; i++) {
+		st = observe_cluster(call, db, sight_at(sights, i), err);
+		*ret_wakes = *ret_wakes || sight_at(sights, i)->event == EMCO_SIGHT_WHOLE;
+	}
+	return st == ST_OK && is_many ? db_commit(db, err) : st;
+}
+
 emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t count)
 {
 	struct call *call = call_of(abi);
 	struct error err = { 0 };
 	struct db   *db = NULL;
 	bool         wakes = false;
-	enum status  st = units_enter(call, &db, &err);
+	size_t       rows = 0;
+	enum status  st = check_sights(sights, count, &rows, &err);
 
 	if (st == ST_OK)
-		st = observe_rows(call, db, sights, count, &wakes, &err);
-	for (uint64_t i = 0; st == ST_OK && i < count; i++) {
-		st = observe_cluster(call, db, sight_at(sights, i), &err);
-		wakes = wakes || sight_at(sights, i)->event == EMCO_SIGHT_WHOLE;
-	}
-	call_db_done(call);
+		st = units_enter(call, &db, &err);
+	if (st == ST_OK)
+		st = observe_all(call, db, sights, count, &wakes, &err);
+	call_db_done(call);                      /* takes back what was not committed */
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);

@@ -30,7 +30,7 @@ static const struct unit_row *row_of(const emco_unit *unit)
 {
 	const struct claimed *claimed = (const struct claimed *) (const void *) unit;
 
-	return claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
+	return claimed != NULL && claimed->magic == CLAIMED_MAGIC ? &claimed->row : NULL;
 }
 
 enum status units_enter(struct call *call, struct db **ret_db, struct error *err)
@@ -361,6 +361,10 @@ static enum status outcomes_from_abi(struct call *call, const emco_unit_report *
 		if (st != ST_OK)
 			return st;
 		outcomes[i].unit = row;
+		for (uint64_t k = 0; k < i; k++)
+			if (outcomes[k].unit == row)
+				return fail(err, ST_INVALID, "a report names app \"%.*s\" on cluster \"%.*s\" twice", (int) row->app.len,
+				            row->app.ptr, (int) row->cluster.len, row->cluster.ptr);
 	}
 	*ret_outcomes = outcomes;
 	return ST_OK;

@@ -138,11 +138,16 @@ enum status query_abandon(struct db *db, const char *what, struct error *err)
 
 /* -- running -- */
 
-void query_start(struct db *db)
+static void begin_time(struct db *db)
 {
 	const int64_t own_ns = clock_ns() + pool_statement_ns(db->pool);
 
 	db->statement_ns = own_ns < db->deadline_ns && !db->is_patient ? own_ns : db->deadline_ns;
+}
+
+void query_start(struct db *db)
+{
+	begin_time(db);
 	db->sqlstate[0] = db->constraint[0] = '\0';
 	pool_count_statement(db->pool);
 }
@@ -270,8 +275,7 @@ enum status db_stream(struct db *db, const struct query *query, const struct par
 		return st;
 	PQsetSingleRowMode(db->conn);
 	while (st == ST_OK) {
-		/* A slow reader of the rows is not a slow database: the statement's time counts from row to row. */
-		db->statement_ns = db->deadline_ns;
+		begin_time(db);          /* a slow reader of the rows is no slow database: the time counts from row to row */
 		if (!conn_result(db->conn, db->statement_ns, &result))
 			return query_abandon(db, query->name, err);
 		if (result == NULL)

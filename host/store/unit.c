@@ -40,20 +40,24 @@ static const struct query move_query = { "unit_move",
 	" FROM lost l WHERE u.id = l.id)"
 	"DELETE FROM unit_object o USING lost l WHERE o.unit = l.id AND o.state = 0" };
 
+/* Who locks several units locks them in the order of their ids: a report does so too, and one would wait for the other. */
+#define SQL_HELD(which)  "WITH held AS MATERIALIZED (SELECT u.id FROM unit u WHERE " which " ORDER BY u.id FOR NO KEY UPDATE)"
+
 static const struct query stop_query = { "unit_stop",
-	"UPDATE unit SET is_stopped = true, due_at = NULL WHERE owner = $1 AND due_at IS NOT NULL" };
+	SQL_HELD("u.owner = $1 AND u.due_at IS NOT NULL")
+	"UPDATE unit u SET is_stopped = true, due_at = NULL FROM held h WHERE u.id = h.id" };
 
 static const struct query retry_query = { "unit_retry",
-	"UPDATE unit u SET is_stopped = false, is_failed = false, attempts = 0, due_at = " SQL_SOON
-	" WHERE u.owner = $1 AND NOT " SQL_IS_DONE };
+	SQL_HELD("u.owner = $1 AND NOT " SQL_IS_DONE)
+	"UPDATE unit u SET is_stopped = false, is_failed = false, attempts = 0, due_at = " SQL_SOON " FROM held h WHERE u.id = h.id" };
 
 /*
  * NOTE: the generation moves, so that a try that has begun with what was known before neither ends with an old fault nor
  * waits long.
  */
 static const struct query retry_cluster_query = { "unit_retry_cluster",
-	"UPDATE unit u SET generation = u.generation + 1, is_failed = false, attempts = 0, due_at = " SQL_SOON
-	" WHERE u.cluster = $1 AND NOT u.is_stopped AND NOT " SQL_IS_DONE };
+	SQL_HELD("u.cluster = $1 AND NOT u.is_stopped AND NOT " SQL_IS_DONE)
+	"UPDATE unit u SET generation = u.generation + 1, is_failed = false, attempts = 0, due_at = " SQL_SOON " FROM held h WHERE u.id = h.id" };
 
 /* The triggers have told both, but who owns nothing any more has no status either. */
 static const struct query reowned_query = { "unit_reowned",

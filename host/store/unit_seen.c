@@ -64,7 +64,8 @@ static const struct query observe_query = { "unit_observe",
 	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
 	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted,"
-	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AS is_unclear FROM unit_seen s"
+	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AND (n.since = 0 OR s.since & 65535 = n.since & 65535) AS is_unclear"
+	" FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
 	" SELECT unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals FROM news WHERE is_there"
@@ -113,8 +114,9 @@ static const struct query whole_query = { "unit_observe_whole",
 	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",
-	"UPDATE unit SET due_at = statement_timestamp() WHERE cluster = $1 AND reachable = 0 AND lease IS NULL"
-	" AND due_at > statement_timestamp() AND NOT is_stopped" };
+	"WITH held AS MATERIALIZED (SELECT id FROM unit WHERE cluster = $1 AND reachable = 0 AND lease IS NULL"
+	" AND due_at > statement_timestamp() AND NOT is_stopped ORDER BY id FOR NO KEY UPDATE)"
+	"UPDATE unit u SET due_at = statement_timestamp() FROM held h WHERE u.id = h.id" };
 
 /* What the status of owners says of a cluster changes when it is lost and when it is back, and no unit says so. */
 #define SQL_TELL_OWNERS(changed) \

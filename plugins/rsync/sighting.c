@@ -39,8 +39,8 @@ static void fields_note(struct sighting *sighting, const json_t *metadata, const
 		policy_disown(policy, owned);
 		char *text = json_dumps(owned, JSON_COMPACT | JSON_SORT_KEYS);
 		sighting->fields = text != NULL ? hash_of(text) : 0;
-		/* Objects of one name and kind in two namespaces share a row of the status, and must never be compared. */
-		sighting->since = hash_of(text_at(entry, "time")) ^ (hash_of(text_at(metadata, "namespace")) << 1);
+		sighting->since = (hash_of(text_at(entry, "time")) & ~(uint64_t) EMCO_SEEN_PLACE) |
+		                  (hash_of(text_at(metadata, "namespace")) & EMCO_SEEN_PLACE);
 		free(text);
 		json_decref(owned);
 	}

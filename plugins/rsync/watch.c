@@ -279,12 +279,14 @@ static void tell_batch(struct watcher *self, emco_call *call, const struct telli
 			continue;
 		if ((*failures)++ == 0)
 			self->o.host->log(self->o.host, EMCO_LOG_WARNING, EMCO_STR("rsync.observe_failed"), call->fault(call));
-		if (spot_is_overfull(telling->spots[i]))
-			spot_close(telling->spots[i]);
 		self->tell_at = telling->at[i] + 1;
 		if (call->cancelled(call))
 			*failures = TELL_FAILURES;
 	}
+	/* Not before, as closing one takes what has come for the others, whose texts were being told. */
+	for (size_t i = 0; i < telling->count; i++)
+		if (spot_is_overfull(telling->spots[i]))
+			spot_close(telling->spots[i]);
 }
 
 /* *next_ns: when there is more to tell.  false: the store is away. */

@@ -45,6 +45,8 @@ struct item {
 	bool                  is_looked_at, is_forced;
 	bool                  is_older;  /* it carries the label of an earlier life of the deployment     */
 	struct view           inheritance;       /* the patch that does it                                */
+	unsigned              inherited;         /* how often that was tried                              */
+	bool                  was_applied;
 	struct view           text;      /* what is applied                                               */
 	char                  uid[64];
 	int64_t               again_ns, pause_ns, until_ns;

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { INHERITS_MAX = 3 };
+
 /* What comes about by itself is waited for here when this unit brings it, and by trying the unit again when it does not. */
 static void wait_or_later(struct item *item, bool is_brought)
 {
@@ -55,8 +57,18 @@ static bool inherits(struct item *item, const json_t *body)
 
 	if (item->piece->wave != WAVE_CRD)
 		patch = managers_inherit(body, item_manager(item), is_of_earlier_life, item);
+	if (!job_is_live(item->work->job)) {     /* whose they are could not be found out */
+		json_decref(patch);
+		item_end(item, ITEM_LATER, "%s", item->work->job->fault.text);
+		return true;
+	}
 	if (patch == NULL)
 		return false;
+	if (item->inherited++ == INHERITS_MAX) {
+		json_decref(patch);
+		item_end(item, ITEM_LATER, "its managedFields name earlier field managers again and again");
+		return true;
+	}
 	text = object_text(item->work->pass, patch);
 	json_decref(patch);
 	if (text == NULL) {
@@ -76,11 +88,17 @@ static void inherited(struct item *item)
 		item->is_forced = !item->piece->has_ignored;
 		item_next(item, ACTION_APPLY);
 		break;
-	case KUBE_CONFLICT:                      /* somebody was quicker: look again, with the next try of the unit */
-		item_end(item, ITEM_LATER, "%s", item_said(item));
+	case KUBE_CONFLICT:                      /* somebody was quicker */
+		item_next(item, ACTION_LOOK);
 		break;
-	case KUBE_REFUSED:
-		item_end(item, ITEM_FAILED, "%s", item_said(item));
+	case KUBE_GONE:
+		item_next(item, ACTION_APPLY);
+		break;
+	case KUBE_REFUSED:                       /* what is there may be invalid by now, and the apply mends it */
+		if (item->was_applied)
+			item_end(item, ITEM_FAILED, "%s", item_said(item));
+		else
+			item_next(item, ACTION_APPLY);
 		break;
 	default:
 		item_end_later(item);
@@ -196,6 +214,7 @@ static void took(struct item *item)
 	json_t     *body = item_body(item);
 	const char *other = NULL;
 
+	item->was_applied = true;
 	/* Without a conflict we may still have met an object that others made: nothing of theirs has changed then. */
 	if (!item->is_known && !item->is_looked_at && item->outcome == KUBE_CHANGED && !may_take_over(item))
 		other = other_owner(body, item_manager(item));

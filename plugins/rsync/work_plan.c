@@ -81,7 +81,7 @@ static bool may_be_ours(const struct work *work, const struct past *past, const 
 static void items_add(struct work *work, const struct past *past, const struct object *object)
 {
 	const bool is_known = object_find(past->applied, object->name) != NULL;
-	const bool is_unclear = work->old_label != NULL || (!is_known && may_be_ours(work, past, object));
+	const bool is_unclear = is_known ? work->old_label != NULL : may_be_ours(work, past, object);
 
 	for (size_t i = 0; i < object->piece_count; i++) {
 		const struct piece *piece = &object->pieces[i];

@@ -124,7 +124,10 @@ class Request:
         method, target, _version = line.decode("latin-1").split()
         headers = {}
         while True:
-            line = stream.readline(HEAD_MAX).decode("latin-1").strip()
+            raw = stream.readline(HEAD_MAX)
+            if not raw.endswith(b"\n"):
+                return None
+            line = raw.decode("latin-1").strip()
             if not line:
                 break
             name, value = line.split(":", 1)

@@ -97,8 +97,12 @@ typedef struct emco_seen {
 	emco_str reason;               /* one line: "1 of 3 replicas are ready"; may be empty                */
 	uint64_t fields;               /* a hash of what was applied and is still so; 0: not known           */
 	uint64_t since;                /* a hash of when it was applied last: fields that change while this
-	                                  stays, from one session to the next too, are a drift               */
+	                                  stays, from one session to the next too, are a drift.  The bits of
+	                                  EMCO_SEEN_PLACE tell objects of one name in several namespaces apart,
+	                                  which are never compared; 0: nothing of ours is left               */
 } emco_seen;
+
+#define EMCO_SEEN_PLACE  0xFFFFu
 
 #define EMCO_SIGHT_CHANGES  0      /* these objects are so now                                                       */
 #define EMCO_SIGHT_WHOLE    1      /* the cluster is seen: what no row of this session has named is not there; it

@@ -461,12 +461,17 @@ static void test_what_was_applied_unseen_is_applied_again(void **state)
 	seen.since = 6;
 	observe(&g, SESSION, &seen, 1);
 	observe_whole(&g, SESSION);
-	seen.since = 7;                                       /* seen by this session: an apply */
+	seen.since = 1 << 16 | 6;                             /* seen by this session: an apply */
 	observe(&g, SESSION, &seen, 1);
 	assert_true(now(&g).drifts == 0 && now(&g).is_done);
-	seen.since = 8;
+	struct seen_row other = seen;                         /* of that name in another namespace, told before the first */
+	other.since = 1 << 16 | 7;
+	observe(&g, NEXT_SESSION, &other, 1);
 	observe(&g, NEXT_SESSION, &seen, 1);
-	observe_whole(&g, NEXT_SESSION);
+	assert_true(now(&g).drifts == 0 && now(&g).is_done);
+	seen.since = 2 << 16 | 6;
+	observe(&g, NEXT_SESSION + 1, &seen, 1);
+	observe_whole(&g, NEXT_SESSION + 1);
 	assert_true(now(&g).drifts == 0 && !now(&g).is_done);
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
 	assert_true(units[0].is_unsure);
