@@ -84,7 +84,7 @@ struct seen_row {
 };
 
 /*
- * One statement: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
+ * One statement, for any clusters: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
  * from those of another session, and since not, are one too.  *ret_heals: some unit is due now.
  */
 enum status MUST_CHECK unit_observe(struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals,

@@ -1,7 +1,7 @@
 /*
  * object.c - one operation on one object: find its kind, make its path, ask, say what came of it.
  *
- * apply.c, delete.c and the reading here differ in the request and in what they make of the outcome: struct op has both.
+ * apply.c, patch.c, delete.c and the reading here differ in the request and in what they make of the outcome: struct op has both.
  */
 #include "lib/kube/op.h"
 

@@ -151,6 +151,45 @@ static void test_a_new_label_is_put_on_all_and_the_old_managers_fields_go(void *
 	assert_string_equal(edge_at(IN_NS1("configmaps/y"), ""), "");
 }
 
+/* The object goes, changes, or has become invalid while it is looked at: the first PATCH is the inheritance. */
+static void test_an_inheritance_that_is_disturbed_goes_on(void **state)
+{
+	static const char *const faults[] = {
+		"{\"path\":\"configmaps/x\",\"method\":\"PATCH\",\"code\":404,\"reason\":\"NotFound\",\"message\":\"not found\"}",
+		"{\"path\":\"configmaps/x\",\"method\":\"PATCH\",\"code\":409,\"reason\":\"Conflict\",\"message\":\"modified\"}",
+		"{\"path\":\"configmaps/x\",\"method\":\"PATCH\",\"code\":422,\"reason\":\"Invalid\",\"message\":\"is invalid by now\"}",
+	};
+	static const char *const contexts[] = { "4712", "4713", "4714" };
+
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "]");
+	fake_set(&fake, "v2", "[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"w\":\"2\"}}}]");
+	struct fake_unit *unit = edge_bring("web", "v1");
+	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+		edge_do("fault", faults[i]);
+		unit->unit.status_context = str_of(contexts[i]);
+		edge_bring("web", i % 2 == 0 ? "v2" : "v1");
+		assert_done(unit);
+		assert_string_equal(edge_at(IN_NS1("configmaps/x"), i % 2 == 0 ? "data.v" : "data.w"), "");
+		assert_string_equal(edge_at(IN_NS1("configmaps/x"), i % 2 == 0 ? "data.w" : "data.v"), i % 2 == 0 ? "2" : "1");
+	}
+}
+
+/* After a terminate that has come to its end nothing is looked at first. */
+static void test_a_life_after_a_clean_end_begins_like_the_first(void **state)
+{
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "]");
+	struct fake_unit *unit = edge_bring("web", "v1");
+	edge_bring("web", "");
+	assert_done(unit);
+	unit->unit.status_context = EMCO_STR("4712");
+	edge_requests("GET");
+	edge_bring("web", "v1");
+	assert_done(unit);
+	assert_int_equal(edge_requests("GET"), 0);
+}
+
 static void test_what_earlier_lives_have_begun_is_ours_and_their_fields_go(void **state)
 {
 	(void) state;
@@ -213,6 +252,8 @@ int main(void)
 		T(test_ignored_fields_stay_as_others_have_set_them),
 		T(test_a_policy_without_meaning_is_refused),
 		T(test_a_new_label_is_put_on_all_and_the_old_managers_fields_go),
+		T(test_an_inheritance_that_is_disturbed_goes_on),
+		T(test_a_life_after_a_clean_end_begins_like_the_first),
 		T(test_what_earlier_lives_have_begun_is_ours_and_their_fields_go),
 		T(test_replicas_of_an_earlier_life_are_no_autoscalers),
 		T(test_what_was_terminated_and_is_wanted_again_is_replaced_when_it_must),
