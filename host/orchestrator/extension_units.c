@@ -377,16 +377,19 @@ static emco_status report(emco_call *abi, const emco_unit_report *reports, uint6
 	struct error         err = { 0 };
 	struct db           *db = NULL;
 	size_t               stored = 0;
+	bool                 wakes = false;
 	enum status          st = outcomes_from_abi(call, reports, count, &outcomes, &err);
 
 	if (st == ST_OK)
 		st = units_enter(call, &db, &err);
 	if (st == ST_OK)
-		st = unit_report(db, outcomes, (size_t) count, &stored, &err);
+		st = unit_report(db, outcomes, (size_t) count, &stored, &wakes, &err);
 	call_db_done(call);
 	if (st != ST_OK)
 		return call_failed(call, &err);
 	store_notify(call->store, CHANNEL_STATUS);
+	if (wakes)
+		store_notify(call->store, CHANNEL_UNITS);
 	if (ret_lost != NULL)
 		*ret_lost = count - stored;
 	return EMCO_OK;

@@ -157,6 +157,8 @@ static enum status choose_context(struct report *report, struct error *err)
 		            (int) report->path.len, report->path.ptr);
 	if (st == ST_OK)
 		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
+	if (st == ST_OK && report->query->output != STATUS_SUMMARY)
+		st = unit_wait_list(report->db, report->owner, &report->arena, &report->waits, &report->wait_count, err);
 	if (st == ST_OK)
 		report->outcome = outcome_now(report, action);
 	return st;

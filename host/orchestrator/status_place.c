@@ -201,6 +201,34 @@ static void put_object(struct out *out, struct report *report, const struct here
 	out_raw(out, "}");
 }
 
+/* The apps that it waits for, and what they must be. */
+static void put_waits(struct out *out, const struct report *report, const struct here *here)
+{
+	bool is_first = true;
+
+	for (size_t i = 0; i < report->wait_count; i++) {
+		const struct unit_wait *wait = &report->waits[i];
+		if (view_order(&wait->app, &here->app) != 0)
+			continue;
+		if (is_first) {
+			out_key(out, "blockedBy");
+			out_raw(out, "[");
+		}
+		is_first = false;
+		out_comma(out);
+		out_raw(out, "{");
+		out_member(out, "app", wait->on_app);
+		out_member(out, "opStatus", wait->is_ready ? VIEW("ready") : VIEW("deployed"));
+		if (wait->wait_s > 0) {
+			out_key(out, "wait");
+			out_number(out, wait->wait_s);
+		}
+		out_raw(out, "}");
+	}
+	if (!is_first)
+		out_raw(out, "]");
+}
+
 static void put_unit(struct out *out, const struct report *report, const struct here *here)
 {
 	const struct unit_status *unit = here->unit;
@@ -220,6 +248,8 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 	}
 	if (unit == NULL || unit->is_done)
 		return;
+	if (unit->is_unbegun)
+		put_waits(out, report, here);
 	out_member(out, "error", unit->error);
 	if (unit->attempts > 0) {
 		out_key(out, "attempts");

@@ -24,6 +24,8 @@ struct report {
 	enum outcome         outcome;
 	struct unit_status  *units;             /* by app, then cluster, in byte order       */
 	size_t               unit_count;
+	struct unit_wait    *waits;             /* of apps that wait for others              */
+	size_t               wait_count;
 	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
 	bool                 is_summed;         /* both, and the outcome, without a plan or units */
 	bool                 has_counted;

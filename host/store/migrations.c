@@ -297,6 +297,23 @@ static const char owner_sums_sql[] =
 	"CREATE TRIGGER unit_is_gone AFTER DELETE ON unit REFERENCING OLD TABLE AS unit_old"
 	" FOR EACH STATEMENT EXECUTE FUNCTION unit_is_changed();";
 
+/*
+ * What an app waits for before it is brought anywhere.  met_at: since when it has been so; since: when the wait began.
+ * Rows are written by every move, from the plan of the context, and go with the last one.
+ */
+static const char waits_sql[] =
+	"CREATE TABLE unit_wait ("
+	"  owner    bigint NOT NULL,"
+	"  app      text COLLATE \"C\" NOT NULL,"
+	"  on_app   text COLLATE \"C\" NOT NULL,"
+	"  is_ready boolean NOT NULL,"
+	"  wait_s   int NOT NULL,"
+	"  since    timestamptz NOT NULL DEFAULT statement_timestamp(),"
+	"  met_at   timestamptz,"
+	"  PRIMARY KEY (owner, app, on_app)"
+	");"
+	"CREATE INDEX unit_wait_on ON unit_wait (owner, on_app);";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -307,5 +324,6 @@ const struct migration migrations[] = {
 	{ 7, "ends of leases",                         leases_sql    },
 	{ 8, "rows for the status of owners",          owner_status_sql },
 	{ 9, "sums that units keep",                   owner_sums_sql   },
+	{ 10, "what apps wait for",                    waits_sql        },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -78,7 +78,7 @@ static const struct query list_query = { "unit_list",
 	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count,"
 	" u.ready_count, u.not_ready_count, u.member_count, u.drifts, w.seen_at IS NOT NULL,"
 	" coalesce(w.is_lost OR w.until < statement_timestamp() - " SQL_STALE ", true), coalesce(w.error, ''),"
-	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0)"
+	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0), " SQL_IS_UNBEGUN("u")
 	" FROM unit u LEFT JOIN cluster_watch w ON w.cluster = u.cluster WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
 
 enum { FIRST_COUNT = 9, FIRST_SEEN = FIRST_COUNT + OBJECT_STATES };
@@ -86,8 +86,10 @@ enum { FIRST_COUNT = 9, FIRST_SEEN = FIRST_COUNT + OBJECT_STATES };
 enum status unit_move(struct db *db, int64_t owner, int64_t context, int64_t status_context, const char *event,
                       struct error *err)
 {
-	return db_query(db, &move_query, PARAMS(P_INT(owner), P_INT(context), P_INT(status_context), P_STR(event)),
-	                EXPECT_NONE, NULL, err);
+	const enum status st = db_query(db, &move_query, PARAMS(P_INT(owner), P_INT(context), P_INT(status_context), P_STR(event)),
+	                                EXPECT_NONE, NULL, err);
+
+	return st == ST_OK ? unit_wait_write(db, owner, context, err) : st;
 }
 
 enum status unit_stop(struct db *db, int64_t owner, struct error *err)
@@ -109,7 +111,10 @@ enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *e
 {
 	const enum status st = db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
 
-	return st == ST_OK ? db_query(db, &reowned_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err) : st;
+	if (st != ST_OK)
+		return st;
+	const enum status moved = unit_wait_write(db, owner, 0, err);
+	return moved == ST_OK ? db_query(db, &reowned_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err) : moved;
 }
 
 enum status unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns, struct error *err)
@@ -165,6 +170,7 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 		units[i].is_lost = units[i].is_watched && rows_bool(rows, i, FIRST_SEEN + 5);
 		units[i].lost_why = rows_view(rows, i, FIRST_SEEN + 6);
 		units[i].observed_ms = rows_int(rows, i, FIRST_SEEN + 7);
+		units[i].is_unbegun = rows_bool(rows, i, FIRST_SEEN + 8);
 	}
 	*ret_units = units;
 	*ret_count = count;

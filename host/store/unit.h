@@ -56,10 +56,10 @@ struct unit_outcome {
 /*
  * One statement for all.  *ret_stored: of so many units; the lease of the others is lost, and nothing was stored of them.
  * When desired has moved since the claim, only what is applied is noted, and the unit is due at once.  Objects, when there
- * are any, are all of the unit: others are forgotten.
+ * are any, are all of the unit: others are forgotten.  *ret_wakes: others have waited for one of these, and are due now.
  */
 enum status MUST_CHECK unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored,
-                                   struct error *err);
+                                   bool *ret_wakes, struct error *err);
 
 /* -- what is seen on clusters: unit_seen.c -- */
 
@@ -113,6 +113,7 @@ enum status MUST_CHECK unit_seen_list(struct db *db, int64_t owner, struct view 
 struct unit_status {
 	struct view app, cluster, error;
 	bool        is_wanted, is_done, is_failed;
+	bool        is_unbegun;         /* to be brought, and nobody has begun: it may wait for another app        */
 	int         reachable;          /* 1 Available, 0 Retrying, -1 Unknown                   */
 	int64_t     attempts;
 	uint64_t    counts[OBJECT_STATES];
@@ -148,6 +149,11 @@ enum status MUST_CHECK owner_status_read(struct db *db, int64_t owner, bool with
 /* Of many owners in one statement. */
 enum status MUST_CHECK owner_status_versions(struct db *db, const int64_t *owners, size_t count, int64_t *ret_versions,
                                              struct error *err);
+
+/* What an app of an owner still waits for, in order of app.  unseen: clusters of the other that nobody sees, so never ready. */
+struct unit_wait { struct view app, on_app; bool is_ready; int64_t wait_s, unseen; };
+enum status MUST_CHECK unit_wait_list(struct db *db, int64_t owner, struct arena *arena, struct unit_wait **ret_waits,
+                                      size_t *ret_count, struct error *err);
 
 /* The objects of one unit, in order of the set, then those that left it.  ST_NOT_FOUND: no such unit. */
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,

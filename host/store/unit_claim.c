@@ -22,10 +22,15 @@ enum {
 /*
  * $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after
  *
+ * Units whose app waits for another are put off, whatever has made them due; after some time they are failed, and still wait.
+ *
  * Only one claims from an owner at a time: two who lock its rows side by side would each get a part of what belongs into
  * one batch, and so into one commit.  Who finds an owner taken goes on to the next.
  */
 #define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(2, (" of ".owner % 2147483647)::int)"
+
+#define SQL_PATIENCE    "interval '30 minutes'"       /* until a wait is a failure                    */
+#define SQL_LOOK_AGAIN  "interval '2 seconds'"        /* when nobody has told that it is over         */
 
 static const struct query claim_query = { "unit_claim",
 	"WITH RECURSIVE turn (owner, is_mine) AS ("
@@ -34,13 +39,29 @@ static const struct query claim_query = { "unit_claim",
 	" UNION ALL "
 	"SELECT n.owner, " SQL_IS_TURN("n") " FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
 	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
-	"mine AS MATERIALIZED (SELECT id, is_wanted AND set = ANY (tried) AS is_begun FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
+	"waits AS MATERIALIZED (SELECT w.owner, w.app, w.on_app, w.is_ready, w.wait_s, w.since, w.met_at, " SQL_IS_MET " AS is_met,"
+	" " SQL_UNSEEN " AS unseen"
+	" FROM unit_wait w WHERE w.owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)),"
+	"noted AS (UPDATE unit_wait w SET met_at = CASE WHEN s.is_met THEN statement_timestamp() END FROM waits s"
+	" WHERE w.owner = s.owner AND w.app = s.app AND w.on_app = s.on_app AND (s.met_at IS NULL) = s.is_met),"
+	"open AS MATERIALIZED (SELECT app, bool_or(since < statement_timestamp() - " SQL_PATIENCE ") AS is_late,"
+	" max(CASE WHEN is_met THEN coalesce(met_at, statement_timestamp()) + wait_s * interval '1 second'"
+	" ELSE statement_timestamp() + " SQL_LOOK_AGAIN " END) AS until,"
+	" string_agg(CASE WHEN is_met THEN format('waits %s s after app \"%s\" is ', wait_s, on_app) ELSE format('waits until app \"%s\" is ', on_app) END ||"
+	" CASE WHEN is_ready THEN 'ready' ELSE 'deployed' END || CASE WHEN is_ready AND unseen > 0 THEN"
+	" format(', and nobody sees %s of its clusters: one behind Git, or one that is lost, tells no readiness', unseen) ELSE '' END, '; ' ORDER BY on_app)"
+	" AS words FROM waits WHERE NOT (is_met AND coalesce(met_at, statement_timestamp()) + wait_s * interval '1 second'"
+	" <= statement_timestamp()) GROUP BY app),"
+	"mine AS MATERIALIZED (SELECT id, app, is_wanted AND set = ANY (tried) AS is_begun, " SQL_IS_UNBEGUN("unit") " AS is_unbegun"
+	" FROM unit WHERE owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)"
 	" AND due_at <= statement_timestamp() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
+	"held AS (UPDATE unit u SET due_at = o.until, error = o.words, is_failed = o.is_late FROM mine m JOIN open o ON o.app = m.app"
+	" WHERE u.id = m.id AND m.is_unbegun),"
 	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
-	" FROM mine WHERE u.id = mine.id RETURNING u.*, mine.is_begun)"
+	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
 	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */

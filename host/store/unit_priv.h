@@ -22,6 +22,29 @@
 
 #define SQL_IN_US(parameter)  "statement_timestamp() + " parameter "::bigint * interval '1 microsecond'"
 
+/*
+ * What an app waits for, as a unit_wait w: is all there that is wanted of the other app, and, when it is to be ready, is all of it
+ * seen to be?  Who waits: units that are to be brought somewhere and have not been begun.
+ */
+#define SQL_IS_UNBEGUN(u)  "(" u ".is_wanted AND " u ".set IS DISTINCT FROM " u ".applied AND " u ".set <> ALL (" u ".tried))"
+#define SQL_UNSEEN \
+	"(SELECT count(*) FROM unit n LEFT JOIN cluster_watch c ON c.cluster = n.cluster WHERE n.owner = w.owner AND n.app = w.on_app" \
+	" AND n.is_wanted AND n.tracked > 0 AND (c.seen_at IS NULL OR c.is_lost OR c.until < statement_timestamp() - " SQL_STALE "))"
+#define SQL_IS_MET \
+	"(NOT EXISTS (SELECT FROM owner_status s WHERE s.owner = w.owner AND s.app = w.on_app" \
+	" HAVING sum(busy) + sum(refused) > 0 OR (w.is_ready AND sum(not_ready) + sum(absent) > 0)) AND (NOT w.is_ready OR " SQL_UNSEEN " = 0))"
+
+/*
+ * Rows tell of units that have changed, and whether anybody waits for their apps: let go on who waits no more.  Sets
+ * *ret_wakes when there is one, and leaves it else.
+ */
+struct rows;
+enum status MUST_CHECK unit_wait_look(struct db *db, const struct rows *units, size_t id_column, size_t awaited_column,
+                                      bool *ret_wakes, struct error *err);
+
+/* Write down what the apps of a context wait for; 0: nothing. */
+enum status MUST_CHECK unit_wait_write(struct db *db, int64_t owner, int64_t context, struct error *err);
+
 /* The columns of a struct unit_row: of a unit, resource r of its owner, and its context x if there is one. */
 #define SQL_UNIT_ROW(c) \
 	c ".id, " c ".owner, " c ".generation, " c ".status_context, " c ".context, r.path, " c ".app, " c ".cluster, " c ".event," \

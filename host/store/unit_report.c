@@ -53,7 +53,8 @@ static const struct query report_query = { "unit_report",
 	" failed_count = CASE WHEN s.is_same AND s.is_whole THEN t.failed ELSE u.failed_count END,"
 	" retrying_count = CASE WHEN s.is_same AND s.is_whole THEN t.retrying ELSE u.retrying_count END,"
 	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN t.deleted ELSE u.deleted_count END"
-	" FROM self s JOIN total t ON t.id = s.id WHERE u.id = s.id RETURNING u.id" };
+	" FROM self s JOIN total t ON t.id = s.id WHERE u.id = s.id"
+	" RETURNING u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 
 enum { ID, LEASE, OUTCOME, DELAY, REACHABLE, GENERATION, LABEL, WHOLE, UNIT_NUMBERS };
 enum { OF_UNIT, AT, STATE, OBJECT_NUMBERS };
@@ -171,12 +172,14 @@ static enum status bind(struct columns *c, struct error *err)
 	return st;
 }
 
-enum status unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored, struct error *err)
+enum status unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored, bool *ret_wakes,
+                        struct error *err)
 {
 	CLEANUP(columns_done) struct columns c = { .units = 0 };
 	auto_rows *rows = NULL;
 
 	*ret_stored = 0;
+	*ret_wakes = false;
 	if (count == 0)
 		return ST_OK;
 	enum status st = columns_new(&c, outcomes, count, err);
@@ -193,7 +196,8 @@ enum status unit_report(struct db *db, const struct unit_outcome *outcomes, size
 	              P_BYTES(buf_view(&unit[GENERATION])), P_BYTES(buf_view(&text[1])), P_BYTES(buf_view(&unit[LABEL])),
 	              P_BYTES(buf_view(&unit[WHOLE])), P_BYTES(buf_view(&object[OF_UNIT])), P_BYTES(buf_view(&object[AT])),
 	              P_BYTES(buf_view(&text[2])), P_BYTES(buf_view(&object[STATE])), P_BYTES(buf_view(&text[3]))), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		*ret_stored = rows_count(rows);
-	return st;
+	if (st != ST_OK)
+		return st;
+	*ret_stored = rows_count(rows);
+	return unit_wait_look(db, rows, 0, 1, ret_wakes, err);
 }

@@ -82,7 +82,7 @@ static const struct query observe_query = { "unit_observe",
 	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"
 	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false FROM old"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
-	SQL_UPDATE_UNITS " RETURNING d.heals" };
+	SQL_UPDATE_UNITS " RETURNING d.heals, u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 
 #define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
 
@@ -271,7 +271,7 @@ enum status unit_observe(struct db *db, const struct seen_row *rows, size_t coun
 		              P_BYTES(buf_view(&c.fields)), P_BYTES(buf_view(&c.since))), EXPECT_ROWS, &heals, err);
 	for (size_t i = 0; st == ST_OK && i < rows_count(heals); i++)
 		*ret_heals = *ret_heals || rows_bool(heals, i, 0);
-	return st;
+	return st == ST_OK ? unit_wait_look(db, heals, 1, 2, ret_heals, err) : st;
 }
 
 enum status unit_observe_whole(struct store *store, struct db *db, struct view cluster, int64_t session, const struct view *kinds, size_t kind_count,

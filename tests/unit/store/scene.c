@@ -75,9 +75,10 @@ enum status scene_report(struct fixture *fixture, const struct unit_row *unit, i
 	struct unit_outcome outcome = { .retry_after_ns = retry_ms * 1000000, .reachable = 1, .error = VIEW(""),
 	                                .objects = objects, .object_count = count, .unit = unit };
 	size_t stored = 0;
+	bool   wakes = false;
 
 	outcome.kind = kind == UNIT_DONE ? UNIT_DONE : kind == UNIT_RETRY ? UNIT_RETRY : UNIT_FAILED;
-	enum status st = unit_report(db, &outcome, 1, &stored, err);
+	enum status st = unit_report(db, &outcome, 1, &stored, &wakes, err);
 	db_return(db);
 	scene_check_sums(fixture);
 	return st == ST_OK && stored == 0 ? fail(err, ST_CONFLICT, "the lease is lost") : st;

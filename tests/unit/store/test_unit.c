@@ -127,9 +127,10 @@ static void test_many_are_reported_at_once(void **state)
 		  .unit = &units[0] },
 	};
 	struct db *db = fixture_db(fixture);
-	assert_ok(unit_report(db, outcomes, 0, &stored, &err));
+	bool wakes = true;
+	assert_ok(unit_report(db, outcomes, 0, &stored, &wakes, &err));
 	assert_int_equal(stored, 0);
-	assert_ok(unit_report(db, outcomes, 3, &stored, &err));
+	assert_ok(unit_report(db, outcomes, 3, &stored, &wakes, &err));
 	db_return(db);
 	assert_int_equal(stored, 2);
 	struct unit_status status = scene_status(fixture, owner, 0, &arena);
