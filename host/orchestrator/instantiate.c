@@ -231,14 +231,18 @@ static enum status update(struct operation *operation, struct error *err)
 	return making_run(&making, err);
 }
 
-enum status deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
+enum status deployment_instantiate(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
                                    struct operation_reply *ret_reply, struct error *err)
 {
-	return operation_run(o, path, "instantiate", instantiate, NULL, deadline_ns, &ret_reply->revision, err);
+	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
+
+	return operation_run(o, path, "instantiate", instantiate, &input, deadline_ns, &ret_reply->revision, err);
 }
 
-enum status deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
+enum status deployment_update(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
                               struct operation_reply *ret_reply, struct error *err)
 {
-	return operation_run(o, path, "update", update, NULL, deadline_ns, &ret_reply->revision, err);
+	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
+
+	return operation_run(o, path, "update", update, &input, deadline_ns, &ret_reply->revision, err);
 }

@@ -118,7 +118,8 @@ static enum status write(struct db *db, void *data, struct error *err)
 	    (st = unit_move(db, target, id, status_context, operation->kind, err)) != ST_OK ||
 	    (st = deployment_left(db, source, &making->last, err)) != ST_OK)
 		return st;
-	return deployment_arrived(db, target, id, status_context, &operation->revision, err);
+	/* What the target got is its revision, and in its history. */
+	return deployment_arrived(db, target, id, status_context, &operation->also->revision, err);
 }
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
@@ -133,8 +134,8 @@ static enum status migrate(struct operation *operation, struct error *err)
 	return making_run(&migration.making, err);
 }
 
-enum status deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
-                               int64_t deadline_ns, struct error *err)
+enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,
+                               struct view name, int64_t deadline_ns, struct error *err)
 {
 	const struct view project = path_part(path, PART_PROJECT), app = path_part(path, PART_COMPOSITE_APP);
 	auto_buf          target = BUF(PATH_BYTES_MAX);
@@ -144,6 +145,6 @@ enum status deployment_migrate(struct orchestrator *o, struct view path, struct 
 	                V(version), V(name));
 	if (st != ST_OK)
 		return st;
-	const struct operation_input input = { .target = buf_view(&target) };
+	const struct operation_input input = { .asker = asker_of(asker), .target = buf_view(&target) };
 	return operation_run(o, path, "migrate", migrate, &input, deadline_ns, NULL, err);
 }

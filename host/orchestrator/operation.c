@@ -87,6 +87,10 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 	if (input != NULL) {
 		operation->input = *input;
 		operation->input.target.ptr = target;
+		snprintf(operation->client, sizeof operation->client, "%.*s", (int) input->asker.client.len, input->asker.client.ptr);
+		snprintf(operation->request, sizeof operation->request, "%.*s", (int) input->asker.request.len,
+		         input->asker.request.ptr);
+		operation->input.asker = (struct asker) { view_of(operation->client), view_of(operation->request) };
 	}
 	operation->refs = 1;
 	return operation;
@@ -107,40 +111,48 @@ static enum status take_row(struct operation *operation, struct error *err)
 	if (st == ST_OK)
 		st = running_add(operation, err);
 	if (st == ST_OK)
-		st = operation_begin(store, db, operation->owner, operation->kind, lease_ns, true, &operation->token, err);
+		st = operation_begin(store, db, operation->owner, operation->kind, &operation->input.asker, lease_ns, true,
+		                     &operation->token, err);
 	if (st == ST_OK)
 		__atomic_store_n(&operation->holds_row, true, __ATOMIC_RELEASE);
 	return st;
 }
 
+struct ending { const struct operation *operation; const char *why; };      /* why: it failed; NULL: it did not */
+
 static enum status end_row(struct db *db, void *data, struct error *err)
 {
-	const struct operation *operation = data;
+	const struct ending    *ending = data;
+	const struct operation *operation = ending->operation;
 
-	return operation_end(db, operation->owner, operation->token, err);
+	return operation_end(db, operation->owner, operation->token, operation->revision, ending->why, err);
 }
 
 /*
  * The row goes whatever became of the operation's own deadline.  If the database is away the row stays, and the next
  * operation of this process on the owner takes it over, as another process does when the lease ends.
  */
-static void drop_row(struct operation *operation)
+static void drop_row(struct operation *operation, const char *why)
 {
 	struct operation *also = __atomic_load_n(&operation->also, __ATOMIC_ACQUIRE);
 	struct error      err;
 
 	if (also != NULL)
-		drop_row(also);
+		drop_row(also, why);
 	running_remove(operation);
 	if (!__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL))
 		return;
-	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, operation, &err) != ST_OK)
+	operation->revision = 0;                 /* of a commit that did not come to be */
+	struct ending ending = { operation, why };
+	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, &ending, &err) != ST_OK)
 		log_warning("operation.row_stays", "path", operation->path.ptr, "kind", operation->kind, "error", err.text);
 }
 
 enum status operation_also(struct operation *operation, struct view path, struct error *err)
 {
-	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, NULL);
+	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, &(struct operation_input) {
+		.asker = operation->input.asker, .target = VIEW(""),
+	});
 
 	if (also == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -163,8 +175,11 @@ static enum status run(struct guard *guard, void *data, struct error *err)
 	(void) guard;
 	if (st != ST_OK)
 		return st;
-	st = operation->work(operation, err);
-	drop_row(operation);
+	struct error local = { .code = ST_OK };
+	st = operation->work(operation, &local);
+	drop_row(operation, local.text);
+	if (st != ST_OK && err != NULL)
+		*err = local;
 	return st;
 }
 
@@ -174,7 +189,7 @@ static enum status run_guarded(struct operation *operation, int64_t *ret_revisio
 	enum status st = guard_run(run, operation, unref, operation->deadline_ns, err);
 
 	/* Left behind in a controller: the row is ours to end.  One that was told after the commit changes no outcome. */
-	drop_row(operation);
+	drop_row(operation, st != ST_OK && err != NULL ? err->text : "it was given up");
 	if (st != ST_OK && __atomic_load_n(&operation->is_committed, __ATOMIC_ACQUIRE)) {
 		log_warning("operation.late_after_commit", "path", operation->path.ptr, "kind", operation->kind,
 		            "error", err != NULL ? err->text : NULL);
@@ -222,8 +237,8 @@ static enum status write_and_end(struct db *db, void *data, struct error *err)
 	enum status          st = commit->write(db, commit->data, err);
 
 	if (st == ST_OK && commit->operation->also != NULL)
-		st = end_row(db, commit->operation->also, err);
-	return st == ST_OK ? end_row(db, commit->operation, err) : st;
+		st = end_row(db, &(struct ending) { commit->operation->also, NULL }, err);
+	return st == ST_OK ? end_row(db, &(struct ending) { commit->operation, NULL }, err) : st;
 }
 
 enum status operation_commit(struct operation *operation, db_work *write, void *data, struct error *err)

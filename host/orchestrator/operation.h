@@ -17,9 +17,15 @@ typedef enum status operation_work(struct operation *operation, struct error *er
 
 /* What it was asked for, besides the owner. */
 struct operation_input {
+	struct asker asker;                  /* for the history                            */
 	int64_t     revision;                /* of a rollback                              */
 	struct view target;                  /* of a migration: path of the deployment     */
 };
+
+static inline struct asker asker_of(const struct asker *asker)
+{
+	return asker != NULL ? *asker : (struct asker) { VIEW(""), VIEW("") };
+}
 
 struct operation {
 	struct orchestrator *o;
@@ -33,6 +39,7 @@ struct operation {
 	struct operation    *next;           /* in the list of those that run              */
 	struct operation    *also;           /* see operation_also; atomic                 */
 	int64_t              revision;       /* filled by the work before its commit       */
+	char                 client[64], request[128];       /* what input.asker points at */
 	/* Atomic: */
 	unsigned             refs;
 	bool                 holds_row;      /* whoever clears it ends the row             */

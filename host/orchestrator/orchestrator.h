@@ -6,6 +6,7 @@
 
 #include "host/registry/chain.h"
 #include "host/registry/guard.h"
+#include "host/store/history.h"
 
 struct orchestrator_options {
 	const char *helm;                    /* path of the program                                      */
@@ -32,34 +33,46 @@ void orchestrator_close(struct orchestrator *orchestrator);
 /* Offers "emco.app-context/1", "emco.clusters/1", "emco.resources/1", "emco.units/1".  Before plugins are created. */
 void orchestrator_extensions(void);
 
-/* -- operations on a deployment intent group.  path: below /v2/.  All answer when the state is durable. -- */
+/*
+ * Operations on a deployment intent group.  path: below /v2/.  asker: for the history, may be NULL.  All answer when the state
+ * is durable.
+ */
 
 struct operation_reply { int64_t revision; };
 
-enum status MUST_CHECK deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                          struct error *err);
-enum status MUST_CHECK deployment_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                              struct operation_reply *ret_reply, struct error *err);
-enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                         struct operation_reply *ret_reply, struct error *err);
+enum status MUST_CHECK deployment_approve(struct orchestrator *o, struct view path, const struct asker *asker,
+                                          int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK deployment_instantiate(struct orchestrator *o, struct view path, const struct asker *asker,
+                                              int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err);
+enum status MUST_CHECK deployment_update(struct orchestrator *o, struct view path, const struct asker *asker,
+                                         int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err);
 /*
  * Back to what a revision of the present instantiation deployed; answers another revision.  ST_NOT_FOUND: there is no such
  * revision, err names those that there are.  ST_CONFLICT also: it is not kept any more.
  */
-enum status MUST_CHECK deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
-                                           struct operation_reply *ret_reply, struct error *err);
+enum status MUST_CHECK deployment_rollback(struct orchestrator *o, struct view path, const struct asker *asker,
+                                           int64_t revision, int64_t deadline_ns, struct operation_reply *ret_reply,
+                                           struct error *err);
 /*
  * The deployment of that version of the composite app, and of that name, is made, and takes over what this one has on its
  * clusters.  It must be Approved.
  * ST_NOT_FOUND: there is no target.  ST_CONFLICT: it is not Approved, deploys into another namespace, or is busy.
  */
-enum status MUST_CHECK deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
-                                          int64_t deadline_ns, struct error *err);
-enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                            struct error *err);
+enum status MUST_CHECK deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker,
+                                          struct view version, struct view name, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, const struct asker *asker,
+                                            int64_t deadline_ns, struct error *err);
 
 /* Set aside what is not done yet, until the next operation.  ST_CONFLICT also when everything is done. */
-enum status MUST_CHECK deployment_stop(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK deployment_stop(struct orchestrator *o, struct view path, const struct asker *asker,
+                                       int64_t deadline_ns, struct error *err);
+
+/*
+ * What was done with it, newest first, as a JSON array appended to reply: at most limit, those with a sequence below
+ * `before` (0: all).
+ */
+enum status MUST_CHECK deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit,
+                                          int64_t deadline_ns, struct buf *reply, struct error *err);
 
 /* May the resource be replaced or deleted in its present state?  ST_CONFLICT: no.  In the caller's transaction. */
 enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, bool is_delete, struct error *err);

@@ -173,10 +173,10 @@ static enum status rollback(struct operation *operation, struct error *err)
 	return ST_OK;
 }
 
-enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
-                                struct operation_reply *ret_reply, struct error *err)
+enum status deployment_rollback(struct orchestrator *o, struct view path, const struct asker *asker, int64_t revision,
+                                int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err)
 {
-	const struct operation_input input = { .revision = revision, .target = VIEW("") };
+	const struct operation_input input = { .asker = asker_of(asker), .revision = revision, .target = VIEW("") };
 
 	return operation_run(o, path, "rollback", rollback, &input, deadline_ns, &ret_reply->revision, err);
 }

@@ -91,16 +91,23 @@ static enum status terminate(struct operation *operation, struct error *err)
 	return ST_OK;
 }
 
-enum status deployment_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+enum status deployment_terminate(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
+                                 struct error *err)
 {
-	return operation_run(o, path, "terminate", terminate, NULL, deadline_ns, NULL, err);
+	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
+
+	return operation_run(o, path, "terminate", terminate, &input, deadline_ns, NULL, err);
 }
+
+/* What is one transaction, on data of this kind. */
+struct step { struct view path; const struct asker *asker; };
 
 /* -- approve ----------------------------------------------------------------------------------------------------- */
 
 static enum status approve(struct db *db, void *data, struct error *err)
 {
-	const struct view *path = data;
+	const struct step *step = data;
+	const struct view *path = &step->path;
 	struct action      action;
 	enum life          to;
 	int64_t            id;
@@ -114,12 +121,16 @@ static enum status approve(struct db *db, void *data, struct error *err)
 	action.instance = 0;
 	action.revision = 0;
 	action.at_ms = 0;
-	return action_add(db, id, &action, err);
+	st = action_add(db, id, &action, err);
+	return st == ST_OK ? history_add(db, id, "approve", step->asker, err) : st;
 }
 
-enum status deployment_approve(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+enum status deployment_approve(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
+                             struct error *err)
 {
-	return db_transaction(o->store->pool, deadline_ns, approve, &path, err);
+	struct step step = { path, asker };
+
+	return db_transaction(o->store->pool, deadline_ns, approve, &step, err);
 }
 
 /* -- stop -------------------------------------------------------------------------------------------------------- */
@@ -147,7 +158,8 @@ static enum status check_busy(struct db *db, int64_t id, const struct action *la
  */
 static enum status stop(struct db *db, void *data, struct error *err)
 {
-	const struct view *path = data;
+	const struct step *step = data;
+	const struct view *path = &step->path;
 	const struct view  name = name_of(*path);
 	struct action      action;
 	enum life          to;
@@ -162,12 +174,16 @@ static enum status stop(struct db *db, void *data, struct error *err)
 	snprintf(action.state, sizeof action.state, "%s", life_name(to));
 	action.revision = 0;
 	action.at_ms = 0;
-	return action_add(db, id, &action, err);
+	st = action_add(db, id, &action, err);
+	return st == ST_OK ? history_add(db, id, "stop", step->asker, err) : st;
 }
 
-enum status deployment_stop(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+enum status deployment_stop(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
+                             struct error *err)
 {
-	return db_transaction(o->store->pool, deadline_ns, stop, &path, err);
+	struct step step = { path, asker };
+
+	return db_transaction(o->store->pool, deadline_ns, stop, &step, err);
 }
 
 /* -- change and delete ------------------------------------------------------------------------------------------- */

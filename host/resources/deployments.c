@@ -23,31 +23,39 @@ static emco_status deployment_changes(emco_call *call, emco_change *change)
 
 static enum status approve(struct ask *ask, struct error *err)
 {
-	return deployment_approve(ask->orchestrator, ask->path, ask->deadline_ns, err);
+	const struct asker asker = { ask->client, ask->request };
+
+	return deployment_approve(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
 }
 
 static enum status instantiate(struct ask *ask, struct error *err)
 {
+	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 
-	return deployment_instantiate(ask->orchestrator, ask->path, ask->deadline_ns, &reply, err);
+	return deployment_instantiate(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
 }
 
 static enum status terminate(struct ask *ask, struct error *err)
 {
-	return deployment_terminate(ask->orchestrator, ask->path, ask->deadline_ns, err);
+	const struct asker asker = { ask->client, ask->request };
+
+	return deployment_terminate(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
 }
 
 static enum status stop(struct ask *ask, struct error *err)
 {
-	return deployment_stop(ask->orchestrator, ask->path, ask->deadline_ns, err);
+	const struct asker asker = { ask->client, ask->request };
+
+	return deployment_stop(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
 }
 
 static enum status update(struct ask *ask, struct error *err)
 {
+	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 
-	enum status st = deployment_update(ask->orchestrator, ask->path, ask->deadline_ns, &reply, err);
+	enum status st = deployment_update(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -63,9 +71,11 @@ static int64_t revision_of(const json_t *document)
 
 static enum status rollback(struct ask *ask, struct error *err)
 {
+	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 
-	enum status st = deployment_rollback(ask->orchestrator, ask->path, revision_of(ask->document), ask->deadline_ns, &reply, err);
+	enum status st = deployment_rollback(ask->orchestrator, ask->path, &asker, revision_of(ask->document), ask->deadline_ns,
+	                                     &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -73,7 +83,9 @@ static enum status rollback(struct ask *ask, struct error *err)
 
 static enum status migrate(struct ask *ask, struct error *err)
 {
-	return deployment_migrate(ask->orchestrator, ask->path, json_text_at(ask->document, "spec.targetCompositeAppVersion"),
+	const struct asker asker = { ask->client, ask->request };
+
+	return deployment_migrate(ask->orchestrator, ask->path, &asker, json_text_at(ask->document, "spec.targetCompositeAppVersion"),
 	                          json_text_at(ask->document, "spec.targetDeploymentIntentGroup"), ask->deadline_ns, err);
 }
 
@@ -87,6 +99,36 @@ static enum status show_status(struct ask *ask, struct error *err)
 	if (st != ST_OK)
 		return st;
 	return deployment_status(ask->orchestrator, ask->path, &query, ask->deadline_ns, ask->reply, err);
+}
+
+enum { HISTORY_PAGE = 100, HISTORY_PAGE_MAX = 1000 };
+#define SEQUENCE_MAX  INT64_C(999999999999999999)      /* all that is shorter than where strtoll says too much */
+
+static enum status read_number(const struct ask *ask, const char *name, int64_t most, int64_t *ret_value, struct error *err)
+{
+	const struct ask_parameter *parameter = ask_find(ask, name);
+	char *end = NULL;
+
+	if (parameter == NULL || parameter->value.len == 0)
+		return ST_OK;
+	const int64_t value = strtoll(parameter->value.ptr, &end, 10);
+	if (parameter->value.ptr[0] < '0' || parameter->value.ptr[0] > '9' || *end != '\0' || value < 1 || value > most)
+		return fail_at(err, ST_INVALID, name, "\"%s\" must be 1 to %" PRId64 ", got \"%.*s\"", name, most,
+		               (int) parameter->value.len, parameter->value.ptr);
+	*ret_value = value;
+	return ST_OK;
+}
+
+static enum status show_history(struct ask *ask, struct error *err)
+{
+	int64_t     limit = HISTORY_PAGE, before = 0;
+	enum status st = read_number(ask, "limit", HISTORY_PAGE_MAX, &limit, err);
+
+	if (st == ST_OK)
+		st = read_number(ask, "continue", SEQUENCE_MAX, &before, err);
+	if (st != ST_OK)
+		return st;
+	return deployment_history(ask->orchestrator, ask->path, before, (uint64_t) limit, ask->deadline_ns, ask->reply, err);
 }
 
 /* What the list of group intents writes into; count tells whether a comma is due. */
@@ -184,9 +226,24 @@ static const struct verb verbs[] = {
 
 #define MAP_SCHEMA  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"      /* controller to intent */
 
+#define HISTORY_SCHEMA \
+	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"operation\":{\"type\":\"string\"}," \
+	"\"user\":{\"type\":\"string\"},\"client\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"}," \
+	"\"began\":{\"type\":\"string\"},\"ended\":{\"type\":\"string\"}," \
+	"\"outcome\":{\"type\":\"string\",\"enum\":[\"done\",\"failed\",\"lost\"]},\"error\":{\"type\":\"string\"}," \
+	"\"revision\":{\"type\":\"integer\"},\"sequence\":{\"type\":\"integer\"}}}}"
+
+static const struct query_option history_options[] = {
+	{ "limit",    "At most so many; 100 unless it is said, 1000 at most." },
+	{ "continue", "Those before the entry of this sequence." },
+	{ NULL, NULL },
+};
+
 static const struct look looks[] = {
 	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options,
 	  "{\"type\":\"object\"}" },
+	{ "deploymentIntentGroup", true,  "history", NULL,    show_history, "Which operations there were, newest first.", history_options,
+	  HISTORY_SCHEMA },
 	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL,
 	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },
 	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL,

@@ -10,6 +10,9 @@
 
 #include "host/store/resource.h"
 
+/* Who asks for a step: the peer's address, and the id of the request. */
+struct asker { struct view client, request; };
+
 struct action {
 	char    state[24];              /* "Instantiated"                                        */
 	int64_t instance;               /* AppContext id; 0: none                                */
@@ -26,20 +29,24 @@ enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct act
 enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
 
 /*
- * ret_token names this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row
+ * asker: for the history, may be NULL.  ret_token names this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row
  * of this process is a left-over that it could not remove while the database was away.
  * ST_CONFLICT: another operation runs; err says which, since when.  One is taken over whose lease ended, whose process
  * died, or that is such a left-over.
  */
 enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind,
-                                       int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err);
+                                       const struct asker *asker, int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err);
 /*
  * ST_CONFLICT, which says what runs since when: an operation is on the owner.  For steps that are one transaction, once the
  * owner is locked: an operation that begins later finds at its commit what they have changed.
  */
 enum status MUST_CHECK operation_check_none(struct db *db, int64_t owner, struct error *err);
 enum status MUST_CHECK operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err);
-/* In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed. */
-enum status MUST_CHECK operation_end(struct db *db, int64_t owner, int64_t token, struct error *err);
+/*
+ * In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed.  It goes
+ * into the history: why it failed, NULL when it did not; one that is taken over goes there as lost.
+ */
+enum status MUST_CHECK operation_end(struct db *db, int64_t owner, int64_t token, int64_t revision, const char *why,
+                                     struct error *err);
 
 #endif

@@ -314,6 +314,27 @@ static const char waits_sql[] =
 	");"
 	"CREATE INDEX unit_wait_on ON unit_wait (owner, on_app);";
 
+/* What was done with an owner.  token is the operation's: one that is taken over as lost may just have ended after all. */
+static const char history_sql[] =
+	"CREATE TABLE history ("
+	"  seq      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+	"  owner    bigint NOT NULL CONSTRAINT history_owner_fkey REFERENCES resource (id) ON DELETE CASCADE,"
+	"  token    bigint NOT NULL,"
+	"  kind     text NOT NULL,"
+	"  client   text NOT NULL,"
+	"  request  text NOT NULL,"
+	"  began    timestamptz NOT NULL,"
+	"  ended    timestamptz NOT NULL,"
+	"  outcome  text NOT NULL,"
+	"  revision bigint NOT NULL,"
+	"  error    text NOT NULL,"
+	"  CONSTRAINT history_once UNIQUE (owner, token)"
+	");"
+	"CREATE INDEX history_owner ON history (owner, seq);"
+	"ALTER TABLE operation"
+	"  ADD client  text NOT NULL DEFAULT '',"
+	"  ADD request text NOT NULL DEFAULT '';";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -325,5 +346,6 @@ const struct migration migrations[] = {
 	{ 8, "rows for the status of owners",          owner_status_sql },
 	{ 9, "sums that units keep",                   owner_sums_sql   },
 	{ 10, "what apps wait for",                    waits_sql        },
+	{ 11, "what was done with an owner",           history_sql      },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -1,8 +1,9 @@
-"""The life of a deployment over REST: one operation at a time, at most so many at once; back to earlier revisions; over to another deployment."""
+"""The life of a deployment over REST: one operation at a time, at most so many at once; back to earlier revisions; over to another deployment; what is remembered."""
 import shutil
 import threading
 
 import pytest
+import requests
 
 from conftest import DEFAULT_CONTROLLERS, STAGE, wait_for
 from emco import Scene, named, profile, simple_chart
@@ -34,11 +35,14 @@ def scene(api, unique, remote):
 class Running:
     """A verb in the background, from when its row is there."""
 
-    def __init__(self, daemon, scene, verb):
+    def __init__(self, daemon, scene, verb, survives=True):
         self.answer = None
 
         def post():
-            self.answer = scene.api.__class__(daemon.url).post(f"{scene.dig}/{verb}")
+            try:
+                self.answer = daemon.client().post(f"{scene.dig}/{verb}")
+            except requests.RequestException:
+                assert not survives
         self.thread = threading.Thread(target=post)
         self.thread.start()
         wait_for(lambda: daemon.count("operation", f"kind = '{verb}'") == 1, 10, "the operation to begin")
@@ -189,3 +193,40 @@ def test_a_migration_to_another_version_replaces_what_differs_only(api, unique, 
     assert api.post(f"{target}/terminate").status_code == 202
     scene.wait("Terminated")
     assert one.files() == {} and two.files() == {}
+
+
+def test_the_history_says_who_did_what_and_what_became_of_it(daemon, api, scene):
+    def history(query=""):
+        answer = api.get(f"{scene.dig}/history{query}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert [entry["operation"] for entry in history()] == ["approve"]
+    assert api.post(f"{scene.dig}/update").status_code == 409
+    answer = api.post(f"{scene.dig}/instantiate", headers={"X-Request-Id": "the-first"})
+    assert answer.status_code == 202
+    scene.wait("Instantiated")
+    done, failed, approved = history()
+    assert (done["operation"], done["outcome"], done["revision"], done["request"]) == ("instantiate", "done", 1, "the-first")
+    assert done["client"] == "127.0.0.1" and done["user"] == "" and done["began"] < done["ended"] and "error" not in done
+    assert (failed["operation"], failed["outcome"], failed["revision"]) == ("update", "failed", 0)
+    assert "is not instantiated" in failed["error"] and failed["request"]
+    assert approved["outcome"] == "done"
+
+    assert [entry["operation"] for entry in history("?limit=1")] == ["instantiate"]
+    assert [entry["operation"] for entry in history(f"?limit=1&continue={done['sequence']}")] == ["update"]
+    for query in ("?limit=0", "?limit=1001", "?limit=x", "?continue=x", "?continue=-1", "?continue=99999999999999999999"):
+        answer = api.get(f"{scene.dig}/history{query}")
+        assert answer.status_code == 400, (query, answer.text)
+    assert api.get(f"{scene.dig}x/history").status_code == 404
+
+    # A process that dies with it: the next operation finds it, and says so.
+    running = Running(daemon, scene, "update", survives=False)
+    daemon.kill()
+    running.thread.join(60)
+    daemon.start()
+    assert api.post(f"{scene.dig}/terminate").status_code == 202
+    terminated, lost = history()[:2]
+    assert (terminated["operation"], terminated["outcome"]) == ("terminate", "done")
+    assert (lost["operation"], lost["outcome"], lost["revision"]) == ("update", "lost", 0) and lost["error"], lost
+    scene.wait("Terminated")

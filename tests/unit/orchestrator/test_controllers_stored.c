@@ -24,7 +24,7 @@ static int set_up(void **state)
 	setup_start(&setup);
 	scene_open(*state, setup.plugins, &o);
 	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static void test_a_failing_controller_is_named_and_leaves_nothing(void **state)
 	struct error           err = { 0 };
 
 	put_controllers(*state, ",\"placer\":\"p\",\"actor\":\"a\",\"fails\":\"f\"");
-	expect_status(ST_INVALID, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_INVALID, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, "controller \"fails\"");
 	expect_words(err.text, "the test wants it so");
 	expect_nothing(*state);
@@ -71,7 +71,7 @@ static void test_a_controller_that_does_not_come_back_is_left_behind(void **stat
 
 	put_controllers(*state, ",\"hangs\":\"h\"");
 	const int64_t begun = clock_ns();
-	expect_status(ST_DEADLINE, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_DEADLINE, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, "controller \"hangs\" did not answer within");
 	assert_true(clock_ns() - begun < (int64_t) 15e9);
 	expect_nothing(*state);
@@ -80,7 +80,7 @@ static void test_a_controller_that_does_not_come_back_is_left_behind(void **stat
 	/* The thread that was left comes back while another operation runs, and takes nothing from it. */
 	put_controllers(*state, ",\"placer\":\"p\",\"actor\":\"a\"");
 	setup_file(setup.folder, "gate", "", 0600);
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(guard_drain(soon()), 0);
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM app_context"), 2);
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM operation"), 0);
@@ -99,8 +99,8 @@ static void test_controllers_are_told_in_order_through_the_whole_life(void **sta
 		fail_msg("out of order: %s", journal);
 
 	synchronise(*state);
-	expect_ok(deployment_update(&o, VIEW(DIG), soon(), &reply, &err));
-	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
+	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	snprintf(journal, sizeof journal, "%s", setup_journal(&setup));
 	expect_words(journal, "actor terminate");
 	if (strstr(journal, "placer terminate") != NULL)

@@ -26,7 +26,7 @@ static void expect_instantiate(enum status want, const char *words)
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_status(want, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(want, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, words);
 }
 
@@ -71,8 +71,8 @@ static void test_a_deployment_must_be_approved_and_its_cloud_instantiated(void *
 	struct error    err = { 0 };
 
 	expect_instantiate(ST_CONFLICT, "must be Approved");
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	expect_instantiate(ST_CONFLICT, "logical cloud \"lc\" has never been instantiated");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM app_context"), 0);
@@ -109,7 +109,7 @@ static void test_instantiate_places_renders_and_moves_units(void **state)
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 1);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE is_wanted AND pending = 2"), 3);
@@ -120,7 +120,7 @@ static void test_instantiate_places_renders_and_moves_units(void **state)
 	synchronise(fixture);
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY },
 	                    "\"deployedStatus\":\"Instantiated\",\"deployedCounts\":{\"Applied\":6}}");
-	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, "already been instantiated");
 }
 
@@ -185,7 +185,7 @@ static void test_an_update_of_nothing_moves_nothing_and_starts_no_helm(void **st
 	const size_t           runs = helm_runs();
 
 	const int64_t begun = clock_ns();
-	expect_ok(deployment_update(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	print_message("update of nothing: %.1f ms\n", (double) (clock_ns() - begun) / 1e6);
 	assert_int_equal(reply.revision, 2);
 	assert_true(runs > 0);
@@ -205,7 +205,7 @@ static void test_an_update_moves_what_changed_and_keeps_the_status_context(void 
 	const int64_t first = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 1 AND instance <> 0 AND owner ="
 	                                              " (SELECT id FROM resource WHERE path = '" DIG "')");
 	put_profile(fixture, "web", "text: changed\n");
-	expect_ok(deployment_update(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 3);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL AND app = 'web'"), 2);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL"), 2);
@@ -246,7 +246,7 @@ static void test_terminate_empties_the_units_and_then_it_may_be_deleted(void **s
 	expect_status(ST_CONFLICT, check_change(false, &err), &err);
 	expect_status(ST_CONFLICT, check_change(true, &err), &err);
 	expect_words(err.text, "must be terminated before it can be deleted");
-	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE is_wanted"), 0);
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY },
 	                    "\"deployedStatus\":\"Terminating\",\"deployedCounts\":{\"Applied\":6}}");
@@ -254,7 +254,7 @@ static void test_terminate_empties_the_units_and_then_it_may_be_deleted(void **s
 	expect_words(err.text, "has not completed terminating");
 	synchronise(fixture);
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED }, "\"deployedStatus\":\"Terminated\",\"deployedCounts\":{\"Deleted\":6}");
-	expect_status(ST_CONFLICT, deployment_terminate(&o, VIEW(DIG), soon(), &err), &err);
+	expect_status(ST_CONFLICT, deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err), &err);
 	expect_words(err.text, "is not instantiated");
 	expect_ok(check_change(true, &err));
 }
@@ -301,10 +301,10 @@ static void test_another_life_goes_on_counting_revisions(void **state)
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 4);
 	synchronise(*state);
-	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	synchronise(*state);
 }
 
@@ -322,13 +322,13 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 	fixture_store(fixture, &other);
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&other, db, id, "instantiate", (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&other, db, id, "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
 	}
-	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, "instantiate has been running since");
-	expect_status(ST_CONFLICT, deployment_approve(&o, VIEW(DIG), soon(), &err), &err);
+	expect_status(ST_CONFLICT, deployment_approve(&o, VIEW(DIG), NULL, soon(), &err), &err);
 	expect_words(err.text, DIG "\": instantiate has been running since");
-	expect_status(ST_CONFLICT, deployment_stop(&o, VIEW(DIG), soon(), &err), &err);
+	expect_status(ST_CONFLICT, deployment_stop(&o, VIEW(DIG), NULL, soon(), &err), &err);
 	expect_words(err.text, "instantiate has been running since");
 	for (int is_delete = 0; is_delete < 2; is_delete++) {
 		expect_status(ST_CONFLICT, check_change(is_delete, &err), &err);
@@ -337,13 +337,13 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
 	store_close(&other);             /* its process is dead: what it was at runs no more, as soon as the server has seen it */
 	const int64_t until = deadline_in_ms(10000);
-	while (deployment_approve(&o, VIEW(DIG), soon(), &err) != ST_OK && clock_ns() < until)
+	while (deployment_approve(&o, VIEW(DIG), NULL, soon(), &err) != ST_OK && clock_ns() < until)
 		nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	fixture_run(fixture, "DELETE FROM operation");
 
 	o.running = o.options.operations;
-	expect_status(ST_UNAVAILABLE, deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_UNAVAILABLE, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	o.running = 0;
 }
 
@@ -356,9 +356,9 @@ static void test_a_row_that_could_not_be_removed_holds_nobody_up(void **state)
 	const int64_t          id = fixture_number(fixture, "SELECT id FROM resource WHERE path = '" DIG "'");
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
 	}
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 }
 

@@ -63,7 +63,7 @@ static void refuse(const char *name, enum status want, const char *words)
 {
 	struct error err = { 0 };
 
-	expect_status(want, deployment_migrate(&o, VIEW(DIG), VIEW("v1"), view_of(name), soon(), &err), &err);
+	expect_status(want, deployment_migrate(&o, VIEW(DIG), NULL, VIEW("v1"), view_of(name), soon(), &err), &err);
 	expect_words(err.text, words);
 }
 
@@ -87,15 +87,15 @@ static void test_the_source_is_checked_first_and_then_its_target(void **state)
 
 	put_other(fixture, "r1", "lc");
 	refuse("other", ST_CONFLICT, "\"dig\" is not instantiated");
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	synchronise(fixture);
 	refuse("nobody", ST_NOT_FOUND, "deployment-intent-groups/nobody\" does not exist");
 	refuse("dig", ST_INVALID, "cannot migrate to itself");
 	refuse("other", ST_CONFLICT, "\"other\" must be Approved before others migrate to it, and is Created");
-	expect_status(ST_NOT_FOUND, deployment_migrate(&o, VIEW(DIG), VIEW("v2"), VIEW("other"), soon(), &err), &err);
-	expect_ok(deployment_approve(&o, VIEW(OTHER), soon(), &err));
+	expect_status(ST_NOT_FOUND, deployment_migrate(&o, VIEW(DIG), NULL, VIEW("v2"), VIEW("other"), soon(), &err), &err);
+	expect_ok(deployment_approve(&o, VIEW(OTHER), NULL, soon(), &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 }
 
@@ -109,7 +109,7 @@ static void test_a_busy_target_is_named(void **state)
 	fixture_store(fixture, &other);
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&other, db, id_of(fixture, OTHER), "instantiate", (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&other, db, id_of(fixture, OTHER), "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
 	}
 	refuse("other", ST_CONFLICT, OTHER "\": instantiate has been running since");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
@@ -141,7 +141,7 @@ static void test_what_is_equal_goes_over_as_it_is(void **state)
 		fixture_number(fixture, "SELECT count(*) FROM app_context");
 
 	assert_int_equal(count_of(fixture, "true", DIG), 3);
-	expect_ok(deployment_migrate(&o, VIEW(DIG), VIEW("v1"), VIEW("other"), soon(), &err));
+	expect_ok(deployment_migrate(&o, VIEW(DIG), NULL, VIEW("v1"), VIEW("other"), soon(), &err));
 	assert_int_equal(count_of(fixture, "true", DIG), 0);
 	assert_int_equal(count_of(fixture, "is_wanted AND due_at IS NULL AND event = 'migrate'", OTHER), 3);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE generation > 1"), 0);
@@ -158,16 +158,16 @@ static void test_the_target_goes_on_and_the_source_may_live_again_or_go(void **s
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_status(ST_CONFLICT, deployment_update(&o, VIEW(DIG), soon(), &reply, &err), &err);
-	expect_status(ST_CONFLICT, deployment_rollback(&o, VIEW(DIG), 1, soon(), &reply, &err), &err);
+	expect_status(ST_CONFLICT, deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
+	expect_status(ST_CONFLICT, deployment_rollback(&o, VIEW(DIG), NULL, 1, soon(), &reply, &err), &err);
 	put_profile(fixture, "web", "text: two\n");
-	expect_ok(deployment_update(&o, VIEW(OTHER), soon(), &reply, &err));
+	expect_ok(deployment_update(&o, VIEW(OTHER), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 2);
 	synchronise(fixture);
-	expect_ok(deployment_rollback(&o, VIEW(OTHER), 1, soon(), &reply, &err));
+	expect_ok(deployment_rollback(&o, VIEW(OTHER), NULL, 1, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 3);
 	synchronise(fixture);
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 }
 
 static void test_it_goes_back_the_same_way_and_what_differs_moves(void **state)
@@ -176,11 +176,11 @@ static void test_it_goes_back_the_same_way_and_what_differs_moves(void **state)
 	struct error    err = { 0 };
 
 	/* The profile is the second one again, and the last rollback was to the first. */
-	expect_ok(deployment_migrate(&o, VIEW(OTHER), VIEW("v1"), VIEW("dig"), soon(), &err));
+	expect_ok(deployment_migrate(&o, VIEW(OTHER), NULL, VIEW("v1"), VIEW("dig"), soon(), &err));
 	assert_int_equal(count_of(fixture, "due_at IS NOT NULL", DIG), 2);
 	assert_int_equal(count_of(fixture, "due_at IS NOT NULL AND app = 'web'", DIG), 2);
 	synchronise(fixture);
-	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	synchronise(fixture);
 	expect_last(fixture, OTHER, "Updated");
 }
@@ -191,17 +191,17 @@ static void test_empty_units_of_an_earlier_life_make_room_and_full_ones_refuse(v
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_ok(deployment_approve(&o, VIEW(OTHER), soon(), &err));
-	expect_ok(deployment_instantiate(&o, VIEW(OTHER), soon(), &reply, &err));
+	expect_ok(deployment_approve(&o, VIEW(OTHER), NULL, soon(), &err));
+	expect_ok(deployment_instantiate(&o, VIEW(OTHER), NULL, soon(), &reply, &err));
 	synchronise(fixture);
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	assert_int_equal(count_of(fixture, "NOT is_wanted", DIG), 3);
 	fixture_run(fixture, "UPDATE unit SET applied = set WHERE NOT is_wanted");
-	expect_status(ST_CONFLICT, deployment_migrate(&o, VIEW(OTHER), VIEW("v1"), VIEW("dig"), soon(), &err), &err);
+	expect_status(ST_CONFLICT, deployment_migrate(&o, VIEW(OTHER), NULL, VIEW("v1"), VIEW("dig"), soon(), &err), &err);
 	expect_words(err.text, "still has objects on cluster");
 	assert_int_equal(count_of(fixture, "is_wanted", OTHER), 3);
 	fixture_run(fixture, "UPDATE unit SET applied = NULL WHERE NOT is_wanted");
-	expect_ok(deployment_migrate(&o, VIEW(OTHER), VIEW("v1"), VIEW("dig"), soon(), &err));
+	expect_ok(deployment_migrate(&o, VIEW(OTHER), NULL, VIEW("v1"), VIEW("dig"), soon(), &err));
 	assert_int_equal(count_of(fixture, "is_wanted", DIG), 3);
 	assert_int_equal(count_of(fixture, "true", OTHER), 0);
 }

@@ -26,7 +26,7 @@ static void rollback(int64_t revision, int64_t want)
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_status(ST_OK, deployment_rollback(&o, VIEW(DIG), revision, soon(), &reply, &err), &err);
+	expect_status(ST_OK, deployment_rollback(&o, VIEW(DIG), NULL, revision, soon(), &reply, &err), &err);
 	assert_int_equal(reply.revision, want);
 }
 
@@ -35,7 +35,7 @@ static void refuse(int64_t revision, enum status want, const char *words)
 	struct operation_reply reply = { 0 };
 	struct error           err = { 0 };
 
-	expect_status(want, deployment_rollback(&o, VIEW(DIG), revision, soon(), &reply, &err), &err);
+	expect_status(want, deployment_rollback(&o, VIEW(DIG), NULL, revision, soon(), &reply, &err), &err);
 	expect_words(err.text, words);
 	assert_int_equal(reply.revision, 0);
 }
@@ -55,7 +55,7 @@ static void update(struct fixture *fixture, const char *values, int64_t want)
 	struct error           err = { 0 };
 
 	put_profile(fixture, "web", values);
-	expect_status(ST_OK, deployment_update(&o, VIEW(DIG), soon(), &reply, &err), &err);
+	expect_status(ST_OK, deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	assert_int_equal(reply.revision, want);
 	synchronise(fixture);
 }
@@ -68,10 +68,10 @@ static void test_what_was_never_instantiated_has_nothing_to_go_back_to(void **st
 	struct error           err = { 0 };
 
 	refuse(1, ST_CONFLICT, "is not instantiated");
-	expect_ok(deployment_approve(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	refuse(1, ST_CONFLICT, "is not instantiated");
 	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	synchronise(*state);
 	update(*state, "text: two\n", 2);
 	update(*state, "text: three\n", 3);
@@ -119,7 +119,7 @@ static void test_a_stop_ends_with_it_and_it_goes_forward_too(void **state)
 	struct error err = { 0 };
 
 	rollback(3, 7);
-	expect_ok(deployment_stop(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_stop(&o, VIEW(DIG), NULL, soon(), &err));
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM unit WHERE is_stopped"), 2);
 	rollback(2, 8);
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM unit WHERE is_stopped"), 0);
@@ -152,10 +152,10 @@ static void test_another_life_does_not_go_back_into_the_one_before(void **state)
 	struct operation_reply reply;
 	struct error           err = { 0 };
 
-	expect_ok(deployment_terminate(&o, VIEW(DIG), soon(), &err));
+	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	refuse(1, ST_CONFLICT, "is not instantiated");
 	synchronise(*state);
-	expect_ok(deployment_instantiate(&o, VIEW(DIG), soon(), &reply, &err));
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 9);
 	synchronise(*state);
 	refuse(1, ST_NOT_FOUND, "has no revision 1 since it was instantiated; there is 9");

@@ -73,34 +73,45 @@ enum status resource_list_parents(struct db *db, struct view type, struct view n
 #define UNUSED_OPERATION(name) \
 	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns; return (fail)(err, ST_INTERNAL, "not expected"); }
-#define UNUSED_REPLY(name) \
-	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, \
+#define UNUSED_STEP(name) \
+	enum status name(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns, \
 	                 struct error *err) \
-	{ (void) o, (void) path, (void) deadline_ns, (void) r; return (fail)(err, ST_INTERNAL, "not expected"); }
+	{ (void) o, (void) path, (void) asker, (void) deadline_ns; return (fail)(err, ST_INTERNAL, "not expected"); }
+#define UNUSED_REPLY(name) \
+	enum status name(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns, \
+	                 struct operation_reply *r, struct error *err) \
+	{ (void) o, (void) path, (void) asker, (void) deadline_ns, (void) r; return (fail)(err, ST_INTERNAL, "not expected"); }
 #define UNUSED_STATUS(name) \
 	enum status name(struct orchestrator *o, struct view path, const struct status_query *q, int64_t deadline_ns, \
 	                 struct buf *reply, struct error *err) \
 	{ (void) o, (void) path, (void) q, (void) deadline_ns, (void) reply; return (fail)(err, ST_INTERNAL, "not expected"); }
-UNUSED_OPERATION(deployment_approve)
-UNUSED_OPERATION(deployment_terminate)
-UNUSED_OPERATION(deployment_stop)
+UNUSED_STEP(deployment_approve)
+UNUSED_STEP(deployment_terminate)
+UNUSED_STEP(deployment_stop)
 UNUSED_OPERATION(cloud_instantiate)
 UNUSED_OPERATION(cloud_terminate)
 UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
 
-enum status deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
-                               int64_t deadline_ns, struct error *err)
+enum status deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit, int64_t deadline_ns,
+                               struct buf *reply, struct error *err)
 {
-	(void) o, (void) path, (void) version, (void) name, (void) deadline_ns;
+	(void) o, (void) path, (void) before, (void) limit, (void) deadline_ns, (void) reply;
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
-enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
-                                struct operation_reply *ret_reply, struct error *err)
+enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,
+                               struct view name, int64_t deadline_ns, struct error *err)
 {
-	(void) o, (void) path, (void) revision, (void) deadline_ns, (void) ret_reply;
+	(void) o, (void) path, (void) asker, (void) version, (void) name, (void) deadline_ns;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
+enum status deployment_rollback(struct orchestrator *o, struct view path, const struct asker *asker, int64_t revision,
+                                int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err)
+{
+	(void) o, (void) path, (void) asker, (void) revision, (void) deadline_ns, (void) ret_reply;
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 

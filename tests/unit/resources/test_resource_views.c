@@ -128,10 +128,14 @@ static struct status_query query_seen;
 #define OPERATION(name) \
 	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err) \
 	{ (void) o, (void) path, (void) deadline_ns, (void) err; done = #name; return ST_OK; }
-#define REPLY(name) \
-	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct operation_reply *r, \
+#define STEP(name) \
+	enum status name(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns, \
 	                 struct error *err) \
-	{ (void) o, (void) path, (void) deadline_ns, (void) err; done = #name; r->revision = 42; return ST_OK; }
+	{ (void) o, (void) path, (void) asker, (void) deadline_ns, (void) err; done = #name; return ST_OK; }
+#define REPLY(name) \
+	enum status name(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns, \
+	                 struct operation_reply *r, struct error *err) \
+	{ (void) o, (void) path, (void) asker, (void) deadline_ns, (void) err; done = #name; r->revision = 42; return ST_OK; }
 #define STATUS(name) \
 	enum status name(struct orchestrator *o, struct view path, const struct status_query *q, int64_t deadline_ns, \
 	                 struct buf *reply, struct error *err) \
@@ -139,28 +143,35 @@ static struct status_query query_seen;
 #define CHECK(name) \
 	enum status name(struct db *db, struct view path, bool is_delete, struct error *err) \
 	{ (void) db, (void) path, (void) is_delete, (void) err; return ST_OK; }
-OPERATION(deployment_approve)
-OPERATION(deployment_terminate)
-OPERATION(deployment_stop)
+STEP(deployment_approve)
+STEP(deployment_terminate)
+STEP(deployment_stop)
 OPERATION(cloud_instantiate)
 OPERATION(cloud_terminate)
 REPLY(deployment_instantiate)
 REPLY(deployment_update)
 STATUS(deployment_status)
 
-enum status deployment_rollback(struct orchestrator *o, struct view path, int64_t revision, int64_t deadline_ns,
-                                struct operation_reply *ret_reply, struct error *err)
+enum status deployment_rollback(struct orchestrator *o, struct view path, const struct asker *asker, int64_t revision,
+                                int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err)
 {
-	(void) o, (void) path, (void) deadline_ns, (void) err;
+	(void) o, (void) path, (void) asker, (void) deadline_ns, (void) err;
 	done = "deployment_rollback";
 	ret_reply->revision = revision + 1;
 	return ST_OK;
 }
 
-enum status deployment_migrate(struct orchestrator *o, struct view path, struct view version, struct view name,
-                               int64_t deadline_ns, struct error *err)
+enum status deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit, int64_t deadline_ns,
+                               struct buf *reply, struct error *err)
 {
-	(void) o, (void) path, (void) deadline_ns, (void) err;
+	(void) o, (void) path, (void) deadline_ns;
+	return buf_printf(reply, err, "deployment_history %d %d", (int) before, (int) limit);
+}
+
+enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,
+                               struct view name, int64_t deadline_ns, struct error *err)
+{
+	(void) o, (void) path, (void) asker, (void) deadline_ns, (void) err;
 	done = view_is(version, "v2") && view_is(name, "other") ? "deployment_migrate" : "another";
 	return ST_OK;
 }

@@ -1,4 +1,5 @@
 /* The store as a whole: migrations, wake-ups between processes, operations and events. */
+#include "host/store/history.h"
 #include "tests/unit/store/fixture.h"
 
 #include "host/store/migrate.h"
@@ -129,32 +130,76 @@ static void test_one_operation_runs_on_an_owner(void **state)
 	int64_t         token, other_token = 0;
 
 	fixture_store(fixture, &other);
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", MINUTE_NS, false, &token, &err));
-	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, false, &other_token, &err), &err);
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, MINUTE_NS, false, &token, &err));
+	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, false, &other_token, &err), &err);
 	assert_non_null(strstr(err.text, "\"projects/o\": instantiate has been running since 2"));
-	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", MINUTE_NS, true, &other_token, &err), &err);
-	assert_status(ST_CONFLICT, operation_end(db, owner, other_token, &err), &err);
+	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", NULL, MINUTE_NS, true, &other_token, &err), &err);
+	assert_status(ST_CONFLICT, operation_end(db, owner, other_token, 3, NULL, &err), &err);
 	assert_ok(operation_renew(db, owner, token, MINUTE_NS, &err));
-	assert_ok(operation_end(db, owner, token, &err));
-	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
-	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", MINUTE_NS, false, &token, &err), &err);
+	assert_ok(operation_end(db, owner, token, 3, NULL, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
+	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", NULL, MINUTE_NS, false, &token, &err), &err);
 
 	/* Its lease ended. */
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", 1000, false, &token, &err));
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, 1000, false, &token, &err));
 	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
-	assert_ok(operation_begin(&other, db, owner, "terminate", MINUTE_NS, false, &other_token, &err));
-	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
+	assert_ok(operation_begin(&other, db, owner, "terminate", NULL, MINUTE_NS, false, &other_token, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
 
 	/* Its process is gone. */
 	store_close(&other);
 	const int64_t until_ns = deadline_in_ms(5000);
-	while (operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, false, &token, &err) != ST_OK)
+	while (operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, false, &token, &err) != ST_OK)
 		assert_false(deadline_past(until_ns));
 
 	/* It is ours, and nobody's: the one that left it behind must not end its successor. */
-	assert_ok(operation_begin(&fixture->store, db, owner, "update", MINUTE_NS, true, &other_token, &err));
-	assert_status(ST_CONFLICT, operation_end(db, owner, token, &err), &err);
-	assert_ok(operation_end(db, owner, other_token, &err));
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, true, &other_token, &err));
+	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
+	assert_ok(operation_end(db, owner, other_token, 0, "it rained", &err));
+	db_return(db);
+
+	/* All of that is in the history, each once. */
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM history WHERE outcome = 'done' AND revision = 3 AND error = ''"), 1);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM history WHERE outcome = 'lost'"), 3);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM history WHERE outcome = 'failed' AND error = 'it rained'"), 1);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM history"), 5);
+}
+
+struct seen { int64_t first, last; uint64_t count; };
+
+static enum status see_history(void *data, const struct history_row *row, struct error *err)
+{
+	struct seen *seen = data;
+
+	(void) err;
+	if (seen->count++ == 0)
+		seen->first = row->seq;
+	seen->last = row->seq;
+	return ST_OK;
+}
+
+static void test_history_is_bounded_and_read_backwards(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err;
+	const int64_t   owner = fixture_create(fixture, "projects/h");
+	struct db      *db = fixture_db(fixture);
+	struct seen     all = { 0, 0, 0 }, page = { 0, 0, 0 };
+	char            statement[256];
+	int64_t         token;
+
+	snprintf(statement, sizeof statement, "INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision,"
+	         " error) SELECT %lld, n, 'update', '', '', now(), now(), 'done', 0, '' FROM generate_series(1, 1200) n", (long long) owner);
+	fixture_run(fixture, statement);
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", &(const struct asker) { VIEW("here"), VIEW("r") }, MINUTE_NS, false,
+	                          &token, &err));
+	assert_ok(operation_end(db, owner, token, 0, NULL, &err));
+	assert_ok(history_list(db, owner, 0, 5000, see_history, &all, &err));
+	assert_int_equal(all.count, 1000);
+	assert_true(all.first > all.last);
+	assert_ok(history_list(db, owner, all.first, 10, see_history, &page, &err));
+	assert_int_equal(page.count, 10);
+	assert_true(page.first < all.first && page.last >= all.last);
 	db_return(db);
 }
 
@@ -231,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_a_notification_wakes_here_and_elsewhere_once),
 		cmocka_unit_test(test_a_lost_listener_comes_back_and_wakes_everybody),
 		cmocka_unit_test(test_one_operation_runs_on_an_owner),
+		cmocka_unit_test(test_history_is_bounded_and_read_backwards),
 		cmocka_unit_test(test_actions_are_listed_in_order_and_the_last_is_the_state),
 		cmocka_unit_test(test_events_are_delivered_until_done),
 	};
