@@ -3,7 +3,8 @@
 
 #include "host/store/resource.h"
 
-enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000 };
+/* Objects carry the label "<status context>-<app>": 63 characters, of which an id takes up to 19. */
+enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, APP_NAME_MAX = 63 - 19 - 1 };
 
 #define V(view_) (int) (view_).len, (view_).ptr
 
@@ -101,6 +102,11 @@ static enum status check_parts(struct deployment *d, struct error *err)
 {
 	for (size_t i = 0; i < d->app_count; i++) {
 		const struct deployment_app *app = &d->apps[i];
+		if (app->name.len > APP_NAME_MAX) {
+			fail(err, ST_CONFLICT, "the name of app \"%.*s\" is too long for the label that its objects carry: %zu characters, "
+			     "%d at most", V(app->name), app->name.len, APP_NAME_MAX);
+			return fail_hint(err, "Create the app under a shorter name.");
+		}
 		if (app->chart.len == 0)
 			return fail(err, ST_CONFLICT, "app \"%.*s\" has no chart", V(app->name));
 		if (app->profile.len == 0)

@@ -259,6 +259,8 @@ static void test_terminate_empties_the_units_and_then_it_may_be_deleted(void **s
 	expect_ok(check_change(true, &err));
 }
 
+#define NAME43  "a23456789b23456789c23456789d23456789e234567"
+
 static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -279,6 +281,12 @@ static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **sta
 	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/extra'");
 	expect_instantiate(ST_NOT_FOUND, "/apps/extra\"");
 	fixture_run(fixture, "DELETE FROM resource WHERE path LIKE '" DIG "/generic-placement-intents/gpi/app-intents/extra'");
+	put_file(fixture, "app", VERSION "/apps/" NAME43 "x", "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
+	expect_instantiate(ST_CONFLICT, "the name of app \"" NAME43 "x\" is too long for the label");
+	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 "x'");
+	put_file(fixture, "app", VERSION "/apps/" NAME43, "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
+	expect_instantiate(ST_CONFLICT, "has no profile");
+	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 "'");
 
 	put(fixture, "appDependency", VERSION "/apps/web/dependency/d", "{\"spec\":{\"app\":\"db\",\"opStatus\":\"Ready\"}}");
 	put(fixture, "appDependency", VERSION "/apps/db/dependency/d", "{\"spec\":{\"app\":\"web\",\"opStatus\":\"Ready\"}}");
