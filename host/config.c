@@ -13,6 +13,11 @@ static const emco_option options[] = {
 	EMCO_OPTION(struct config, health_listen, .dflt = "auto", .min = 1, .max = 128,
 		.help = "Second listener for /healthz, /readyz and /metrics alone; \"auto\": the port before that of listen, "
 		        "\"none\": none."),
+	EMCO_OPTION(struct config, events_listen, .dflt = "auto", .min = 1, .max = 128,
+		.help = "Listener for event streams, to which the API sends those who watch a status; \"auto\": two ports before that of "
+		        "listen, \"none\": none."),
+	EMCO_OPTION(struct config, event_streams, .dflt = "2000", .min = 1, .max = 100000,
+		.help = "Event streams at one time; more are told to come again."),
 	EMCO_OPTION(struct config, insecure, .dflt = "false",
 		.help = "Listen on addresses that other machines can reach, without TLS and without authentication."),
 	EMCO_OPTION(struct config, database, .min = 1, .max = 4096, .secret = 1,
@@ -124,23 +129,27 @@ static enum status check_address(const char *file, const char *option, const cha
 	return ST_OK;
 }
 
-/* The port before that of the API, on the same address: 9016 and what follows belong to EMCO's gRPC services. */
-static enum status choose_health(const char *file, struct arena *arena, struct config *config, struct error *err)
+/*
+ * What listens besides, on the same address when it may be chosen: the ports before that of the API, as 9016 and what
+ * follows belong to EMCO's gRPC services.  *ret_optional: nobody asked for this very address.
+ */
+static enum status choose_port(const char *file, struct arena *arena, const struct config *config, const char *option,
+                               const char *given, long before, const char **ret_address, bool *ret_optional, struct error *err)
 {
 	char host[HOST_MAX];
 	long port = 0;
 
-	if (strcmp(config->health_listen.ptr, "none") == 0)
+	if (strcmp(given, "none") == 0)
 		return ST_OK;
-	config->health = config->health_listen.ptr;
-	if (strcmp(config->health, "auto") != 0)
-		return check_address(file, "health_listen", config->health, config, err);
-	config->health = NULL;
-	if (!address_split(config->listen.ptr, host, &port) || port < 2)
+	if (strcmp(given, "auto") != 0) {
+		*ret_address = given;
+		return check_address(file, option, given, config, err);
+	}
+	if (!address_split(config->listen.ptr, host, &port) || port <= before)
 		return ST_OK;
-	config->is_health_optional = true;
-	config->health = arena_printf(arena, config->listen.ptr[0] == '[' ? "[%s]:%ld" : "%s:%ld", host, port - 1);
-	return config->health == NULL ? fail(err, ST_NO_MEMORY, "%s: no memory to read it", file) : ST_OK;
+	*ret_optional = true;
+	*ret_address = arena_printf(arena, config->listen.ptr[0] == '[' ? "[%s]:%ld" : "%s:%ld", host, port - before);
+	return *ret_address == NULL ? fail(err, ST_NO_MEMORY, "%s: no memory to read it", file) : ST_OK;
 }
 
 /* A program without a slash is looked for once, at start: what runs later does not depend on the environment. */
@@ -179,7 +188,11 @@ enum status config_load(const char *file, struct arena *arena, struct config *re
 	if (st == ST_OK)
 		st = check_address(file, "listen", config.listen.ptr, &config, err);
 	if (st == ST_OK)
-		st = choose_health(file, arena, &config, err);
+		st = choose_port(file, arena, &config, "health_listen", config.health_listen.ptr, 1, &config.health,
+		                 &config.is_health_optional, err);
+	if (st == ST_OK)
+		st = choose_port(file, arena, &config, "events_listen", config.events_listen.ptr, 2, &config.events,
+		                 &config.is_events_optional, err);
 	if (st == ST_OK)
 		st = find_program(arena, &config.helm, err);
 	if (st == ST_OK)

@@ -11,20 +11,22 @@
 #include "lib/base/log.h"
 
 struct config {
-	emco_str listen, health_listen;
+	emco_str listen, health_listen, events_listen;
 	int32_t  insecure;
 	emco_str database;
 	int64_t  database_connections, statement_timeout_ms, start_timeout_ms, stop_timeout_ms;
 	emco_str seal_key_file, plugin_dir, controllers_dir, data_dir, helm;
 	int64_t  threads, body_limit_bytes, file_limit_bytes, upload_limit_bytes, gzip_min_bytes, request_timeout_ms;
-	int64_t  operation_timeout_ms;
+	int64_t  event_streams, operation_timeout_ms;
 	int64_t  render_timeout_ms, renders, operations;
 	int32_t  strict_references;
 	emco_str log_level;
 	/* Made of the above. */
 	enum log_level level;
 	const char    *health;              /* the address; NULL: none                              */
+	const char    *events;              /* the same                                             */
 	bool           is_health_optional;  /* nobody asked for this very address                   */
+	bool           is_events_optional;
 };
 
 /*

@@ -142,6 +142,8 @@ static void set_options(struct daemon *daemon)
 	daemon->api.orchestrator = &daemon->orchestrator;
 	daemon->api.options = (struct api_options) {
 		.listen = config->listen.ptr, .health_listen = config->health, .is_health_optional = config->is_health_optional,
+		.events_listen = config->events, .is_events_optional = config->is_events_optional,
+		.event_streams = (unsigned) config->event_streams,
 		.threads = (unsigned) config->threads, .body_limit_bytes = (size_t) config->body_limit_bytes,
 		.file_limit_bytes = (size_t) config->file_limit_bytes, .upload_limit_bytes = (size_t) config->upload_limit_bytes,
 		.gzip_min_bytes = (size_t) config->gzip_min_bytes,

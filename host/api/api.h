@@ -11,12 +11,16 @@
 
 #include <stdatomic.h>
 
+struct events;
 struct metrics;
 struct server;
 
 struct api_options {
 	const char *listen, *health_listen;     /* "127.0.0.1:9015", "[::1]:9015"; health_listen NULL: none */
+	const char *events_listen;              /* of event streams; NULL: none                             */
 	bool        is_health_optional;         /* go on without it when its address is taken               */
+	bool        is_events_optional;
+	unsigned    event_streams;              /* at one time; past it ST_UNAVAILABLE                      */
 	unsigned    threads;
 	size_t      body_limit_bytes;           /* of JSON                                                  */
 	size_t      file_limit_bytes;           /* of one uploaded file, below the type's own limit         */
@@ -33,10 +37,11 @@ struct api {
 	struct types        *types;
 	struct plugins      *plugins;
 	struct orchestrator *orchestrator;
-	/* The API's own, from here on.  options.health_listen becomes NULL when there is none after all. */
+	/* The API's own, from here on.  options.health_listen and events_listen become NULL when there is none after all. */
 	struct routes       *routes;
 	struct metrics      *metrics;
 	struct server       *server;
+	struct events       *events;            /* NULL: none                                           */
 	atomic_bool          is_ready;          /* every controller has begun                               */
 	atomic_bool          is_draining;
 	atomic_uint          in_flight;

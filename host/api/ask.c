@@ -83,11 +83,51 @@ enum status views_answer(struct request *req, bool *ret_answered, struct error *
 	return ST_OK;
 }
 
+/* Where the streams are: the host as the client called it, and the port of that listener. */
+static enum status redirect(struct request *req, struct error *err)
+{
+	const char *listen = req->api->options.events_listen, *host = request_header(req, "Host");
+	char        location[480];
+
+	if (listen == NULL)
+		return fail_at(err, ST_INVALID, "watch", "this server offers no event streams");
+	if (host == NULL || host[strspn(host, "[]:.-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] != '\0')
+		host = listen;
+	const char *end = strrchr(host, ':');
+	if (end == NULL || strchr(end, ']') != NULL)
+		end = host + strlen(host);
+	const int len = snprintf(location, sizeof location, "http://%.*s%s%s?%s", (int) (end - host), host, strrchr(listen, ':'),
+	                         req->info->local_uri_raw, req->info->query_string);
+	if (len < 0 || (size_t) len >= sizeof location)
+		return fail_at(err, ST_TOO_LARGE, "watch", "the address to watch at must be at most %zu bytes, got %d", sizeof location - 1, len);
+	answer_header(req, "Location: %s", location);
+	answer_send(req, 307, NULL);
+	return ST_OK;
+}
+
+/* ?watch=true where the tables offer it.  *ret_watches: no plain answer. */
+static enum status read_watch(const struct request *req, bool *ret_watches, struct error *err)
+{
+	const struct view value = parameter_value(req, "watch");
+
+	*ret_watches = false;
+	if (value.len == 0 || !endpoint_takes(req->endpoint, VIEW("watch")) || view_is(value, "false"))
+		return ST_OK;
+	if (!view_is(value, "true"))
+		return fail_at(err, ST_INVALID, "watch", "\"watch\" must be true or false, got \"%.*s\"", (int) value.len, value.ptr);
+	*ret_watches = true;
+	return ST_OK;
+}
+
 enum status handle_look(struct request *req, struct error *err)
 {
-	bool is_answered = false;
+	bool is_answered = false, watches;
 
-	enum status st = views_answer(req, &is_answered, err);
+	enum status st = read_watch(req, &watches, err);
+	if (st == ST_OK && watches)
+		return redirect(req, err);
+	if (st == ST_OK)
+		st = views_answer(req, &is_answered, err);
 	if (st != ST_OK || is_answered)
 		return st;
 	return fail(err, ST_NOT_FOUND, "\"%.*s\" has no such view", (int) req->path.len, req->path.ptr);
@@ -113,5 +153,6 @@ enum status handle_verb(struct request *req, struct error *err)
 	ask.document = document;
 	ask.success = verb->success;
 	st = verb->handler(&ask, err);
+	store_notify(req->api->store, CHANNEL_STATUS);          /* whoever watches may see another state */
 	return st == ST_OK ? send_reply(req, (int) ask.success, &reply, err) : st;
 }

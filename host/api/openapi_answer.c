@@ -167,7 +167,11 @@ json_t *openapi_answers(const struct endpoint *endpoint)
 	case OPERATION_REPLACE: add_replaced(all, type);                                 break;
 	case OPERATION_DELETE:  add_answer(all, 204, "Deleted.", NULL, NULL);            break;
 	case OPERATION_VERB:    add_done(all, endpoint->verb);                           break;
-	case OPERATION_LOOK:    add_answer(all, 200, "As asked.", TYPE_JSON, any_of(endpoint, NULL)); break;
+	case OPERATION_LOOK:
+		add_answer(all, 200, "As asked.", TYPE_JSON, any_of(endpoint, NULL));
+		if (endpoint_takes(endpoint, VIEW("watch")))
+			add_header(add_answer(all, 307, "Where its events are streamed.", NULL, NULL), "Location");
+		break;
 	case OPERATION_OPENAPI: add_answer(all, 200, "This document.", TYPE_JSON, openapi_literal("{\"type\":\"object\"}")); break;
 	default:
 		add_answer(all, 200, "As asked.", "text/plain", openapi_literal("{\"type\":\"string\"}"));

@@ -10,6 +10,7 @@ static const struct code { int number; const char *reason; } codes[HTTP_CODE_COU
 	{ 204, "No Content"             },
 	{ 206, "Partial Content"        },
 	{ 304, "Not Modified"           },
+	{ 307, "Temporary Redirect"     },
 	{ 400, "Bad Request"            },
 	{ 401, "Unauthorized"           },
 	{ 403, "Forbidden"              },

@@ -164,6 +164,8 @@ static enum status change_make(struct change *change, struct error *err)
 			                                         change->guard.version, err)
 			                       : store_document(change, db, err);
 	}
+	if (st == ST_OK && (flags & EMCO_RESOURCE_OWNER) != 0)
+		store_notify(req->api->store, CHANNEL_STATUS);
 	if (st == ST_OK && (flags & EMCO_RESOURCE_EVENTS) != 0)
 		store_notify(req->api->store, CHANNEL_OUTBOX);
 	return as_precondition(change, st, err);

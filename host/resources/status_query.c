@@ -171,5 +171,6 @@ const struct query_option status_options[] = {
 	{ "resource",  "Of objects of this name only; may be repeated." },
 	{ "clusters",  "Names of clusters only." },
 	{ "resources", "Names of objects only." },
+	{ "watch",     "true: a stream of events, each with the whole status when it has changed; elsewhere, by a redirect." },
 	{ NULL, NULL },
 };

@@ -119,7 +119,7 @@ class Daemon:
         self.database = database or "t" + uuid.uuid4().hex[:12]
         if database is None:
             postgres.sql(f"CREATE DATABASE {self.database}")
-        self.port, self.health_port = free_port(), free_port()
+        self.port, self.health_port, self.events_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.health_url = f"http://127.0.0.1:{self.health_port}"
         self.log = self.folder / "emcod.log"
@@ -133,6 +133,7 @@ class Daemon:
             subprocess.run([self.binary, "--make-key", self.key], check=True, timeout=30)
         self.options = {
             "listen": f"127.0.0.1:{self.port}", "health_listen": f"127.0.0.1:{self.health_port}",
+            "events_listen": f"127.0.0.1:{self.events_port}",
             "database": postgres.dsn_of(self.database), "seal_key_file": str(self.key),
             "plugin_dir": str(STAGE / "lib" / "emco" / "plugins"), "controllers_dir": str(self.controllers),
             "data_dir": str(self.data), "helm": helm,

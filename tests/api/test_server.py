@@ -31,7 +31,7 @@ def test_health_readiness_metrics_and_openapi_are_there(daemon, api):
     document = api.get("openapi.json").json()
     assert document["openapi"].startswith("3.1") and "/v2/projects" in "".join(document["paths"])
     named = {path.rsplit("/", 1)[1] + ":" + p["name"] for path, operations in document["paths"].items()
-             for operation in operations.values() if isinstance(operation, dict) for p in operation.get("parameters", [])}
+             for operation in operations.values() if isinstance(operation, dict) for p in operation.get("parameters", []) if "name" in p}
     assert {"clusters:label", "clusters:limit", "profiles:app", "status:output", "status:app", "abandon:force"} <= named
     assert "{appProfile}:app" not in named
 

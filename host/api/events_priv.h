@@ -1,0 +1,61 @@
+/*
+ * events_priv.h - between the two threads of events: topics, which one renders and the other sends.
+ */
+#ifndef HOST_API_EVENTS_PRIV_H
+#define HOST_API_EVENTS_PRIV_H
+
+#include "host/api/events.h"
+#include "host/store/action.h"
+#include "host/store/unit.h"
+
+#include <pthread.h>
+
+/* Bytes on their way, shared by all streams that send them. */
+struct frame {
+	atomic_uint refs;
+	size_t      len;
+	char        data[];
+};
+
+struct frame *frame_new(const char *before, struct view text, const char *after);      /* NULL: out of memory */
+struct frame *frame_ref(struct frame *frame);
+void frame_unref(struct frame *frame);                  /* accepts NULL */
+
+/* What one or more streams watch: a path and its query, word for word. */
+struct topic {
+	struct topic *next;
+	const char   *key;
+	/* Guarded by events.lock. */
+	unsigned      watchers;
+	struct frame *frame;           /* the newest event; NULL: none yet                        */
+	uint64_t      serial;          /* of it                                                   */
+	bool          is_over;         /* there will be no other: fault says why                  */
+	struct error  fault;
+	/* The renderer's. */
+	struct arena  arena;
+	const struct endpoint *endpoint;
+	struct view   path;
+	struct ask_parameter *parameters;
+	size_t        parameter_count;
+	struct buf    shown;
+	int64_t       owner, version, rendered_ns;
+	struct action last;
+};
+
+struct events {
+	struct api     *api;
+	int             listen_fd, wake_fd;
+	pthread_t       renderer, wire;
+	bool            has_renderer, has_wire;
+	atomic_bool     is_stopping;
+	pthread_mutex_t lock;          /* guards the list of topics and what it says above        */
+	struct topic   *topics;
+};
+
+/* Of the request line's target; a new topic is rendered soon.  ST_NOT_FOUND, ST_INVALID: nothing to watch there. */
+enum status MUST_CHECK topic_join(struct events *events, const char *target, struct topic **ret_topic, struct error *err);
+void topic_leave(struct events *events, struct topic *topic);
+
+void *events_wire(void *events);       /* events_wire.c: the thread that has the sockets */
+
+#endif

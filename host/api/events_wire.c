@@ -1,0 +1,339 @@
+/* The sockets of the streams: one thread, which never waits for one of them. */
+#include "host/api/events_priv.h"
+
+#include "host/api/answer.h"
+#include "host/api/status.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	HEAD_MAX = 8192, HEAD_MS = 5000, STALL_MS = 5000, KEEP_ALIVE_MS = 15000, TICK_MS = 250, AT_ONCE = 64,
+	SEND_BYTES = 1 << 16, SPARE = 64,       /* connections beyond the streams: they are told to come again */
+};
+
+enum phase { PHASE_HEAD, PHASE_FIRST, PHASE_STREAM };
+
+struct stream {
+	struct stream *next;
+	int            fd;
+	enum phase     phase;
+	bool           is_last, is_blocked, is_dead;     /* out is the last; the socket takes no more; to be closed   */
+	char          *head;                             /* of the request, while it comes                            */
+	size_t         head_len, sent;
+	struct topic  *topic;
+	struct frame  *out;
+	uint64_t       serial;
+	int64_t        moved_ns;                         /* when something last went in or out                        */
+};
+
+struct wire {
+	struct events *events;
+	int            epoll_fd;
+	struct stream *streams;
+	size_t         count;
+	struct frame  *keep_alive;
+};
+
+static bool is_past(int64_t since_ns, int64_t ms)
+{
+	return clock_ns() - since_ns > ms * 1000000;
+}
+
+/* -- what is sent ----------------------------------------------------------------------------------------------------- */
+
+static struct frame *fault_frame(const struct error *fault)
+{
+	const int code = status_http(fault->code);
+	auto_buf  text = BUF(4096);
+	char      head[256], id[REQUEST_ID_SIZE];
+	const struct verdict none = { .faults = 0 };
+
+	request_make_id(id);
+	if (answer_text(&text, fault, &none, NULL) != ST_OK)
+		return NULL;
+	snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%sContent-Type: " TYPE_TEXT "\r\nContent-Length: %zu\r\n"
+	         "Connection: close\r\n\r\n", code, http_reason(code), id, code == 503 ? "Retry-After: 1\r\n" : "", text.len);
+	return frame_new(head, buf_view(&text), "");
+}
+
+static struct frame *head_frame(void)
+{
+	char head[256], id[REQUEST_ID_SIZE];
+
+	request_make_id(id);
+	snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nX-Request-Id: %s\r\nContent-Type: text/event-stream\r\n"
+	         "Cache-Control: no-store\r\nConnection: close\r\n\r\n", id);
+	return frame_new(head, VIEW(""), "");
+}
+
+/* Why a stream ends, as its last event. */
+static struct frame *end_frame(const char *why)
+{
+	return frame_new("event: end\ndata: ", view_of(why), "\n\n");
+}
+
+/* What comes next on it; NULL: nothing now, or, when it is marked, never. */
+static struct frame *next_frame(struct wire *wire, struct stream *stream)
+{
+	struct events *events = wire->events;
+	struct topic  *topic = stream->topic;
+	struct frame  *next = NULL;
+	struct error   fault = { .code = ST_OK };
+	bool           is_over = false, is_begun = false;
+
+	pthread_mutex_lock(&events->lock);
+	is_begun = topic->serial > 0;
+	if (stream->phase == PHASE_STREAM && topic->serial != stream->serial) {
+		next = frame_ref(topic->frame);
+		stream->serial = topic->serial;
+	} else if (topic->is_over) {
+		is_over = true;
+		fault = topic->fault;
+	}
+	pthread_mutex_unlock(&events->lock);
+
+	if (next != NULL)
+		return next;
+	if (stream->phase == PHASE_FIRST && is_begun && !is_over) {
+		stream->phase = PHASE_STREAM;
+		return head_frame();
+	}
+	if (is_over) {
+		stream->is_last = true;
+		next = stream->phase == PHASE_FIRST ? fault_frame(&fault) : end_frame(fault.text);
+		stream->is_dead = next == NULL;
+		return next;
+	}
+	if (stream->phase == PHASE_STREAM && is_past(stream->moved_ns, KEEP_ALIVE_MS))
+		return frame_ref(wire->keep_alive);
+	return NULL;
+}
+
+static void watch_for(struct wire *wire, struct stream *stream, bool is_blocked)
+{
+	struct epoll_event event = { .events = EPOLLIN | (is_blocked ? EPOLLOUT : 0u), .data.ptr = stream };
+
+	if (stream->is_blocked != is_blocked && epoll_ctl(wire->epoll_fd, EPOLL_CTL_MOD, stream->fd, &event) != 0)
+		stream->is_dead = true;
+	stream->is_blocked = is_blocked;
+}
+
+/* Send what there is, as much as the socket takes. */
+static void pump(struct wire *wire, struct stream *stream)
+{
+	while (!stream->is_dead) {
+		if (stream->out == NULL) {
+			if (stream->topic == NULL || (stream->out = next_frame(wire, stream)) == NULL)
+				return;
+			stream->sent = 0;
+		}
+		const ssize_t n = send(stream->fd, stream->out->data + stream->sent, stream->out->len - stream->sent,
+		                       MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0) {
+			const bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+			stream->is_dead = !is_full || is_past(stream->moved_ns, STALL_MS);
+			watch_for(wire, stream, true);
+			return;
+		}
+		stream->sent += (size_t) n;
+		stream->moved_ns = clock_ns();
+		if (stream->sent < stream->out->len)
+			continue;
+		frame_unref(stream->out);
+		stream->out = NULL;
+		watch_for(wire, stream, false);
+		stream->is_dead |= stream->is_last;
+	}
+}
+
+/* -- what comes ------------------------------------------------------------------------------------------------------- */
+
+static void refuse(struct wire *wire, struct stream *stream, const struct error *fault)
+{
+	stream->out = fault_frame(fault);
+	stream->sent = 0;
+	stream->is_last = true;
+	stream->is_dead = stream->out == NULL;
+	pump(wire, stream);
+}
+
+/* "GET TARGET HTTP/1.1": the target, in place.  NULL: another method, or no HTTP. */
+static char *target_of(char *head)
+{
+	char *target = head + 4, *end;
+
+	if (strncmp(head, "GET /", 5) != 0 || (end = strpbrk(target, " \r\n")) == NULL || strncmp(end, " HTTP/1.", 8) != 0)
+		return NULL;
+	*end = '\0';
+	return target;
+}
+
+static void begin(struct wire *wire, struct stream *stream)
+{
+	struct error fault = { .code = ST_OK };
+	enum status  st = ST_OK;
+	const char  *target = target_of(stream->head);
+
+	if (target == NULL)
+		st = fail(&fault, ST_INVALID, "only GET of a status with \"watch=true\" is served here");
+	else if (wire->count > wire->events->api->options.event_streams)
+		st = fail(&fault, ST_UNAVAILABLE, "%u event streams are open already", wire->events->api->options.event_streams);
+	else
+		st = topic_join(wire->events, target, &stream->topic, &fault);
+	free(stream->head);
+	stream->head = NULL;
+	stream->phase = PHASE_FIRST;
+	if (st != ST_OK)
+		refuse(wire, stream, &fault);
+	else
+		pump(wire, stream);
+}
+
+/* Of a stream that runs nothing is expected but its end. */
+static void take_in(struct wire *wire, struct stream *stream)
+{
+	char          scrap[1024];
+	const bool    is_head = stream->phase == PHASE_HEAD;
+	char         *to = is_head ? stream->head + stream->head_len : scrap;
+	const ssize_t n = recv(stream->fd, to, is_head ? HEAD_MAX - stream->head_len : sizeof scrap, MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+		stream->is_dead = true;
+		return;
+	}
+	if (!is_head || n < 0)
+		return;
+	stream->head_len += (size_t) n;
+	stream->head[stream->head_len] = '\0';
+	if (memchr(to, '\0', (size_t) n) != NULL || (stream->head_len == HEAD_MAX && strstr(stream->head, "\r\n\r\n") == NULL)) {
+		struct error fault;
+		stream->phase = PHASE_FIRST;
+		IGNORE(fail(&fault, ST_INVALID, "the request's head must be text of at most %d bytes", HEAD_MAX));
+		refuse(wire, stream, &fault);
+	} else if (strstr(stream->head, "\r\n\r\n") != NULL) {
+		begin(wire, stream);
+	}
+}
+
+/* -- connections ------------------------------------------------------------------------------------------------------ */
+
+static void stream_free(struct wire *wire, struct stream *stream)
+{
+	if (stream->topic != NULL)
+		topic_leave(wire->events, stream->topic);
+	shutdown(stream->fd, SHUT_RDWR);
+	close(stream->fd);
+	frame_unref(stream->out);
+	free(stream->head);
+	free(stream);
+	wire->count--;
+}
+
+static void accept_one(struct wire *wire, int fd)
+{
+	struct stream     *stream = calloc(1, sizeof *stream);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = stream };
+
+	if (stream == NULL || (stream->head = malloc(HEAD_MAX + 1)) == NULL || wire->count >= wire->events->api->options.event_streams + SPARE
+	    || epoll_ctl(wire->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+		free(stream == NULL ? NULL : stream->head);
+		free(stream);
+		close(fd);
+		return;
+	}
+	/* What the kernel keeps for a stream is bounded, and known to be. */
+	IGNORE(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int) { SEND_BYTES }, sizeof(int)));
+	IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int) { 1 }, sizeof(int)));
+	stream->fd = fd;
+	stream->moved_ns = clock_ns();
+	stream->next = wire->streams;
+	wire->streams = stream;
+	wire->count++;
+}
+
+static void accept_all(struct wire *wire)
+{
+	for (int fd; (fd = accept4(wire->events->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
+		accept_one(wire, fd);
+}
+
+/* Whoever has news gets them; whoever is late, or gone, goes. */
+static void go_round(struct wire *wire)
+{
+	struct stream *stream;
+
+	for (struct stream **at = &wire->streams; (stream = *at) != NULL;) {
+		pump(wire, stream);
+		if (stream->phase == PHASE_HEAD && is_past(stream->moved_ns, HEAD_MS))
+			stream->is_dead = true;
+		if (stream->is_dead) {
+			*at = stream->next;
+			stream_free(wire, stream);
+		} else {
+			at = &stream->next;
+		}
+	}
+}
+
+static void end_all(struct wire *wire)
+{
+	for (struct stream *next, *stream = wire->streams; stream != NULL; stream = next) {
+		next = stream->next;
+		struct frame *end = stream->phase == PHASE_STREAM && stream->out == NULL ? end_frame("the server stops") : NULL;
+		if (end != NULL)
+			IGNORE(send(stream->fd, end->data, end->len, MSG_NOSIGNAL | MSG_DONTWAIT) == 0);
+		frame_unref(end);
+		stream_free(wire, stream);
+	}
+	wire->streams = NULL;
+}
+
+static void handle(struct wire *wire, const struct epoll_event *event)
+{
+	eventfd_t count;
+
+	if (event->data.ptr == &wire->events->listen_fd) {
+		accept_all(wire);
+	} else if (event->data.ptr == &wire->events->wake_fd) {
+		IGNORE(eventfd_read(wire->events->wake_fd, &count) == 0);
+	} else {
+		struct stream *stream = event->data.ptr;
+		if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !stream->is_dead)
+			take_in(wire, stream);
+	}
+}
+
+void *events_wire(void *data)
+{
+	struct wire        wire = { .events = data, .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+	struct epoll_event listening = { .events = EPOLLIN, .data.ptr = &wire.events->listen_fd };
+	struct epoll_event waking = { .events = EPOLLIN, .data.ptr = &wire.events->wake_fd };
+	struct epoll_event ready[AT_ONCE];
+
+	wire.keep_alive = frame_new(": keep-alive\n\n", VIEW(""), "");
+	if (wire.epoll_fd < 0 || wire.keep_alive == NULL
+	    || epoll_ctl(wire.epoll_fd, EPOLL_CTL_ADD, wire.events->listen_fd, &listening) != 0
+	    || epoll_ctl(wire.epoll_fd, EPOLL_CTL_ADD, wire.events->wake_fd, &waking) != 0) {
+		log_error("events.failed", "error", strerror(errno));
+	} else {
+		while (!atomic_load(&wire.events->is_stopping)) {
+			const int count = epoll_wait(wire.epoll_fd, ready, AT_ONCE, TICK_MS);
+			for (int i = 0; i < count; i++)
+				handle(&wire, &ready[i]);
+			go_round(&wire);
+		}
+	}
+	end_all(&wire);
+	frame_unref(wire.keep_alive);
+	if (wire.epoll_fd >= 0)
+		close(wire.epoll_fd);
+	return NULL;
+}
