@@ -93,16 +93,18 @@ class Cluster:
         return found
 
     def descendants(self, orphans_too=True):
-        """What controllers have made of labelled objects, and have not cleared away yet; without those whose owner is gone."""
+        """What controllers have made of labelled objects, and have not cleared away yet; or only what has an owner still."""
         found = [(kind, item) for kind in ("apps/v1/ReplicaSet", "v1/Pod") for item in self.kube.list(kind, None, charts.LABEL)]
         return [f"{self.name}: {kind} {item['metadata']['name']}, of {item['metadata'].get('ownerReferences', 'nobody')}"
                 for kind, item in found if orphans_too or not self._is_orphan(item)]
 
     def _is_orphan(self, item):
-        """Made by a controller for an object that is not there any more: the cluster's collector has to take it."""
-        owners = item["metadata"].get("ownerReferences", [])
-        there = [self.kube.get(f"{owner['apiVersion']}/{owner['kind']}", owner["name"], item["metadata"]["namespace"]) for owner in owners]
-        return bool(owners) and all(found is None or found["metadata"]["uid"] != owner["uid"] for owner, found in zip(owners, there))
+        """Made by a controller for an object that is not there any more, or is an orphan itself: the cluster's collector has to take it."""
+        metadata = item["metadata"]
+        owners = metadata.get("ownerReferences", [])
+        there = [self.kube.get(f"{owner['apiVersion']}/{owner['kind']}", owner["name"], metadata["namespace"]) for owner in owners]
+        return bool(owners) and all(found is None or found["metadata"]["uid"] != owner["uid"] or self._is_orphan(found)
+                                    for owner, found in zip(owners, there))
 
     def differences(self, owed):
         """What is not as it is owed, a line each."""
