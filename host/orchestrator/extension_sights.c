@@ -153,28 +153,20 @@ static enum status observe_cluster(struct call *call, struct db *db, const emco_
 	return st;
 }
 
-static bool is_more_than_rows(const emco_sight *sights, uint64_t count)
-{
-	for (uint64_t i = 0; i < count; i++)
-		if (sight_at(sights, i)->event != EMCO_SIGHT_CHANGES || sight_at(sights, i)->version.len > 0)
-			return true;
-	return false;
-}
-
-/* All or nothing: what is told twice would be counted twice. */
+/*
+ * NOTE: no transaction goes around the statements: a process that stands still in the middle of one keeps everybody's units
+ * locked.  When a later one fails everything is told again, and changes nothing but the count of drifts that nobody heals.
+ */
 static enum status observe_all(struct call *call, struct db *db, const emco_sight *sights, uint64_t count, bool *ret_wakes,
                                struct error *err)
 {
-	const bool  is_many = is_more_than_rows(sights, count);
-	enum status st = is_many ? db_begin(db, err) : ST_OK;
+	enum status st = observe_rows(call, db, sights, count, ret_wakes, err);
 
-	if (st == ST_OK)
-		st = observe_rows(call, db, sights, count, ret_wakes, err);
 	for (uint64_t i = 0; st == ST_OK && i < count; i++) {
 		st = observe_cluster(call, db, sight_at(sights, i), err);
 		*ret_wakes = *ret_wakes || sight_at(sights, i)->event == EMCO_SIGHT_WHOLE;
 	}
-	return st == ST_OK && is_many ? db_commit(db, err) : st;
+	return st;
 }
 
 emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t count)
@@ -190,11 +182,11 @@ emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t co
 		st = units_enter(call, &db, &err);
 	if (st == ST_OK)
 		st = observe_all(call, db, sights, count, &wakes, &err);
-	call_db_done(call);                      /* takes back what was not committed */
+	call_db_done(call);
+	store_notify(call->store, CHANNEL_STATUS);
+	if (wakes)                               /* also when it failed: units may be due by now */
+		store_notify(call->store, CHANNEL_UNITS);
 	if (st != ST_OK)
 		return call_failed(call, &err);
-	store_notify(call->store, CHANNEL_STATUS);
-	if (wakes)
-		store_notify(call->store, CHANNEL_UNITS);
 	return EMCO_OK;
 }

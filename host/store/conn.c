@@ -12,7 +12,7 @@
  * closing its connection (query_abandon). */
 static const char session_sql[] =
 	"SET enable_seqscan = off; SET jit = off; SET client_connection_check_interval = '1s'; "
-	"SET idle_in_transaction_session_timeout = '10min'; SET default_transaction_isolation = 'read committed'";
+	"SET idle_in_transaction_session_timeout = '1min'; SET default_transaction_isolation = 'read committed'";
 
 static void log_notice(void *data, const PGresult *result)
 {

@@ -231,7 +231,7 @@ static bool telling_add(emco_call *call, struct telling *telling, struct spot *s
 	return true;
 }
 
-/* false: nothing was stored, and is told again. */
+/* false: not all was stored, and everything is told again. */
 static bool observe(struct watcher *self, emco_call *call, const struct telling *telling, size_t first, size_t count)
 {
 	if (self->o.units->observe(call, telling->sights + first, count) != EMCO_OK)

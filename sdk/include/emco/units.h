@@ -162,7 +162,10 @@ typedef struct emco_units_1 {
 	emco_status (*watch)(emco_call *call, const emco_str *clusters, uint64_t count, int64_t lease_ns,
 	                     emco_cluster_each *each, void *data);
 
-	/* Store what was seen, of several clusters at once.  Objects whose label no unit has are left out. */
+	/*
+	 * Store what was seen, of several clusters at once.  Objects whose label no unit has are left out.  When it fails, some may be
+	 * stored: tell all of it again.
+	 */
 	emco_status (*observe)(emco_call *call, const emco_sight *sights, uint64_t count);
 
 	/* Is this status context one of the unit's owner?  What carries its label is then left from an earlier life. */
