@@ -5,6 +5,7 @@ target `stage` makes it); everything else is made here.  Nothing sleeps: tests w
 """
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -38,9 +39,16 @@ def wait_for(condition, seconds=30, what="the condition"):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives to connections: between this look and its use one of these would take it now and then."""
+    for _ in range(100):
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 15000 and 32000")
 
 
 def pid_lives(pid):
