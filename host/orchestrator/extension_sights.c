@@ -120,7 +120,7 @@ static enum status observe_rows(struct call *call, struct db *db, const emco_sig
 		st = fail(err, ST_NO_MEMORY, "out of memory");
 	for (uint64_t i = 0; st == ST_OK && i < count; i++)
 		st = rows_from_abi(call, sight_at(sights, i), rows, &row_count, err);
-	return st == ST_OK ? unit_observe(db, rows, row_count, ret_heals, err) : st;
+	return st == ST_OK ? unit_observe(call->store, db, rows, row_count, ret_heals, err) : st;
 }
 
 static enum status observe_whole(struct call *call, struct db *db, const emco_sight *sight, struct error *err)

@@ -87,8 +87,8 @@ struct seen_row {
  * One statement, for any clusters: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
  * from those of another session, and since not, are one too.  *ret_heals: some unit is due now.
  */
-enum status MUST_CHECK unit_observe(struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals,
-                                    struct error *err);
+enum status MUST_CHECK unit_observe(struct store *store, struct db *db, const struct seen_row *rows, size_t count,
+                                    bool *ret_heals, struct error *err);
 /*
  * These kinds ("apps/v1|Deployment") are seen wholly: what only other sessions have seen of them is gone, and has drifted.
  * Units that waited for the cluster are due.  Who has lost the right to watch says neither that all is seen nor that all

@@ -53,18 +53,20 @@ static const struct query watch_query = { "unit_watch",
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
  * the unit is his doing.  What was applied after the last session told of it may have drifted before this one began, and
- * nobody knows: where drift is healed it is applied again, which changes nothing when it has not.
+ * nobody knows: where drift is healed it is applied again, which changes nothing when it has not.  $12: only of the host
+ * that may watch, as who stood still tells of what was long ago.
  */
 static const struct query observe_query = { "unit_observe",
 	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
 	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
 	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
-	", o.session FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
+	", o.session, o.cluster FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
 	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
 	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
 	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted,"
-	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AND (n.since = 0 OR s.since & 65535 = n.since & 65535) AS is_unclear"
+	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AND (n.since = 0 OR s.since & 65535 = n.since & 65535)"
+	" AND EXISTS (SELECT FROM cluster_watch w WHERE w.cluster = n.cluster AND w.host = $12::bigint) AS is_unclear"
 	" FROM unit_seen s"
 	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
@@ -252,7 +254,7 @@ static enum status columns_bind(const struct seen_row *rows, size_t count, struc
 	return st;
 }
 
-enum status unit_observe(struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals, struct error *err)
+enum status unit_observe(struct store *store, struct db *db, const struct seen_row *rows, size_t count, bool *ret_heals, struct error *err)
 {
 	CLEANUP(columns_done) struct columns c = {
 		BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX), BUF(ARRAYS_MAX),
@@ -268,7 +270,7 @@ enum status unit_observe(struct db *db, const struct seen_row *rows, size_t coun
 		st = db_query(db, &observe_query, PARAMS(P_BYTES(buf_view(&c.clusters)), P_BYTES(buf_view(&c.sessions)), P_BYTES(buf_view(&c.contexts)),
 		              P_BYTES(buf_view(&c.apps)), P_BYTES(buf_view(&c.names)), P_BYTES(buf_view(&c.versions)),
 		              P_BYTES(buf_view(&c.states)), P_BYTES(buf_view(&c.flags)), P_BYTES(buf_view(&c.reasons)),
-		              P_BYTES(buf_view(&c.fields)), P_BYTES(buf_view(&c.since))), EXPECT_ROWS, &heals, err);
+		              P_BYTES(buf_view(&c.fields)), P_BYTES(buf_view(&c.since)), P_INT(store->host)), EXPECT_ROWS, &heals, err);
 	for (size_t i = 0; st == ST_OK && i < rows_count(heals); i++)
 		*ret_heals = *ret_heals || rows_bool(heals, i, 0);
 	return st == ST_OK ? unit_wait_look(db, heals, 1, 2, ret_heals, err) : st;

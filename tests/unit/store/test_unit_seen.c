@@ -63,7 +63,7 @@ static void observe(struct given *g, int64_t session, const struct seen_row *row
 		seen[i].session = session;
 		seen[i].cluster = VIEW("p+c1");
 	}
-	assert_ok(unit_observe(g->db, seen, count, &heals, &err));
+	assert_ok(unit_observe(&g->fixture->store, g->db, seen, count, &heals, &err));
 }
 
 static bool watch(struct given *g, struct store *store, int64_t lease_ms)

@@ -103,10 +103,10 @@ static void test_an_app_is_brought_when_the_other_is_ready_and_some_time_later(v
 		{ .status_context = context, .session = 1, .cluster = VIEW("p+c1"), .app = VIEW("db"), .name = VIEW("two+ConfigMap"), .api_version = VIEW("v1"),
 		  .reason = VIEW(""), .state = SEEN_NOT_READY, .flags = SEEN_TRACKED | SEEN_MEMBER },
 	};
-	assert_ok(unit_observe(db, seen, 2, &wakes, &err));
+	assert_ok(unit_observe(&fixture->store, db, seen, 2, &wakes, &err));
 	assert_false(wakes);
 	seen[1].state = SEEN_READY;
-	assert_ok(unit_observe(db, &seen[1], 1, &wakes, &err));
+	assert_ok(unit_observe(&fixture->store, db, &seen[1], 1, &wakes, &err));
 	assert_true(wakes);
 	db_return(db);
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
