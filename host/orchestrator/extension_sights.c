@@ -59,12 +59,9 @@ static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
 	return true;
 }
 
-/* The element of an array whose elements may be older and shorter than ours. */
 static const emco_sight *sight_at(const emco_sight *sights, uint64_t index)
 {
-	const char *first = (const char *) sights;
-
-	return (const emco_sight *) (const void *) (first + index * sights[0].size);
+	return units_at(sights, sights[0].size, index);
 }
 
 static int64_t session_of(const emco_sight *sight)
@@ -91,10 +88,8 @@ static enum status check_sights(const emco_sight *sights, uint64_t count, size_t
 
 static enum status rows_from_abi(struct call *call, const emco_sight *sight, struct seen_row *rows, size_t *count, struct error *err)
 {
-	const char *first = (const char *) sight->seen;
-
 	for (uint64_t i = 0; i < sight->seen_count; i++) {
-		const emco_seen *seen = (const emco_seen *) (const void *) (first + i * sight->seen[0].size);
+		const emco_seen *seen = units_at(sight->seen, sight->seen[0].size, i);
 		struct seen_row *row = &rows[*count];
 
 		if (!seen_from_abi(seen, row))

@@ -267,14 +267,6 @@ static const enum object_state object_states[] = {
 	[EMCO_OBJECT_DELETED]  = OBJECT_DELETED,
 };
 
-/* The element of an array whose elements may be older and shorter than ours. */
-static const emco_object_state *state_at(const emco_unit_report *report, size_t index)
-{
-	const char *first = (const char *) report->objects;
-
-	return (const emco_object_state *) (const void *) (first + index * report->objects[0].size);
-}
-
 static enum status objects_from_abi(struct call *call, const emco_unit_report *report, struct object_row **ret_rows,
                                     struct error *err)
 {
@@ -282,7 +274,7 @@ static enum status objects_from_abi(struct call *call, const emco_unit_report *r
 	if (rows == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (uint32_t i = 0; i < report->object_count; i++) {
-		const emco_object_state *state = state_at(report, i);
+		const emco_object_state *state = units_at(report->objects, report->objects[0].size, i);
 
 		if (state->state < 0 || (size_t) state->state >= ARRAY_LEN(object_states))
 			return fail(err, ST_INVALID, "unknown object state %d", (int) state->state);
@@ -328,14 +320,6 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 	return ST_OK;
 }
 
-/* The element of an array whose elements may be older and shorter than ours. */
-static const emco_unit_report *report_at(const emco_unit_report *reports, uint64_t index)
-{
-	const char *first = (const char *) reports;
-
-	return (const emco_unit_report *) (const void *) (first + index * reports[0].size);
-}
-
 static enum status outcomes_from_abi(struct call *call, const emco_unit_report *reports, uint64_t count,
                                      struct unit_outcome **ret_outcomes, struct error *err)
 {
@@ -348,11 +332,11 @@ static enum status outcomes_from_abi(struct call *call, const emco_unit_report *
 		return fail(err, ST_INVALID, "a report has at least %zu bytes, got %u", SIZE_THROUGH(emco_unit_report, unit),
 		            (unsigned) reports[0].size);
 	for (uint64_t i = 0; i < count; i++)
-		objects += report_at(reports, i)->object_count;
+		objects += ((const emco_unit_report *) units_at(reports, reports[0].size, i))->object_count;
 	if (objects > OBJECTS_LIMIT)
 		return fail(err, ST_TOO_LARGE, "at most %d objects in a report, got %llu", OBJECTS_LIMIT, (unsigned long long) objects);
 	for (uint64_t i = 0; i < count; i++) {
-		const emco_unit_report *report = report_at(reports, i);
+		const emco_unit_report *report = units_at(reports, reports[0].size, i);
 		const struct unit_row  *row = row_of(report->unit);
 
 		if (row == NULL)
@@ -456,7 +440,7 @@ static emco_status each_entry(emco_call *abi, emco_str set, emco_units_each_entr
 	return EMCO_OK;
 }
 
-struct bodies { struct call *call; emco_units_each_body *each; void *data; emco_status status; };
+struct bodies { emco_units_each_body *each; void *data; emco_status status; };
 
 static enum status body_tell(void *data, size_t index, struct view body, struct error *err)
 {
@@ -470,7 +454,7 @@ static emco_status read_bodies(emco_call *abi, const emco_str *hex, uint64_t cou
 {
 	struct call   *call = call_of(abi);
 	struct digest *digests = arena_alloc(&call->arena, (size_t) count + 1, sizeof *digests);
-	struct bodies  bodies = { .call = call, .each = each, .data = data, .status = EMCO_OK };
+	struct bodies  bodies = { .each = each, .data = data, .status = EMCO_OK };
 	struct error   err = { 0 };
 	struct db     *db = NULL;
 	enum status    st = units_enter(call, &db, &err);

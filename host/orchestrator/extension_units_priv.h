@@ -11,6 +11,12 @@
 /* How much of a struct version 1.0 of the extension had, when member was its last: those who know less may not call. */
 #define SIZE_THROUGH(type, member)  (offsetof(type, member) + sizeof(((type *) NULL)->member))
 
+/* The element of an array whose elements may be older and shorter than ours: size is the first one's. */
+static inline const void *units_at(const void *first, uint32_t size, uint64_t index)
+{
+	return (const char *) first + index * size;
+}
+
 /* The rights of the synchroniser's role, and a connection; call_db_done gives it back. */
 enum status MUST_CHECK units_enter(struct call *call, struct db **ret_db, struct error *err);
 

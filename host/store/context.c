@@ -44,9 +44,7 @@ enum status context_placements(struct db *db, int64_t id, struct arena *arena, s
 {
 	struct rows *rows = NULL;
 
-	enum status st = db_query(db, &placements_query, PARAMS(P_INT(id)), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+	enum status st = db_query_kept(db, &placements_query, PARAMS(P_INT(id)), arena, &rows, err);
 	if (st != ST_OK)
 		return st;
 
@@ -75,7 +73,7 @@ enum status set_read(struct db *db, const struct digest *digest, struct buf *tex
 struct manifests {
 	struct store        *store;
 	const struct digest *digests;
-	size_t               count, found;
+	size_t               found;
 	manifest_each       *each;
 	void                *data;
 };
@@ -102,7 +100,7 @@ static enum status manifest_row(void *data, const struct rows *row, struct error
 enum status manifests_read(struct store *store, struct db *db, const struct digest *digests, size_t count, manifest_each *each,
                            void *data, struct error *err)
 {
-	struct manifests manifests = { .store = store, .digests = digests, .count = count, .each = each, .data = data };
+	struct manifests manifests = { .store = store, .digests = digests, .each = each, .data = data };
 	auto_buf         names = BUF(ARRAYS_MAX);
 
 	enum status st = param_digests(&names, digests, count, sizeof *digests, err);

@@ -111,6 +111,10 @@ enum status MUST_CHECK rows_take(PGresult *result, struct rows **ret_rows, struc
 /* Tie an answer to an arena, so that its views live as long.  Takes rows, even when it fails. */
 enum status MUST_CHECK rows_give(struct rows *rows, struct arena *arena, struct error *err);
 
+/* db_query for any rows, tied to the arena. */
+enum status MUST_CHECK db_query_kept(struct db *db, const struct query *query, const struct param *params, size_t count,
+                                     struct arena *arena, struct rows **ret_rows, struct error *err);
+
 /* -- param.c: arrays in PostgreSQL's binary form, appended to out, to be passed with P_BYTES.  stride: between items -- */
 
 enum status MUST_CHECK param_texts_at(struct buf *out, const struct view *first, size_t count, size_t stride,

@@ -33,6 +33,14 @@ enum status rows_give(struct rows *rows, struct arena *arena, struct error *err)
 	return arena_own(arena, free_rows, rows, err);
 }
 
+enum status db_query_kept(struct db *db, const struct query *query, const struct param *params, size_t count, struct arena *arena,
+                          struct rows **ret_rows, struct error *err)
+{
+	const enum status st = db_query(db, query, params, count, EXPECT_ROWS, ret_rows, err);
+
+	return st == ST_OK ? rows_give(*ret_rows, arena, err) : st;
+}
+
 size_t rows_count(const struct rows *rows)
 {
 	return rows != NULL ? (size_t) PQntuples(rows->result) : 0;

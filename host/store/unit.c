@@ -144,9 +144,7 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 {
 	struct rows *rows = NULL;
 
-	enum status st = db_query(db, &list_query, PARAMS(P_INT(owner)), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+	enum status st = db_query_kept(db, &list_query, PARAMS(P_INT(owner)), arena, &rows, err);
 	if (st != ST_OK)
 		return st;
 

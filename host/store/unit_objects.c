@@ -80,8 +80,6 @@ enum status unit_objects(struct db *db, int64_t owner, struct view app, struct v
 	if (rows_count(unit) == 0)
 		return fail(err, ST_NOT_FOUND, "app \"%.*s\" is not on cluster \"%.*s\"", (int) app.len, app.ptr,
 		            (int) cluster.len, cluster.ptr);
-	st = db_query(db, &objects_query, PARAMS(P_INT(rows_int(unit, 0, 0))), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+	st = db_query_kept(db, &objects_query, PARAMS(P_INT(rows_int(unit, 0, 0))), arena, &rows, err);
 	return st == ST_OK ? merge(unit, rows, arena, ret_objects, ret_count, err) : st;
 }

@@ -173,10 +173,8 @@ enum status unit_watch(struct store *store, struct db *db, const struct view *cl
 		return ST_OK;
 	enum status st = param_texts(&names, clusters, count, err);
 	if (st == ST_OK)
-		st = db_query(db, &watch_query, PARAMS(P_INT(store->host), P_INT(lease_ns / 1000), P_BYTES(buf_view(&names))),
-		              EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+		st = db_query_kept(db, &watch_query, PARAMS(P_INT(store->host), P_INT(lease_ns / 1000), P_BYTES(buf_view(&names))), arena,
+		                   &rows, err);
 	if (st != ST_OK)
 		return st;
 
@@ -308,9 +306,7 @@ enum status unit_versions(struct db *db, const struct view *clusters, size_t cou
 	enum status  st = param_texts(&names, clusters, count, err);
 
 	if (st == ST_OK)
-		st = db_query(db, &versions_query, PARAMS(P_BYTES(buf_view(&names))), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+		st = db_query_kept(db, &versions_query, PARAMS(P_BYTES(buf_view(&names))), arena, &rows, err);
 	if (st != ST_OK)
 		return st;
 
@@ -328,10 +324,8 @@ enum status unit_seen_list(struct db *db, int64_t owner, struct view app, struct
                            struct seen_row **ret_rows, size_t *ret_count, struct error *err)
 {
 	struct rows *rows = NULL;
-	enum status  st = db_query(db, &list_query, PARAMS(P_INT(owner), P_TEXT(app), P_TEXT(cluster)), EXPECT_ROWS, &rows, err);
+	enum status  st = db_query_kept(db, &list_query, PARAMS(P_INT(owner), P_TEXT(app), P_TEXT(cluster)), arena, &rows, err);
 
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
 	if (st != ST_OK)
 		return st;
 

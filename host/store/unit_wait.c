@@ -67,9 +67,7 @@ enum status unit_wait_list(struct db *db, int64_t owner, struct arena *arena, st
 {
 	struct rows *rows = NULL;
 
-	enum status st = db_query(db, &list_query, PARAMS(P_INT(owner)), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = rows_give(rows, arena, err);
+	enum status st = db_query_kept(db, &list_query, PARAMS(P_INT(owner)), arena, &rows, err);
 	if (st != ST_OK)
 		return st;
 	struct unit_wait *waits = arena_alloc(arena, rows_count(rows) + 1, sizeof *waits);

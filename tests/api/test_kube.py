@@ -1,7 +1,6 @@
 """The main job on a real API server: what two applications look like to somebody with kubectl, and what status says of them."""
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -11,9 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
 from emco import JOB, LIST, KubeScene, chart, definition, profile  # noqa: E402
-from kube import ApiError, KubeClient  # noqa: E402
+from kube import ApiError, KubeClient, KubeCluster  # noqa: E402
 
-CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
 NAME = f"emcod-api-{os.getpid()}"       # suites run side by side
 
 WEB = {
@@ -59,11 +57,8 @@ DB_OBJECTS = [("emcod.test/v1/Thing", "db"), ("batch/v1/Job", "init"), ("v1/Conf
 
 @pytest.fixture(scope="module")
 def kubeconfig():
-    done = subprocess.run([CLUSTER, "up", NAME, "--until", str(os.getpid())], capture_output=True, text=True, timeout=1500,
-                          check=False)
-    assert done.returncode == 0, done.stderr
-    yield pathlib.Path(done.stdout.split()[-1])
-    subprocess.run([CLUSTER, "down", NAME], timeout=60, check=False)
+    with KubeCluster(NAME) as cluster:
+        yield pathlib.Path(cluster.kubeconfig)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Apps that wait for others: on a real API server, and behind Git."""
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
@@ -10,9 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
 from emco import KubeScene, Scene, chart, named, simple_chart  # noqa: E402
-from kube import KubeClient  # noqa: E402
+from kube import KubeClient, KubeCluster  # noqa: E402
 
-CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "kube" / "cluster"
 NAME = f"emcod-waits-{os.getpid()}"
 
 DB = chart("db", {"deployment.yaml": """apiVersion: apps/v1
@@ -31,11 +29,8 @@ WEB = chart("web", {"map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {nam
 
 @pytest.fixture(scope="module")
 def kubeconfig():
-    done = subprocess.run([CLUSTER, "up", NAME, "--until", str(os.getpid())], capture_output=True, text=True, timeout=1500,
-                          check=False)
-    assert done.returncode == 0, done.stderr
-    yield pathlib.Path(done.stdout.split()[-1])
-    subprocess.run([CLUSTER, "down", NAME], timeout=60, check=False)
+    with KubeCluster(NAME) as cluster:
+        yield pathlib.Path(cluster.kubeconfig)
 
 
 def depend(scene, **spec):

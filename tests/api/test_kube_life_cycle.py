@@ -1,6 +1,4 @@
 """The whole life of a deployment over three clusters, two real API servers and one behind Git: what is sent is what has changed."""
-import concurrent.futures
-import os
 import pathlib
 import sys
 
@@ -10,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
 from emco import KubeScene, named, profile, simple_chart  # noqa: E402
-from kube import ApiError, KubeCluster  # noqa: E402
+from kube import ApiError, clusters_up  # noqa: E402
 
 USER = "emcod-life"                           # the audit log tells its requests from everybody else's
 WRITES = ["create", "update", "patch", "delete", "deletecollection"]
@@ -18,14 +16,8 @@ WRITES = ["create", "update", "patch", "delete", "deletecollection"]
 
 @pytest.fixture(scope="module")
 def clusters():
-    made = {name: KubeCluster(f"emcod-life-{name}-{os.getpid()}") for name in ("one", "two")}
-    try:
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(KubeCluster.up, made.values()))
+    with clusters_up("emcod-life", "one", "two") as made:
         yield made
-    finally:
-        for cluster in made.values():
-            cluster.down()
 
 
 class Life:

@@ -1,8 +1,6 @@
 """Two real API servers under one deployment: what lands where, what an update touches, what becomes ready, and a dead one."""
 import base64
 import collections
-import concurrent.futures
-import os
 import pathlib
 import subprocess
 import sys
@@ -14,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
 from conftest import wait_for  # noqa: E402
 from emco import JOB, LIST, KubeScene, chart, definition, profile  # noqa: E402
-from kube import KubeCluster, Kubelet  # noqa: E402
+from kube import Kubelet, clusters_up  # noqa: E402
 
 LABEL = "emco/deployment-id"
 CRD = ("apiextensions.k8s.io/v1/CustomResourceDefinition", "lamps.two.test")
@@ -72,14 +70,8 @@ DB = {
 
 @pytest.fixture(scope="module")
 def clusters():
-    made = {name: KubeCluster(f"emcod-two-{name}-{os.getpid()}") for name in ("one", "two")}
-    try:
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(KubeCluster.up, made.values()))
+    with clusters_up("emcod-two", "one", "two") as made:
         yield made
-    finally:
-        for cluster in made.values():
-            cluster.down()
 
 
 @pytest.fixture

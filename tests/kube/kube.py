@@ -5,6 +5,8 @@ until make_pods_ready() or a Kubelet says otherwise; all else is done by the rea
 """
 import base64
 import collections
+import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -232,6 +234,19 @@ def _now():
 
 def _condition(kind, holds):
     return {"type": kind, "status": "True" if holds else "False", "lastTransitionTime": _now()}
+
+
+@contextlib.contextmanager
+def clusters_up(prefix, *names):
+    """{name: KubeCluster} of clusters that come up side by side."""
+    made = {name: KubeCluster(f"{prefix}-{name}-{os.getpid()}") for name in names}
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(KubeCluster.up, made.values()))
+        yield made
+    finally:
+        for cluster in made.values():
+            cluster.down()
 
 
 class KubeCluster(KubeClient):

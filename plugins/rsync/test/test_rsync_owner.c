@@ -1,6 +1,9 @@
 /* Whose an object is on a cluster: of which deployment, of which of its lives, of others, and which of its fields. */
 #include "plugins/rsync/test/edge.h"
 
+/* "x" without what MAP sets. */
+#define OTHER_KEY  "{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"w\":\"2\"}}}"
+
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -140,7 +143,7 @@ static void test_a_new_label_is_put_on_all_and_the_old_managers_fields_go(void *
 {
 	(void) state;
 	fake_set(&fake, "v1", "[" MAP("x", "1") "," MAP("y", "1") "]");
-	fake_set(&fake, "v2", "[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"w\":\"2\"}}}]");
+	fake_set(&fake, "v2", "[" OTHER_KEY "]");
 	struct fake_unit *unit = edge_bring("web", "v1");
 	unit->unit.status_context = EMCO_STR("4712");
 	edge_bring("web", "v2");
@@ -163,7 +166,7 @@ static void test_an_inheritance_that_is_disturbed_goes_on(void **state)
 
 	(void) state;
 	fake_set(&fake, "v1", "[" MAP("x", "1") "]");
-	fake_set(&fake, "v2", "[{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"w\":\"2\"}}}]");
+	fake_set(&fake, "v2", "[" OTHER_KEY "]");
 	struct fake_unit *unit = edge_bring("web", "v1");
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		edge_do("fault", faults[i]);

@@ -106,25 +106,41 @@ void put_scene(struct fixture *fixture)
 	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
 }
 
-void scene_open(struct fixture *fixture, struct plugins *plugins, struct orchestrator *o)
+struct orchestrator o;
+
+void scene_open(struct fixture *fixture, struct plugins *plugins)
 {
 	struct error err;
 
-	*o = (struct orchestrator) {
+	o = (struct orchestrator) {
 		.store = &fixture->store, .types = types_new(), .plugins = plugins,
 		.options = { .helm = helm_noted(), .data_dir = scratch_folder(), .renders = 2, .operations = 4,
 		             .render_limit_ns = (int64_t) 60e9, .operation_limit_ns = (int64_t) 120e9 },
 	};
-	expect_ok(resources_types(o->types, &err));
-	expect_ok(types_seal(o->types, &err));
-	expect_ok(orchestrator_open(o, &err));
+	expect_ok(resources_types(o.types, &err));
+	expect_ok(types_seal(o.types, &err));
+	expect_ok(orchestrator_open(&o, &err));
 	put_scene(fixture);
 }
 
-void scene_close(struct orchestrator *o)
+void scene_close(void)
 {
-	orchestrator_close(o);
-	types_free(o->types);
+	orchestrator_close(&o);
+	types_free(o.types);
+}
+
+int scene_set_up(void **state)
+{
+	if (fixture_open(state) != 0)
+		return -1;
+	scene_open(*state, NULL);
+	return 0;
+}
+
+int scene_tear_down(void **state)
+{
+	scene_close();
+	return fixture_close(state);
 }
 
 void synchronise(struct fixture *fixture)

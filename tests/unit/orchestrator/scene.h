@@ -14,9 +14,14 @@
 #define CLOUD    "projects/x/logical-clouds/lc"
 #define PROFILES VERSION "/composite-profiles/cp/profiles"
 
-/* Open the orchestrator on the fixture's store; plugins may be NULL. */
-void scene_open(struct fixture *fixture, struct plugins *plugins, struct orchestrator *o);
-void scene_close(struct orchestrator *o);
+/* The orchestrator of a program's tests, on the fixture's store; plugins may be NULL. */
+extern struct orchestrator o;
+void scene_open(struct fixture *fixture, struct plugins *plugins);
+void scene_close(void);
+
+/* Around all tests: a store, and the orchestrator without plugins on it. */
+int scene_set_up(void **state);
+int scene_tear_down(void **state);
 
 void put(struct fixture *fixture, const char *type, const char *path, const char *doc);
 void put_file(struct fixture *fixture, const char *type, const char *path, const char *doc, struct view content);

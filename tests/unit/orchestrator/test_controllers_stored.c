@@ -6,7 +6,6 @@
 #include "lib/base/clock.h"
 #include "tests/unit/registry/controllers_setup.h"
 
-static struct orchestrator o;
 static struct setup        setup;
 
 static int set_up(void **state)
@@ -22,7 +21,7 @@ static int set_up(void **state)
 	           "name = \"fails\"; options = { journal = \"%JOURNAL%\"; fail_at = \"update\"; };");
 	setup_conf(&setup, "hangs.conf", "test-hangs", "name = \"hangs\"; call_timeout_ms = 200; options = { until = \"%GATE%\"; };");
 	setup_start(&setup);
-	scene_open(*state, setup.plugins, &o);
+	scene_open(*state, setup.plugins);
 	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
 	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	return 0;
@@ -32,7 +31,7 @@ static int tear_down(void **state)
 {
 	setup_file(setup.folder, "gate", "", 0600);
 	assert_int_equal(guard_drain(soon()), 0);
-	scene_close(&o);
+	scene_close();
 	setup_end(&setup);
 	return fixture_close(state);
 }

@@ -5,22 +5,6 @@
 
 #include <inttypes.h>
 
-static struct orchestrator o;
-
-static int set_up(void **state)
-{
-	if (fixture_open(state) != 0)
-		return -1;
-	scene_open(*state, NULL, &o);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	scene_close(&o);
-	return fixture_close(state);
-}
-
 static void expect_instantiate(enum status want, const char *words)
 {
 	struct operation_reply reply;
@@ -387,5 +371,5 @@ int main(void)
 		cmocka_unit_test(test_a_row_that_could_not_be_removed_holds_nobody_up),
 	};
 
-	return cmocka_run_group_tests_name("deployment", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("deployment", tests, scene_set_up, scene_tear_down);
 }

@@ -7,22 +7,6 @@
 
 #define OTHER  VERSION "/deployment-intent-groups/other"
 
-static struct orchestrator o;
-
-static int set_up(void **state)
-{
-	if (fixture_open(state) != 0)
-		return -1;
-	scene_open(*state, NULL, &o);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	scene_close(&o);
-	return fixture_close(state);
-}
-
 /* Another deployment of the same version; only web's placement and the release differ when they are told to. */
 static void put_other(struct fixture *fixture, const char *release, const char *cloud)
 {
@@ -218,5 +202,5 @@ int main(void)
 		cmocka_unit_test(test_empty_units_of_an_earlier_life_make_room_and_full_ones_refuse),
 	};
 
-	return cmocka_run_group_tests_name("migrate", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("migrate", tests, scene_set_up, scene_tear_down);
 }

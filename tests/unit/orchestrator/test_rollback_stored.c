@@ -5,22 +5,6 @@
 
 #include <inttypes.h>
 
-static struct orchestrator o;
-
-static int set_up(void **state)
-{
-	if (fixture_open(state) != 0)
-		return -1;
-	scene_open(*state, NULL, &o);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	scene_close(&o);
-	return fixture_close(state);
-}
-
 static void rollback(int64_t revision, int64_t want)
 {
 	struct operation_reply reply;
@@ -178,5 +162,5 @@ int main(void)
 		cmocka_unit_test(test_another_life_does_not_go_back_into_the_one_before),
 	};
 
-	return cmocka_run_group_tests_name("rollback", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("rollback", tests, scene_set_up, scene_tear_down);
 }
