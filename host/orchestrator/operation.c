@@ -118,14 +118,15 @@ static enum status take_row(struct operation *operation, struct error *err)
 	return st;
 }
 
-struct ending { const struct operation *operation; const char *why; };      /* why: it failed; NULL: it did not */
+/* why: it failed; NULL: it did not.  revision: that it has made, 0 none. */
+struct ending { const struct operation *operation; const char *why; int64_t revision; };
 
 static enum status end_row(struct db *db, void *data, struct error *err)
 {
 	const struct ending    *ending = data;
 	const struct operation *operation = ending->operation;
 
-	return operation_end(db, operation->owner, operation->token, operation->revision, ending->why, err);
+	return operation_end(db, operation->owner, operation->token, ending->revision, ending->why, err);
 }
 
 /*
@@ -139,13 +140,11 @@ static void drop_row(struct operation *operation, const char *why)
 
 	if (also != NULL)
 		drop_row(also, why);
-	running_remove(operation);
-	if (!__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL))
-		return;
-	operation->revision = 0;                 /* of a commit that did not come to be */
-	struct ending ending = { operation, why };
-	if (db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, &ending, &err) != ST_OK)
+	struct ending ending = { operation, why, 0 };
+	if (__atomic_exchange_n(&operation->holds_row, false, __ATOMIC_ACQ_REL) &&
+	    db_transaction(operation->o->store->pool, deadline_in_ms(CLEAN_UP_MS), end_row, &ending, &err) != ST_OK)
 		log_warning("operation.row_stays", "path", operation->path.ptr, "kind", operation->kind, "error", err.text);
+	running_remove(operation);               /* now: the next one would take over a row that is being ended, as lost */
 }
 
 enum status operation_also(struct operation *operation, struct view path, struct error *err)
@@ -237,8 +236,8 @@ static enum status write_and_end(struct db *db, void *data, struct error *err)
 	enum status          st = commit->write(db, commit->data, err);
 
 	if (st == ST_OK && commit->operation->also != NULL)
-		st = end_row(db, &(struct ending) { commit->operation->also, NULL }, err);
-	return st == ST_OK ? end_row(db, &(struct ending) { commit->operation, NULL }, err) : st;
+		st = end_row(db, &(struct ending) { commit->operation->also, NULL, commit->operation->also->revision }, err);
+	return st == ST_OK ? end_row(db, &(struct ending) { commit->operation, NULL, commit->operation->revision }, err) : st;
 }
 
 enum status operation_commit(struct operation *operation, db_work *write, void *data, struct error *err)

@@ -81,7 +81,7 @@ static enum status find_target(struct returning *returning, struct db *db, struc
 	return ST_OK;
 }
 
-/* Old contexts are removed in time.  Again once the deployment is locked: units must not move to what is not there. */
+/* Again once the deployment is locked: units must not move to a context that somebody has removed meanwhile. */
 static enum status check_kept(const struct returning *returning, struct db *db, struct error *err)
 {
 	auto_arena         arena = ARENA(CONTEXT_BYTES_MAX);

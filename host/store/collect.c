@@ -6,6 +6,7 @@
 #include "host/store/context.h"
 
 #include "host/store/db_priv.h"
+#include "host/store/unit.h"
 #include "lib/base/random.h"
 
 
@@ -40,6 +41,8 @@ static const struct collector {
 	    " AND NOT " SQL_PLACEHOLDER_IS_NEEDED } },
 };
 
+enum { SUMS_MAX = 64 };                   /* rows of one owner that are left apart */
+
 struct collection {
 	uint64_t limit, removed;
 };
@@ -70,7 +73,7 @@ static enum status collect(struct db *db, void *data, struct error *err)
 	collection->removed = 0;
 	for (size_t i = 0; i < ARRAY_LEN(collectors) && st == ST_OK; i++)
 		st = collect_kind(db, &collectors[i], collection, err);
-	return st;
+	return st == ST_OK ? owner_status_fold(db, SUMS_MAX, collection->limit, err) : st;
 }
 
 enum status content_collect(struct store *store, struct db *db, uint64_t limit, uint64_t *ret_removed, struct error *err)

@@ -1,8 +1,9 @@
 /*
  * owner_status.c - what became of all that an owner has, from sums that the database keeps.
  *
- * The sums are the last migration step's: rows of what is more or less since, written by triggers on unit.  Their sum is what
- * a walk over the units would have found.
+ * The sums are those of migration steps 8 and 9: rows of what is more or less since, written by triggers on unit.  Their sum
+ * is what a walk over the units would have found.  The triggers fold them now and then; what they leave, as of owners that
+ * only their clusters tell something of, is folded with the rest of the collecting.
  */
 #include "host/store/db_priv.h"
 #include "host/store/unit_priv.h"
@@ -25,8 +26,18 @@ static const struct query versions_query = { "owner_status_versions",
 	"SELECT coalesce((SELECT sum(changes) FROM owner_status s WHERE s.owner = o.id), 0)::bigint"
 	" FROM unnest($1::bigint[]) WITH ORDINALITY AS o (id, at) ORDER BY o.at" };
 
+static const struct query fold_query = { "owner_status_fold_all",
+	"SELECT count(owner_status_fold(o.owner))::bigint FROM (SELECT owner FROM owner_status GROUP BY owner HAVING count(*) > $1 LIMIT $2) AS o" };
+
 enum { VERSION, FIRST_COUNT, READY = FIRST_COUNT + OBJECT_STATES, NOT_READY, ABSENT, ODD, BUSY, REFUSED, LEFT_BUSY, LEFT_REFUSED,
        LOST };
+
+enum status owner_status_fold(struct db *db, uint64_t more_than, uint64_t limit, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	return db_query(db, &fold_query, PARAMS(P_INT((int64_t) more_than), P_INT((int64_t) limit)), EXPECT_ROW, &rows, err);
+}
 
 enum status owner_status_read(struct db *db, int64_t owner, bool with_lost, struct owner_status *ret_status, struct error *err)
 {

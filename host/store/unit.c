@@ -40,9 +40,6 @@ static const struct query move_query = { "unit_move",
 	" FROM lost l WHERE u.id = l.id)"
 	"DELETE FROM unit_object o USING lost l WHERE o.unit = l.id AND o.state = 0" };
 
-/* Who locks several units locks them in the order of their ids: a report does so too, and one would wait for the other. */
-#define SQL_HELD(which)  "WITH held AS MATERIALIZED (SELECT u.id FROM unit u WHERE " which " ORDER BY u.id FOR NO KEY UPDATE)"
-
 static const struct query stop_query = { "unit_stop",
 	SQL_HELD("u.owner = $1 AND u.due_at IS NOT NULL")
 	"UPDATE unit u SET is_stopped = true, due_at = NULL FROM held h WHERE u.id = h.id" };
@@ -63,7 +60,8 @@ static const struct query retry_cluster_query = { "unit_retry_cluster",
 static const struct query reowned_query = { "unit_reowned",
 	"DELETE FROM owner_status s WHERE s.owner = $1 AND NOT EXISTS (SELECT FROM unit WHERE owner = $1)" };
 
-static const struct query reown_query = { "unit_reown", "UPDATE unit SET owner = $2 WHERE owner = $1" };
+static const struct query reown_query = { "unit_reown",
+	SQL_HELD("u.owner = $1") "UPDATE unit u SET owner = $2 FROM held h WHERE u.id = h.id" };
 
 static const struct query owns_query = { "unit_owns",
 	"SELECT true FROM app_context WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };

@@ -143,6 +143,8 @@ struct owner_status {
 };
 
 /* with_lost: what is ready on clusters that cannot be seen now counts as not ready; costs a look at all watched clusters. */
+/* Of at most limit owners that have more rows of sums than that: make one of them. */
+enum status MUST_CHECK owner_status_fold(struct db *db, uint64_t more_than, uint64_t limit, struct error *err);
 enum status MUST_CHECK owner_status_read(struct db *db, int64_t owner, bool with_lost, struct owner_status *ret_status,
                                          struct error *err);
 

@@ -16,7 +16,9 @@ enum {
 	SWEEP_MS    = 100,      /* how often the leases of dead processes are looked for                        */
 	MOST_MS     = 2000,     /* when nothing is known to come                                                */
 	WATCH_MS    = 200,      /* while other processes hold leases: a death is noticed by looking             */
-	AGAIN_MS    = 10        /* what is due is in another's hands at this moment                             */
+	AGAIN_MS    = 10,       /* what is due is in another's hands at this moment                             */
+	OWNERS_AT_ONCE = 16,    /* whose units all wait, before somebody else may use the connection            */
+	IS_BEGUN = 17, TURN     /* columns behind those of a unit                                               */
 };
 
 /*
@@ -39,9 +41,9 @@ static const struct query claim_query = { "unit_claim",
 	" UNION ALL "
 	"SELECT n.owner, " SQL_IS_TURN("n") " FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
 	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
-	"waits AS MATERIALIZED (SELECT w.owner, w.app, w.on_app, w.is_ready, w.wait_s, w.since, w.met_at, " SQL_IS_MET " AS is_met,"
-	" " SQL_UNSEEN " AS unseen"
-	" FROM unit_wait w WHERE w.owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)),"
+	"waits AS MATERIALIZED (SELECT w.*, " SQL_IS_BROUGHT " AND w.unseen = 0 AS is_met FROM (SELECT w.owner, w.app, w.on_app, w.is_ready, w.wait_s,"
+	" w.since, w.met_at, CASE WHEN w.is_ready THEN " SQL_UNSEEN " ELSE 0 END AS unseen"
+	" FROM unit_wait w WHERE w.owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)) AS w),"
 	"noted AS (UPDATE unit_wait w SET met_at = CASE WHEN s.is_met THEN statement_timestamp() END FROM waits s"
 	" WHERE w.owner = s.owner AND w.app = s.app AND w.on_app = s.on_app AND (s.met_at IS NULL) = s.is_met),"
 	"open AS MATERIALIZED (SELECT app, bool_or(since < statement_timestamp() - " SQL_PATIENCE ") AS is_late,"
@@ -62,16 +64,18 @@ static const struct query claim_query = { "unit_claim",
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
 	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
-	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun FROM claimed c JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context ORDER BY c.id" };
+	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
+	" JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context) ON true ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
 static const struct query sweep_query = { "unit_sweep",
 	"WITH RECURSIVE holder (host) AS ((SELECT min(lease_host) FROM unit WHERE lease_host IS NOT NULL) UNION ALL"
 	" SELECT (SELECT min(lease_host) FROM unit WHERE lease_host > h.host) FROM holder h WHERE h.host IS NOT NULL),"
 	"dead AS MATERIALIZED (SELECT host FROM holder WHERE host IS NOT NULL AND host <> $1"
-	" AND pg_try_advisory_xact_lock_shared(1, host::int))"
+	" AND pg_try_advisory_xact_lock_shared(1, host::int)),"
+	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN dead d ON u.lease_host = d.host ORDER BY u.id FOR NO KEY UPDATE OF u)"
 	"UPDATE unit u SET lease = NULL, lease_host = NULL,"
-	" due_at = CASE WHEN u.is_stopped THEN NULL ELSE statement_timestamp() END FROM dead d WHERE u.lease_host = d.host" };
+	" due_at = CASE WHEN u.is_stopped THEN NULL ELSE statement_timestamp() END FROM held h WHERE u.id = h.id" };
 
 static const struct query next_query = { "unit_next",
 	"SELECT (extract(epoch FROM (SELECT due_at FROM unit WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)"
@@ -133,17 +137,26 @@ struct claim {
 	int64_t       lease_ns, token;
 };
 
-static enum status claim_after(struct db *db, const struct claim *claim, int64_t after, struct arena *arena,
-                               struct unit_row **ret_units, size_t *ret_count, struct error *err)
+/* *ret_turn: whose turn it was, also when all that was due of him waits; 0: nobody's. */
+static enum status claim_after(struct db *db, const struct claim *claim, int64_t after, struct arena *arena, struct unit_row **ret_units,
+                               size_t *ret_count, int64_t *ret_turn, struct error *err)
 {
 	struct rows *rows = NULL;
 
+	*ret_turn = 0;
 	enum status st = db_query(db, &claim_query, PARAMS(P_INT(claim->store->host), P_INT((int64_t) claim->limit),
 	                          P_INT(claim->lease_ns / 1000), P_INT(claim->token), P_INT(after)), EXPECT_ROWS, &rows, err);
-	if (st == ST_OK)
-		st = unit_rows_take(rows, claim->token, arena, ret_units, ret_count, err);
+	if (st != ST_OK)
+		return st;
+	if (rows_count(rows) > 0)
+		*ret_turn = rows_int(rows, 0, TURN);
+	if (*ret_turn != 0 && rows_is_null(rows, 0, 0)) {
+		rows_free(rows);
+		return ST_OK;
+	}
+	st = unit_rows_take(rows, claim->token, arena, ret_units, ret_count, err);
 	for (size_t i = 0; st == ST_OK && i < *ret_count; i++)
-		(*ret_units)[i].is_begun = rows_bool(rows, i, 17);
+		(*ret_units)[i].is_begun = rows_bool(rows, i, IS_BEGUN);
 	return st;
 }
 
@@ -167,24 +180,28 @@ enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64
 	struct claim     claim = { .store = store, .limit = limit, .lease_ns = lease_ns, .token = random_id() };
 	struct unit_row *units = NULL;
 	size_t           count = 0;
-	int64_t          next_ns = 0;
-	const int64_t    after = store->claimed;
+	int64_t          next_ns = 0, after = store->claimed, turn = 0;
+	bool             is_round = after == 0;
 
 	*ret_count = 0;
 	*ret_next_ns = WATCH_MS * 1000000LL;
 	if (!liveness_is_held(store->liveness))               /* others take us for dead, and would take what we claim */
 		return ST_OK;
 	enum status st = sweep(store, db, err);
-	if (st == ST_OK)
-		st = claim_after(db, &claim, after, arena, &units, &count, err);
-	if (st == ST_OK && count == 0 && after != 0)          /* round the corner */
-		st = claim_after(db, &claim, 0, arena, &units, &count, err);
+	/* Who has only what waits has had his turn as well: he keeps nobody behind him from theirs. */
+	for (int i = 0; st == ST_OK && count == 0 && i < OWNERS_AT_ONCE; i++) {
+		st = claim_after(db, &claim, after, arena, &units, &count, &turn, err);
+		if (turn == 0 && is_round)
+			break;
+		is_round = is_round || turn == 0;
+		after = turn;
+		if (turn != 0)
+			store->claimed = turn;
+	}
 	if (st == ST_OK && count == 0)
 		st = read_next(store, db, &next_ns, err);
 	if (st != ST_OK)
 		return st;
-	if (count > 0)
-		store->claimed = units[0].owner;
 	*ret_units = units;
 	*ret_count = count;
 	*ret_next_ns = next_ns;

@@ -30,9 +30,10 @@
 #define SQL_UNSEEN \
 	"(SELECT count(*) FROM unit n LEFT JOIN cluster_watch c ON c.cluster = n.cluster WHERE n.owner = w.owner AND n.app = w.on_app" \
 	" AND n.is_wanted AND n.tracked > 0 AND (c.seen_at IS NULL OR c.is_lost OR c.until < statement_timestamp() - " SQL_STALE "))"
-#define SQL_IS_MET \
-	"(NOT EXISTS (SELECT FROM owner_status s WHERE s.owner = w.owner AND s.app = w.on_app" \
-	" HAVING sum(busy) + sum(refused) > 0 OR (w.is_ready AND sum(not_ready) + sum(absent) > 0)) AND (NOT w.is_ready OR " SQL_UNSEEN " = 0))"
+#define SQL_IS_BROUGHT \
+	"NOT EXISTS (SELECT FROM owner_status s WHERE s.owner = w.owner AND s.app = w.on_app" \
+	" HAVING sum(busy) + sum(refused) > 0 OR (w.is_ready AND sum(not_ready) + sum(absent) > 0))"
+#define SQL_IS_MET  "(" SQL_IS_BROUGHT " AND (NOT w.is_ready OR " SQL_UNSEEN " = 0))"
 
 /*
  * Rows tell of units that have changed, and whether anybody waits for their apps: let go on who waits no more.  Sets
@@ -50,6 +51,9 @@ enum status MUST_CHECK unit_wait_write(struct db *db, int64_t owner, int64_t con
 	c ".id, " c ".owner, " c ".generation, " c ".status_context, " c ".context, r.path, " c ".app, " c ".cluster, " c ".event," \
 	" coalesce(x.meta, ''), " c ".is_wanted, " c ".set, " c ".applied, " c ".attempts, " c ".label," \
 	" (SELECT string_agg(t, ''::bytea) FROM unnest(" c ".tried) AS t), " c ".is_unsure"
+
+/* Who locks several units locks them in the order of their ids: a report does so too, and one would wait for the other. */
+#define SQL_HELD(which)  "WITH held AS MATERIALIZED (SELECT u.id FROM unit u WHERE " which " ORDER BY u.id FOR NO KEY UPDATE)"
 
 struct rows;
 

@@ -131,8 +131,9 @@ static const struct query lost_query = { "unit_observe_lost",
 	SQL_TELL_OWNERS("lost") };
 
 static const struct query back_query = { "unit_observe_back",
-	"WITH back AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $2"
-	" RETURNING cluster)" SQL_TELL_OWNERS("back") };
+	"WITH missed AS MATERIALIZED (SELECT cluster FROM cluster_watch WHERE cluster = $1 AND host = $2 AND (is_lost OR seen_at IS NULL)),"
+	"back AS (UPDATE cluster_watch SET is_lost = false, error = '', seen_at = statement_timestamp() WHERE cluster = $1 AND host = $2)"
+	SQL_TELL_OWNERS("missed") };
 
 /* Of a cluster that nobody watches yet, too. */
 static const struct query know_query = { "unit_know_version",

@@ -76,6 +76,36 @@ static void test_an_app_is_brought_when_the_other_is_deployed(void **state)
 	clear(fixture, owner);
 }
 
+/* More wait than are asked for at once: those behind have their turn all the same. */
+static void test_who_waits_keeps_nobody_behind_him_from_his_turn(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	size_t           count = 0;
+	int64_t          next_ns = 0;
+	auto_arena       arena = ARENA(4 << 20);
+	const int64_t    owner = fixture_create(fixture, "projects/waits"), behind = fixture_create(fixture, "projects/behind");
+	const int64_t    context = waiting(fixture, owner, "w", "{\"app\":\"db\",\"opStatus\":\"deployed\"}");
+	const int64_t    other = scene_context(fixture, behind, "w2", scene_c1);
+
+	assert_true(owner < behind);
+	scene_move(fixture, owner, context, context);
+	fixture_run(fixture, "INSERT INTO unit (owner, app, cluster, context, status_context, set, is_wanted, event, due_at) SELECT owner, app,"
+	            " 'p+more-' || n, context, status_context, set, true, event, statement_timestamp() FROM unit, generate_series(1, 8) AS n"
+	            " WHERE app = 'web'");
+	fixture_run(fixture, "UPDATE unit SET due_at = NULL WHERE app = 'db'");
+	scene_move(fixture, behind, other, other);
+	fixture->store.claimed = owner - 1;
+	struct db *db = fixture_db(fixture);
+	assert_ok(unit_claim(&fixture->store, db, 1, LEASE_MS * 1000000LL, &arena, &units, &count, &next_ns, &err));
+	db_return(db);
+	assert_int_equal(count, 1);
+	assert_int_equal(units[0].owner, behind);
+	clear(fixture, owner);
+	clear(fixture, behind);
+}
+
 static void test_an_app_is_brought_when_the_other_is_ready_and_some_time_later(void **state)
 {
 	struct fixture  *fixture = *state;
@@ -150,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_app_is_brought_when_the_other_is_deployed),
+		cmocka_unit_test(test_who_waits_keeps_nobody_behind_him_from_his_turn),
 		cmocka_unit_test(test_an_app_is_brought_when_the_other_is_ready_and_some_time_later),
 		cmocka_unit_test(test_a_wait_that_takes_too_long_is_a_failure_and_goes_on),
 	};
