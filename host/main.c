@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@
 enum {
 	CONFIG_ARENA_MAX = 16 << 20, PRINT_MAX = 16 << 20, MS = 1000000,
 	REST_MS = 5000,             /* to stop what is no request: what it works on is repeatable      */
-	CUT_LOOK_MS = 50,
+	CUT_LOOK_MS = 50, DESCRIPTORS_MAX = 1 << 17,
 };
 
 struct command_line {
@@ -69,6 +70,17 @@ static enum status signals_take(pthread_t *ret_waiter, struct error *err)
 	if (pthread_create(ret_waiter, NULL, wait_for_signal, NULL) != 0)
 		return fail(err, ST_NO_MEMORY, "no thread to wait for signals");
 	return ST_OK;
+}
+
+/* A client, an event stream, a cluster is a descriptor each, and the soft limit is one for people at a shell. */
+static void descriptors_take(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_MAX)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	IGNORE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 /* systemd's protocol: one datagram.  Nobody listens: nothing to do. */
@@ -252,6 +264,7 @@ static int serve(const char *config_file, struct arena *arena)
 	enum status st = daemon == NULL ? fail(&err, ST_NO_MEMORY, "out of memory") : signals_take(&waiter, &err);
 	if (st != ST_OK)
 		return complain(&err);
+	descriptors_take();
 	st = load(daemon, config_file, arena, &err);
 	if (st == ST_OK)
 		st = start(daemon, &err);

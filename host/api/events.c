@@ -28,6 +28,8 @@ struct frame *frame_new(const char *before, struct view text, const char *after)
 		return NULL;
 	atomic_init(&frame->refs, 1);
 	frame->len = first + text.len + last;
+	frame->text_at = first;
+	frame->text_len = text.len;
 	memcpy(frame->data, before, first);
 	memcpy(frame->data + first, text.ptr, text.len);
 	memcpy(frame->data + first + text.len, after, last);
@@ -53,7 +55,6 @@ static void topic_free(struct topic *topic)
 	if (topic == NULL)
 		return;
 	frame_unref(topic->frame);
-	buf_done(&topic->shown);
 	arena_done(&topic->arena);
 	free(topic);
 }
@@ -104,7 +105,6 @@ enum status topic_join(struct events *events, const char *target, struct topic *
 	if (topic == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the stream");
 	arena_init(&topic->arena, TOPIC_ARENA_MAX);
-	buf_init(&topic->shown, BODY_MAX);
 	enum status st = read_target(events, topic, target, err);
 	if (st != ST_OK) {
 		topic_free(topic);
@@ -130,23 +130,37 @@ void topic_leave(struct events *events, struct topic *topic)
 
 /* -- rendering -------------------------------------------------------------------------------------------------------- */
 
-static void publish(struct events *events, struct topic *topic, const struct buf *body)
+/* false: no memory. */
+static bool publish(struct events *events, struct topic *topic, const struct buf *body)
 {
 	char before[64];
 
 	snprintf(before, sizeof before, "event: status\nid: %" PRIu64 "\ndata: ", topic->serial + 1);
 	struct frame *frame = frame_new(before, buf_view(body), "\n\n"), *old;
-	buf_clear(&topic->shown);
-	if (frame == NULL || buf_add_view(&topic->shown, buf_view(body), NULL) != ST_OK) {
-		frame_unref(frame);
-		return;                                                  /* the next turn may have the memory */
-	}
+	if (frame == NULL)
+		return false;
 	pthread_mutex_lock(&events->lock);
 	old = topic->frame;
 	topic->frame = frame;
 	topic->serial++;
 	pthread_mutex_unlock(&events->lock);
 	frame_unref(old);
+	return true;
+}
+
+/* Only the renderer, which asks, puts another frame in its place. */
+static bool is_shown(const struct topic *topic, const struct buf *body)
+{
+	const struct frame *frame = topic->frame;
+
+	return frame != NULL && frame->text_len == body->len && memcmp(frame->data + frame->text_at, body->data, body->len) == 0;
+}
+
+/* What has changed was not told: the next turn does. */
+static bool again_soon(struct topic *topic)
+{
+	topic->rendered_ns = 0;
+	return false;
 }
 
 /* A part that is away for a while ends no stream that has begun. */
@@ -179,16 +193,15 @@ static bool render(struct events *events, struct topic *topic)
 	const enum status st = topic->endpoint->looks[0]->handler(&ask, &fault);
 	if (st != ST_OK) {
 		if (is_passing(topic, st))
-			return false;
+			return again_soon(topic);
 		finish(events, topic, &fault);
 		return true;
 	}
 	while (reply.len > 0 && reply.data[reply.len - 1] == '\n')
 		buf_cut(&reply, reply.len - 1);
-	if (topic->serial > 0 && reply.len == topic->shown.len && memcmp(reply.data, topic->shown.data, reply.len) == 0)
+	if (is_shown(topic, &reply))
 		return false;
-	publish(events, topic, &reply);
-	return true;
+	return publish(events, topic, &reply) || again_soon(topic);
 }
 
 /* The topics there are, in an array of the caller's; those that nobody watches are freed. */

@@ -13,7 +13,7 @@
 /* Bytes on their way, shared by all streams that send them. */
 struct frame {
 	atomic_uint refs;
-	size_t      len;
+	size_t      len, text_at, text_len;      /* the text stands in data                     */
 	char        data[];
 };
 
@@ -37,7 +37,6 @@ struct topic {
 	struct view   path;
 	struct ask_parameter *parameters;
 	size_t        parameter_count;
-	struct buf    shown;
 	int64_t       owner, version, rendered_ns;
 	struct action last;
 };

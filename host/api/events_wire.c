@@ -16,7 +16,8 @@
 
 enum {
 	HEAD_MAX = 8192, HEAD_MS = 5000, STALL_MS = 5000, KEEP_ALIVE_MS = 15000, TICK_MS = 250, AT_ONCE = 64,
-	SEND_BYTES = 1 << 16, SPARE = 64,       /* connections beyond the streams: they are told to come again */
+	FRAME_MS = 60000,                       /* who takes one event in drops is too slow                    */
+	SEND_BYTES = 1 << 16, SPARE = 256,      /* connections that watch nothing: yet, or any more            */
 };
 
 enum phase { PHASE_HEAD, PHASE_FIRST, PHASE_STREAM };
@@ -32,13 +33,15 @@ struct stream {
 	struct frame  *out;
 	uint64_t       serial;
 	int64_t        moved_ns;                         /* when something last went in or out                        */
+	int64_t        begun_ns;                         /* when out began                                            */
 };
 
 struct wire {
 	struct events *events;
 	int            epoll_fd;
 	struct stream *streams;
-	size_t         count;
+	size_t         count, watching;                  /* connections; of these, those that have a topic            */
+	int64_t        deaf_ns;                          /* since when none is taken, as there is no descriptor; 0    */
 	struct frame  *keep_alive;
 };
 
@@ -134,12 +137,13 @@ static void pump(struct wire *wire, struct stream *stream)
 			if (stream->topic == NULL || (stream->out = next_frame(wire, stream)) == NULL)
 				return;
 			stream->sent = 0;
+			stream->begun_ns = clock_ns();
 		}
 		const ssize_t n = send(stream->fd, stream->out->data + stream->sent, stream->out->len - stream->sent,
 		                       MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0) {
 			const bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-			stream->is_dead = !is_full || is_past(stream->moved_ns, STALL_MS);
+			stream->is_dead = !is_full || is_past(stream->moved_ns, STALL_MS) || is_past(stream->begun_ns, FRAME_MS);
 			watch_for(wire, stream, true);
 			return;
 		}
@@ -160,6 +164,7 @@ static void refuse(struct wire *wire, struct stream *stream, const struct error 
 {
 	stream->out = fault_frame(fault);
 	stream->sent = 0;
+	stream->begun_ns = clock_ns();
 	stream->is_last = true;
 	stream->is_dead = stream->out == NULL;
 	pump(wire, stream);
@@ -184,10 +189,11 @@ static void begin(struct wire *wire, struct stream *stream)
 
 	if (target == NULL)
 		st = fail(&fault, ST_INVALID, "only GET of a status with \"watch=true\" is served here");
-	else if (wire->count > wire->events->api->options.event_streams)
+	else if (wire->watching >= wire->events->api->options.event_streams)
 		st = fail(&fault, ST_UNAVAILABLE, "%u event streams are open already", wire->events->api->options.event_streams);
 	else
 		st = topic_join(wire->events, target, &stream->topic, &fault);
+	wire->watching += stream->topic != NULL;
 	free(stream->head);
 	stream->head = NULL;
 	stream->phase = PHASE_FIRST;
@@ -209,8 +215,12 @@ static void take_in(struct wire *wire, struct stream *stream)
 		stream->is_dead = true;
 		return;
 	}
-	if (!is_head || n < 0)
+	if (n < 0)
 		return;
+	if (!is_head) {
+		stream->is_dead = true;
+		return;
+	}
 	stream->head_len += (size_t) n;
 	stream->head[stream->head_len] = '\0';
 	if (memchr(to, '\0', (size_t) n) != NULL || (stream->head_len == HEAD_MAX && strstr(stream->head, "\r\n\r\n") == NULL)) {
@@ -227,8 +237,10 @@ static void take_in(struct wire *wire, struct stream *stream)
 
 static void stream_free(struct wire *wire, struct stream *stream)
 {
-	if (stream->topic != NULL)
+	if (stream->topic != NULL) {
 		topic_leave(wire->events, stream->topic);
+		wire->watching--;
+	}
 	shutdown(stream->fd, SHUT_RDWR);
 	close(stream->fd);
 	frame_unref(stream->out);
@@ -242,7 +254,7 @@ static void accept_one(struct wire *wire, int fd)
 	struct stream     *stream = calloc(1, sizeof *stream);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = stream };
 
-	if (stream == NULL || (stream->head = malloc(HEAD_MAX + 1)) == NULL || wire->count >= wire->events->api->options.event_streams + SPARE
+	if (stream == NULL || (stream->head = malloc(HEAD_MAX + 1)) == NULL || wire->count - wire->watching >= SPARE
 	    || epoll_ctl(wire->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 		free(stream == NULL ? NULL : stream->head);
 		free(stream);
@@ -259,10 +271,21 @@ static void accept_one(struct wire *wire, int fd)
 	wire->count++;
 }
 
+static void listen_for(struct wire *wire, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = &wire->events->listen_fd };
+
+	IGNORE(epoll_ctl(wire->epoll_fd, EPOLL_CTL_MOD, wire->events->listen_fd, &event) == 0);
+	wire->deaf_ns = events == 0 ? clock_ns() : 0;
+}
+
+/* NOTE: who waits stays ready to be taken: without a descriptor for him we would be told without end. */
 static void accept_all(struct wire *wire)
 {
 	for (int fd; (fd = accept4(wire->events->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
 		accept_one(wire, fd);
+	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED)
+		listen_for(wire, 0);
 }
 
 /* Whoever has news gets them; whoever is late, or gone, goes. */
@@ -329,6 +352,8 @@ void *events_wire(void *data)
 			for (int i = 0; i < count; i++)
 				handle(&wire, &ready[i]);
 			go_round(&wire);
+			if (wire.deaf_ns != 0 && is_past(wire.deaf_ns, TICK_MS))
+				listen_for(&wire, EPOLLIN);
 		}
 	}
 	end_all(&wire);

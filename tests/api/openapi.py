@@ -53,8 +53,10 @@ class Kind:
 
 def kinds(document):
     """Every resource type, parents first."""
-    return sorted((Kind(document, path) for path, item in document["paths"].items()
+    found = sorted((Kind(document, path) for path, item in document["paths"].items()
                    if "post" in item and "get" in item and path.startswith("/v2/")), key=lambda kind: kind.collection.count("/"))
+    assert len(found) > 20, "so few types"
+    return found
 
 
 class Tree:

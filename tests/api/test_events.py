@@ -1,4 +1,5 @@
 """Event streams: GET .../status?watch=true."""
+import contextlib
 import json
 import re
 import socket
@@ -132,9 +133,28 @@ def test_who_does_not_read_is_dropped_and_holds_nobody_up(make_daemon):
         silent.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         reading = Stream(daemon, f"{groups}/d")
         assert len(reading.status()["states"]["actions"]) == 20001
+
         def streams():
             with open("/proc/net/tcp", encoding="ascii") as table:
                 return len(re.findall(rf"^ *\d+: 0100007F:{daemon.events_port:04X} \S+ 01 ", table.read(), re.M))
+        assert streams() == 2, "the silent one is served too"
+        api.make(f"{groups}/d/approve")
+        assert reading.status()["states"]["actions"][-1]["state"] == "Approved"
+        assert streams() == 2, "nobody had to wait for the end of the silent one"
         wait_for(lambda: streams() == 1, 30, "the end of the silent one")
-    api.make(f"{groups}/d/approve")
-    assert reading.status()["states"]["actions"][-1]["state"] == "Approved"
+
+
+def test_who_says_more_than_his_request_is_dropped(make_daemon):
+    daemon = make_daemon().start()
+    api = daemon.client()
+    api.make("projects", named("p"))
+    api.make("projects/p/composite-apps", named("ca", compositeAppVersion="v1"))
+    groups = "projects/p/composite-apps/ca/v1/deployment-intent-groups"
+    api.make(groups, named("d", compositeProfile="cp", version="r1", logicalCloud="lc"))
+    with socket.create_connection(("127.0.0.1", daemon.events_port), timeout=20) as talker:
+        talker.sendall(f"GET /v2/{groups}/d/status?watch=true HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert talker.recv(8).startswith(b"HTTP/1.1")
+        talker.sendall(b"and on")
+        with contextlib.suppress(ConnectionResetError):
+            while talker.recv(65536):
+                continue

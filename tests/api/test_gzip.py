@@ -36,9 +36,12 @@ def test_text_is_compressed_for_those_who_take_it(api, long, daemon):
 
 
 def test_faults_are_compressed_like_other_text(api):
-    body = {"metadata": {"name": "a b", "description": 5, **{f"userData{n}": "x" * 513 for n in (1, 2)}}}
-    answer = api.post("projects", body, headers={**GZIP, "Accept": "application/problem+json"})
-    assert answer.status_code == 400 and len(answer.json()["errors"]) == 4
+    body = {"metadata": {"name": "d"}, "spec": {"compositeProfile": "cp", "version": "r1", "logicalCloud": "lc",
+                                                "overrideValues": [{"app": "a b", "values": 5}] * 8}}
+    for accept in ("application/problem+json", "*/*"):
+        answer = api.post("projects/p/composite-apps/ca/v1/deployment-intent-groups", body, headers={**GZIP, "Accept": accept})
+        assert answer.status_code == 400 and answer.headers["Content-Encoding"] == "gzip", answer.text
+        assert answer.text.count("/spec/overrideValues/7/") >= 2
 
 
 def test_a_tag_of_either_coding_names_the_version(api, long):

@@ -22,16 +22,20 @@ def concrete(path, name="nobody"):
 
 def test_a_method_that_is_not_offered_is_405_and_says_what_is(daemon, document):
     http = requests.Session()
+    refused = heads = 0
     for path, item in document["paths"].items():
         offered = {method.upper() for method in item if method != "parameters"}
         for method in {*METHODS, "PATCH"} - offered:
             answer = http.request(method, daemon.url + concrete(path), timeout=20)
             assert answer.status_code == 405, (method, path, answer.status_code)
             assert set(answer.headers["Allow"].split(", ")) == offered | ({"HEAD"} if "GET" in offered else set()), path
+            refused += 1
         if "GET" in offered and "{" not in path:
             head, get = (http.request(method, daemon.url + path, timeout=20) for method in ("HEAD", "GET"))
             assert head.status_code == get.status_code == 200 and head.content == b"", path
             assert head.headers["Content-Type"] == get.headers["Content-Type"], path
+            heads += 1
+    assert refused > 100 and heads > 3
 
 
 def test_what_is_not_there_is_404_whatever_is_asked_of_it(daemon, document):
