@@ -1,11 +1,9 @@
 #include "host/config.h"
 
 #include "host/registry/settings.h"
+#include "lib/base/address.h"
 
-#include <arpa/inet.h>
 #include <unistd.h>
-
-enum { HOST_MAX = 64 };
 
 static const emco_option options[] = {
 	EMCO_OPTION(struct config, listen, .dflt = "127.0.0.1:9015", .min = 1, .max = 128,
@@ -67,50 +65,6 @@ static const emco_option options[] = {
 	EMCO_OPTION_END,
 };
 
-/* -- addresses -------------------------------------------------------------------------------------------------------- */
-
-/* Host without brackets, and port; false when it is no address. */
-static bool address_split(const char *address, char host[HOST_MAX], long *ret_port)
-{
-	const char *colon = strrchr(address, ':');
-	size_t      len = colon == NULL ? 0 : (size_t) (colon - address);
-	char       *end;
-
-	if (len == 0 || len >= HOST_MAX || colon[1] < '0' || colon[1] > '9')
-		return false;
-	*ret_port = strtol(colon + 1, &end, 10);
-	if (*end != '\0' || *ret_port > 65535)
-		return false;
-	if (address[0] == '[' && address[len - 1] == ']') {
-		address++;
-		len -= 2;
-	} else if (memchr(address, ':', len) != NULL) {
-		return false;
-	}
-	memcpy(host, address, len);
-	host[len] = '\0';
-	return true;
-}
-
-bool address_is_valid(const char *address)
-{
-	char host[HOST_MAX];
-	unsigned char bytes[sizeof(struct in6_addr)];
-	long port;
-
-	return address_split(address, host, &port)
-	       && inet_pton(address[0] == '[' ? AF_INET6 : AF_INET, host, bytes) == 1;
-}
-
-bool address_is_loopback(const char *address)
-{
-	char host[HOST_MAX];
-	long port;
-
-	return address_is_valid(address) && address_split(address, host, &port)
-	       && (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
-}
-
 /* -- rules that a row cannot say -------------------------------------------------------------------------------------- */
 
 static enum status check_address(const char *file, const char *option, const char *address, const struct config *config,
@@ -134,10 +88,10 @@ static enum status check_address(const char *file, const char *option, const cha
  * follows belong to EMCO's gRPC services.  *ret_optional: nobody asked for this very address.
  */
 static enum status choose_port(const char *file, struct arena *arena, const struct config *config, const char *option,
-                               const char *given, long before, const char **ret_address, bool *ret_optional, struct error *err)
+                               const char *given, unsigned before, const char **ret_address, bool *ret_optional, struct error *err)
 {
-	char host[HOST_MAX];
-	long port = 0;
+	char     host[ADDRESS_HOST_MAX];
+	unsigned port = 0;
 
 	if (strcmp(given, "none") == 0)
 		return ST_OK;
@@ -148,7 +102,7 @@ static enum status choose_port(const char *file, struct arena *arena, const stru
 	if (!address_split(config->listen.ptr, host, &port) || port <= before)
 		return ST_OK;
 	*ret_optional = true;
-	*ret_address = arena_printf(arena, config->listen.ptr[0] == '[' ? "[%s]:%ld" : "%s:%ld", host, port - before);
+	*ret_address = arena_printf(arena, config->listen.ptr[0] == '[' ? "[%s]:%u" : "%s:%u", host, port - before);
 	return *ret_address == NULL ? fail(err, ST_NO_MEMORY, "%s: no memory to read it", file) : ST_OK;
 }
 

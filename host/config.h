@@ -38,8 +38,4 @@ enum status MUST_CHECK config_load(const char *file, struct arena *arena, struct
 /* Append the table as a commented file. */
 enum status MUST_CHECK config_print(struct buf *out, struct error *err);
 
-/* "127.0.0.1:9015", "[::1]:9015": an address in numbers and a port. */
-bool address_is_valid(const char *address);
-bool address_is_loopback(const char *address);
-
 #endif

@@ -250,6 +250,15 @@ enum status answer_text(struct buf *out, const struct error *fault, const struct
 	return st;
 }
 
+enum status answer_bare(struct buf *out, int code, const char *id, struct view text, struct error *err)
+{
+	enum status st = buf_printf(out, err, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%sContent-Type: " TYPE_TEXT "\r\n"
+	                            "Content-Length: %zu\r\nConnection: close\r\n\r\n", code, http_reason(code), id,
+	                            code == 503 ? "Retry-After: 1\r\n" : "", text.len);
+
+	return st == ST_OK ? buf_add_view(out, text, err) : st;
+}
+
 static enum status add_member(struct buf *out, const char *before, const char *text, struct error *err)
 {
 	enum status st = buf_add_text(out, before, err);

@@ -32,8 +32,8 @@ void answer_ignored(struct request *req, const char *what, struct view name);
 void answer_entity(struct request *req, int64_t id, uint64_t version);
 
 /*
- * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is none to speak of.  Failures are the peer's: the
- * connection closes.  304 sends none, but is given the body and its type all the same: the tag depends on the coding.
+ * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is none
+ * to speak of.  Failures are the peer's: the connection closes.  304 sends none, but is given the body and its type all the same: the tag depends on the coding.
  */
 void answer_send(struct request *req, int code, const char *content_type);
 
@@ -51,6 +51,9 @@ enum status MUST_CHECK answer_stream(struct request *req, int code, const char *
 void answer_stream_end(struct request *req, int code, const char *content_type);
 /* It cannot be completed: if it has begun, the connection breaks, so that the peer cannot take it for whole. */
 void answer_stream_fail(struct request *req, const struct error *err);
+
+/* A fault's whole answer, head and text, where there is no request to answer: appended.  Pure. */
+enum status MUST_CHECK answer_bare(struct buf *out, int code, const char *id, struct view text, struct error *err);
 
 /* The text of a fault, appended.  Pure. */
 enum status MUST_CHECK answer_text(struct buf *out, const struct error *fault, const struct verdict *verdict,

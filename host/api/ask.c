@@ -105,25 +105,11 @@ static enum status redirect(struct request *req, struct error *err)
 	return ST_OK;
 }
 
-/* ?watch=true where the tables offer it.  *ret_watches: no plain answer. */
-static enum status read_watch(const struct request *req, bool *ret_watches, struct error *err)
-{
-	const struct view value = parameter_value(req, "watch");
-
-	*ret_watches = false;
-	if (value.len == 0 || !endpoint_takes(req->endpoint, VIEW("watch")) || view_is(value, "false"))
-		return ST_OK;
-	if (!view_is(value, "true"))
-		return fail_at(err, ST_INVALID, "watch", "\"watch\" must be true or false, got \"%.*s\"", (int) value.len, value.ptr);
-	*ret_watches = true;
-	return ST_OK;
-}
-
 enum status handle_look(struct request *req, struct error *err)
 {
 	bool is_answered = false, watches;
 
-	enum status st = read_watch(req, &watches, err);
+	enum status st = query_watches(req->endpoint, req->parameters, req->parameter_count, &watches, err);
 	if (st == ST_OK && watches)
 		return redirect(req, err);
 	if (st == ST_OK)
@@ -153,6 +139,8 @@ enum status handle_verb(struct request *req, struct error *err)
 	ask.document = document;
 	ask.success = verb->success;
 	st = verb->handler(&ask, err);
-	store_notify(req->api->store, CHANNEL_STATUS);          /* whoever watches may see another state */
-	return st == ST_OK ? send_reply(req, (int) ask.success, &reply, err) : st;
+	if (st != ST_OK)
+		return st;
+	store_notify(req->api->store, CHANNEL_STATUS);          /* approve and stop, say, are no operations that tell it */
+	return send_reply(req, (int) ask.success, &reply, err);
 }

@@ -2,12 +2,12 @@
 #include "host/api/events_priv.h"
 
 #include "host/api/request.h"
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/base/digest.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <netdb.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -76,8 +76,8 @@ static enum status read_target(const struct events *events, struct topic *topic,
 		return fail(err, ST_NOT_FOUND, "there is nothing to watch at \"%s\"", raw);
 	enum status st = query_decode(target[path_len] == '?' ? target + path_len + 1 : "", &topic->arena, &topic->parameters,
 	                              &topic->parameter_count, err);
-	for (size_t i = 0; st == ST_OK && i < topic->parameter_count; i++)
-		is_watched = is_watched || (view_is(topic->parameters[i].name, "watch") && view_is(topic->parameters[i].value, "true"));
+	if (st == ST_OK)
+		st = query_watches(match.endpoint, topic->parameters, topic->parameter_count, &is_watched, err);
 	if (st == ST_OK && !is_watched)
 		return fail_at(err, ST_INVALID, "watch", "\"watch\" must be true here");
 	topic->endpoint = match.endpoint;
@@ -115,7 +115,7 @@ enum status topic_join(struct events *events, const char *target, struct topic *
 	topic->next = events->topics;
 	events->topics = topic;
 	pthread_mutex_unlock(&events->lock);
-	store_notify(events->api->store, CHANNEL_STATUS);            /* wakes the renderer */
+	store_ring(events->api->store, CHANNEL_STATUS);              /* wakes our renderer, and nobody else's */
 	*ret_topic = topic;
 	return ST_OK;
 }
@@ -130,18 +130,22 @@ void topic_leave(struct events *events, struct topic *topic)
 
 /* -- rendering -------------------------------------------------------------------------------------------------------- */
 
-/* false: no memory. */
+/* Its id is its content's, so that it means the same to whichever process the client comes back to.  false: no memory. */
 static bool publish(struct events *events, struct topic *topic, const struct buf *body)
 {
-	char before[64];
+	const struct digest digest = digest_of(buf_view(body));
+	char before[64 + DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE], id[EVENT_ID_SIZE];
 
-	snprintf(before, sizeof before, "event: status\nid: %" PRIu64 "\ndata: ", topic->serial + 1);
+	digest_hex(&digest, hex);
+	snprintf(id, sizeof id, "%.*s", EVENT_ID_SIZE - 1, hex);
+	snprintf(before, sizeof before, "event: status\nid: %s\ndata: ", id);
 	struct frame *frame = frame_new(before, buf_view(body), "\n\n"), *old;
 	if (frame == NULL)
 		return false;
 	pthread_mutex_lock(&events->lock);
 	old = topic->frame;
 	topic->frame = frame;
+	memcpy(topic->id, id, sizeof id);
 	topic->serial++;
 	pthread_mutex_unlock(&events->lock);
 	frame_unref(old);
@@ -311,20 +315,16 @@ static void *render_all(void *data)
 
 static enum status listen_on(const char *address, int *ret_fd, struct error *err)
 {
-	const char      *colon = strrchr(address, ':');
-	const bool       is_6 = address[0] == '[';
-	struct addrinfo  hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
-	char             host[64];
-	int              code = 0;
+	struct sockaddr_storage read;
+	socklen_t               len;
+	int                     code = 0;
 
-	snprintf(host, sizeof host, "%.*s", (int) (colon - address) - 2 * is_6, address + is_6);
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+	if (!address_read(address, &read, &len))
 		return fail(err, ST_INVALID, "could not listen on \"%s\": it is no address", address);
-	const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int fd = socket(read.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)) != 0
-	    || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
+	    || bind(fd, (const struct sockaddr *) &read, len) != 0 || listen(fd, BACKLOG) != 0)
 		code = errno;
-	freeaddrinfo(found);
 	if (code != 0) {
 		if (fd >= 0)
 			close(fd);

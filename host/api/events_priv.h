@@ -10,6 +10,17 @@
 
 #include <pthread.h>
 
+enum { EVENT_ID_SIZE = 33 };
+
+/* What a client wants, as its request's head says. */
+struct event_wish {
+	const char *target;                      /* within the head            */
+	char        last_id[EVENT_ID_SIZE];      /* Last-Event-ID; "": none    */
+};
+
+/* The whole head of a request, with its empty line; changed in place.  False: no GET of HTTP/1.  Pure. */
+bool event_wish_read(char *head, struct event_wish *ret_wish);
+
 /* Bytes on their way, shared by all streams that send them. */
 struct frame {
 	atomic_uint refs;
@@ -29,6 +40,7 @@ struct topic {
 	unsigned      watchers;
 	struct frame *frame;           /* the newest event; NULL: none yet                        */
 	uint64_t      serial;          /* of it                                                   */
+	char          id[EVENT_ID_SIZE];
 	bool          is_over;         /* there will be no other: fault says why                  */
 	struct error  fault;
 	/* The renderer's. */

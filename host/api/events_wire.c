@@ -17,10 +17,11 @@
 enum {
 	HEAD_MAX = 8192, HEAD_MS = 5000, STALL_MS = 5000, KEEP_ALIVE_MS = 15000, TICK_MS = 250, AT_ONCE = 64,
 	FRAME_MS = 60000,                       /* who takes one event in drops is too slow                    */
+	LINGER_MS = 1000, LINGER_BYTES = 1 << 18,
 	SEND_BYTES = 1 << 16, SPARE = 256,      /* connections that watch nothing: yet, or any more            */
 };
 
-enum phase { PHASE_HEAD, PHASE_FIRST, PHASE_STREAM };
+enum phase { PHASE_HEAD, PHASE_FIRST, PHASE_STREAM, PHASE_LINGER };
 
 struct stream {
 	struct stream *next;
@@ -28,7 +29,8 @@ struct stream {
 	enum phase     phase;
 	bool           is_last, is_blocked, is_dead;     /* out is the last; the socket takes no more; to be closed   */
 	char          *head;                             /* of the request, while it comes                            */
-	size_t         head_len, sent;
+	char           last_id[EVENT_ID_SIZE];           /* of the event that the client has already                  */
+	size_t         head_len, sent, lingered;
 	struct topic  *topic;
 	struct frame  *out;
 	uint64_t       serial;
@@ -54,17 +56,15 @@ static bool is_past(int64_t since_ns, int64_t ms)
 
 static struct frame *fault_frame(const struct error *fault)
 {
-	const int code = status_http(fault->code);
-	auto_buf  text = BUF(4096);
-	char      head[256], id[REQUEST_ID_SIZE];
+	auto_buf text = BUF(4096), answer = BUF(8192);
+	char     id[REQUEST_ID_SIZE];
 	const struct verdict none = { .faults = 0 };
 
 	request_make_id(id);
-	if (answer_text(&text, fault, &none, NULL) != ST_OK)
+	if (answer_text(&text, fault, &none, NULL) != ST_OK
+	    || answer_bare(&answer, status_http(fault->code), id, buf_view(&text), NULL) != ST_OK)
 		return NULL;
-	snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%sContent-Type: " TYPE_TEXT "\r\nContent-Length: %zu\r\n"
-	         "Connection: close\r\n\r\n", code, http_reason(code), id, code == 503 ? "Retry-After: 1\r\n" : "", text.len);
-	return frame_new(head, buf_view(&text), "");
+	return frame_new("", buf_view(&answer), "");
 }
 
 static struct frame *head_frame(void)
@@ -94,6 +94,8 @@ static struct frame *next_frame(struct wire *wire, struct stream *stream)
 
 	pthread_mutex_lock(&events->lock);
 	is_begun = topic->serial > 0;
+	if (stream->phase == PHASE_STREAM && stream->serial == 0 && is_begun && strcmp(stream->last_id, topic->id) == 0)
+		stream->serial = topic->serial;
 	if (stream->phase == PHASE_STREAM && topic->serial != stream->serial) {
 		next = frame_ref(topic->frame);
 		stream->serial = topic->serial;
@@ -129,10 +131,21 @@ static void watch_for(struct wire *wire, struct stream *stream, bool is_blocked)
 	stream->is_blocked = is_blocked;
 }
 
+/*
+ * The last has been sent.  NOTE: a socket that is closed with bytes unread answers them with a reset, which may overtake
+ * what was sent: so what still comes is taken in, a little while.
+ */
+static void linger(struct stream *stream)
+{
+	stream->phase = PHASE_LINGER;
+	stream->begun_ns = clock_ns();
+	stream->is_dead |= shutdown(stream->fd, SHUT_WR) != 0;
+}
+
 /* Send what there is, as much as the socket takes. */
 static void pump(struct wire *wire, struct stream *stream)
 {
-	while (!stream->is_dead) {
+	while (!stream->is_dead && stream->phase != PHASE_LINGER) {
 		if (stream->out == NULL) {
 			if (stream->topic == NULL || (stream->out = next_frame(wire, stream)) == NULL)
 				return;
@@ -154,7 +167,10 @@ static void pump(struct wire *wire, struct stream *stream)
 		frame_unref(stream->out);
 		stream->out = NULL;
 		watch_for(wire, stream, false);
-		stream->is_dead |= stream->is_last;
+		if (stream->is_last) {
+			linger(stream);
+			return;
+		}
 	}
 }
 
@@ -170,29 +186,20 @@ static void refuse(struct wire *wire, struct stream *stream, const struct error 
 	pump(wire, stream);
 }
 
-/* "GET TARGET HTTP/1.1": the target, in place.  NULL: another method, or no HTTP. */
-static char *target_of(char *head)
-{
-	char *target = head + 4, *end;
-
-	if (strncmp(head, "GET /", 5) != 0 || (end = strpbrk(target, " \r\n")) == NULL || strncmp(end, " HTTP/1.", 8) != 0)
-		return NULL;
-	*end = '\0';
-	return target;
-}
-
 static void begin(struct wire *wire, struct stream *stream)
 {
 	struct error fault = { .code = ST_OK };
 	enum status  st = ST_OK;
-	const char  *target = target_of(stream->head);
+	struct event_wish wish;
 
-	if (target == NULL)
+	if (!event_wish_read(stream->head, &wish))
 		st = fail(&fault, ST_INVALID, "only GET of a status with \"watch=true\" is served here");
 	else if (wire->watching >= wire->events->api->options.event_streams)
 		st = fail(&fault, ST_UNAVAILABLE, "%u event streams are open already", wire->events->api->options.event_streams);
 	else
-		st = topic_join(wire->events, target, &stream->topic, &fault);
+		st = topic_join(wire->events, wish.target, &stream->topic, &fault);
+	if (st == ST_OK)
+		memcpy(stream->last_id, wish.last_id, sizeof wish.last_id);
 	wire->watching += stream->topic != NULL;
 	free(stream->head);
 	stream->head = NULL;
@@ -217,6 +224,10 @@ static void take_in(struct wire *wire, struct stream *stream)
 	}
 	if (n < 0)
 		return;
+	if (stream->phase == PHASE_LINGER || stream->is_last) {
+		stream->is_dead = (stream->lingered += (size_t) n) > LINGER_BYTES;
+		return;
+	}
 	if (!is_head) {
 		stream->is_dead = true;
 		return;
@@ -295,7 +306,8 @@ static void go_round(struct wire *wire)
 
 	for (struct stream **at = &wire->streams; (stream = *at) != NULL;) {
 		pump(wire, stream);
-		if (stream->phase == PHASE_HEAD && is_past(stream->moved_ns, HEAD_MS))
+		if ((stream->phase == PHASE_HEAD && is_past(stream->moved_ns, HEAD_MS))
+		    || (stream->phase == PHASE_LINGER && is_past(stream->begun_ns, LINGER_MS)))
 			stream->is_dead = true;
 		if (stream->is_dead) {
 			*at = stream->next;

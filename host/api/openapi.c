@@ -31,6 +31,11 @@ static const struct { const char *name; unsigned operations; } header_uses[] = {
 	{ "X-Request-Id",  ~0u                                                                     },
 };
 
+/* Of the query parameters that are no text, whatever offers them. */
+static const struct { const char *name, *schema; } parameter_schemas[] = {
+	{ "limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}" },
+};
+
 static const char *const operation_words[OPERATION_COUNT] = {
 	[OPERATION_LIST]   = "list",    [OPERATION_CREATE]  = "create",      [OPERATION_READ]      = "read",
 	[OPERATION_REPLACE] = "replace", [OPERATION_DELETE] = "delete",      [OPERATION_VERB]      = "do",
@@ -133,8 +138,13 @@ static json_t *path_parameters(const char *pattern)
 
 static void add_parameter(json_t *parameters, const char *name, const char *summary)
 {
-	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", name, "in", "query", "description",
-	                                            summary, "schema", "type", "string"));
+	const char *schema = "{\"type\":\"string\"}";
+
+	for (size_t i = 0; i < ARRAY_LEN(parameter_schemas); i++)
+		if (strcmp(parameter_schemas[i].name, name) == 0)
+			schema = parameter_schemas[i].schema;
+	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:o}", "name", name, "in", "query", "description", summary,
+	                                            "schema", openapi_literal(schema)));
 }
 
 static void add_options(json_t *parameters, const struct query_option *option)
@@ -154,13 +164,7 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 		add_options(parameters, look->options);
 	}
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);
-	if (endpoint->operation == OPERATION_LIST) {
-		json_array_append_new(parameters, openapi_literal("{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Most on one page; "
-		                                          "a Link header names the next.\",\"schema\":{\"type\":\"integer\","
-		                                          "\"minimum\":1,\"maximum\":1000}}"));
-		json_array_append_new(parameters, openapi_literal("{\"name\":\"continue\",\"in\":\"query\",\"description\":\"The page after "
-		                                          "the one of this name.\",\"schema\":{\"type\":\"string\"}}"));
-	}
+	add_options(parameters, endpoint->options);
 	for (size_t i = 0; i < ARRAY_LEN(header_uses); i++)
 		if ((header_uses[i].operations & 1u << endpoint->operation) != 0)
 			json_array_append_new(parameters, json_pack("{s:o}", "$ref", json_sprintf("#/components/parameters/%s",

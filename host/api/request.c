@@ -106,6 +106,19 @@ enum status query_decode(const char *query, struct arena *arena, struct ask_para
 	return ST_OK;
 }
 
+enum status query_watches(const struct endpoint *endpoint, const struct ask_parameter *parameters, size_t count,
+                          bool *ret_watches, struct error *err)
+{
+	const struct ask            ask = { .parameters = parameters, .parameter_count = count };
+	const struct ask_parameter *watch = endpoint_takes(endpoint, VIEW("watch")) ? ask_find(&ask, "watch") : NULL;
+	const struct view           value = watch == NULL ? VIEW("") : watch->value;
+
+	if (value.len > 0 && !view_is(value, "true") && !view_is(value, "false"))
+		return fail_at(err, ST_INVALID, "watch", "\"watch\" must be true or false, got \"%.*s\"", (int) value.len, value.ptr);
+	*ret_watches = view_is(value, "true");
+	return ST_OK;
+}
+
 /* -- the request ------------------------------------------------------------------------------------------------------ */
 
 /* A system call per request would cost more than it gives. */

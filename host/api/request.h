@@ -64,4 +64,8 @@ bool path_decode(const char *raw, struct arena *arena, struct view *ret_path);
 enum status MUST_CHECK query_decode(const char *query, struct arena *arena, struct ask_parameter **ret_parameters,
                                     size_t *ret_count, struct error *err);
 
+/* Does the query ask for a stream, by watch=true where that means something?  ST_INVALID: neither true nor false. */
+enum status MUST_CHECK query_watches(const struct endpoint *endpoint, const struct ask_parameter *parameters, size_t count,
+                                     bool *ret_watches, struct error *err);
+
 #endif

@@ -1,3 +1,4 @@
+/* The tree of paths: made of the rows, walked for each request. */
 #include "host/api/route.h"
 
 #include "lib/base/name.h"
@@ -40,6 +41,13 @@ static const struct system_route {
 	{ "/readyz",          OPERATION_READINESS, "The database answers and every controller has begun." },
 	{ "/metrics",         OPERATION_METRICS,   "Counters, in Prometheus' text format."                },
 	{ "/v2/openapi.json", OPERATION_OPENAPI,   "This description."                                    },
+};
+
+/* Of every list. */
+static const struct query_option page_options[] = {
+	{ "limit",    "Most on one page; a Link header names the next." },
+	{ "continue", "The page after the one of this name."            },
+	{ NULL,       NULL                                              },
 };
 
 const char *method_name(enum method method)
@@ -179,6 +187,7 @@ static enum status add_type(struct routes *routes, const struct type *type, stru
 			like.path_segments = place->item_segments;
 		}
 		like.operation = rows[i].operation;
+		like.options = rows[i].operation == OPERATION_LIST ? page_options : NULL;
 		st = add_endpoint(routes, rows[i].is_item ? place->item : place->collection, rows[i].method, &like, NULL, err);
 	}
 	return st;
@@ -378,7 +387,7 @@ static bool options_have(const struct query_option *option, struct view name)
 
 bool endpoint_takes(const struct endpoint *endpoint, struct view parameter)
 {
-	if (endpoint->operation == OPERATION_LIST && (view_is(parameter, "limit") || view_is(parameter, "continue")))
+	if (options_have(endpoint->options, parameter))
 		return true;
 	if (endpoint->verb != NULL && options_have(endpoint->verb->options, parameter))
 		return true;

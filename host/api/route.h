@@ -31,6 +31,7 @@ struct endpoint {
 	const struct look  **looks;           /* on LIST and READ: views chosen before the plain answer;
 	                                         on LOOK: the one                                        */
 	size_t               look_count;
+	const struct query_option *options;   /* besides those of the verb and the looks; NULL: none      */
 	const char          *summary;
 	size_t               path_segments, parent_segments;      /* of a match's path and parent        */
 };

@@ -5,10 +5,10 @@
 #include "host/api/metrics.h"
 #include "host/api/status.h"
 
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#include <netdb.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -156,18 +156,17 @@ static int on_request(struct mg_connection *conn)
 /* A request that civetweb could not parse: its own answer would be a page. */
 static int on_http_error(struct mg_connection *conn, int code, const char *text)
 {
-	char body[256], answer[512], id[REQUEST_ID_SIZE];
+	char     body[256], id[REQUEST_ID_SIZE];
+	auto_buf answer = BUF(1024);
 
-	const int body_len = snprintf(body, sizeof body, "%s\n", text == NULL || *text == '\0' ? http_reason(code) : text);
+	snprintf(body, sizeof body, "%s\n", text == NULL || *text == '\0' ? http_reason(code) : text);
 	request_make_id(id);
-	const int len = snprintf(answer, sizeof answer, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\nContent-Type: " TYPE_TEXT "\r\n"
-	                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", code, http_reason(code), id,
-	                         strnlen(body, (size_t) body_len), body);
 	log_set_request(id);
 	log_debug("request.unreadable", "code", log_num(code), "error", text);
 	log_set_request(NULL);
 	mg_disable_connection_keep_alive(conn);
-	mg_write(conn, answer, strnlen(answer, (size_t) len));
+	if (answer_bare(&answer, code, id, view_of(body), NULL) == ST_OK)
+		mg_write(conn, answer.data, answer.len);
 	return 0;
 }
 
@@ -266,20 +265,16 @@ static void *stop_context(void *data)
  */
 static void listener_poke(const struct listener *listener)
 {
-	const char      *colon = strrchr(listener->address, ':');
-	struct addrinfo  hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
-	char             host[64];
-	const bool       is_6 = listener->address[0] == '[';
+	struct sockaddr_storage address;
+	socklen_t               len;
 
-	snprintf(host, sizeof host, "%.*s", (int) (colon - listener->address) - 2 * is_6, listener->address + is_6);
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+	if (!address_read(listener->address, &address, &len))
 		return;
-	const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
-		IGNORE(connect(fd, found->ai_addr, found->ai_addrlen));
+		IGNORE(connect(fd, (const struct sockaddr *) &address, len));
 		close(fd);
 	}
-	freeaddrinfo(found);
 }
 
 void server_close(struct server *server)

@@ -10,7 +10,7 @@ struct change {
 	const struct type     *type;
 	struct upload          given, upload;      /* as it came; as a hook completed it */
 	struct view            path, name;
-	struct resource_guard  guard;
+	enum resource_mode     mode;
 	const char            *if_match, *if_none_match;      /* the headers; NULL: not sent                 */
 	bool                   is_delete, must_be_new;
 	struct resource_written written;
@@ -29,9 +29,9 @@ static void read_conditions(struct change *change)
 	change->if_none_match = request_header(change->req, "If-None-Match");
 	change->must_be_new = is_star(change->if_none_match);
 	if (change->must_be_new)
-		change->guard.mode = RESOURCE_CREATE;
+		change->mode = RESOURCE_CREATE;
 	else if (change->if_match != NULL)
-		change->guard.mode = RESOURCE_REPLACE;
+		change->mode = RESOURCE_REPLACE;
 }
 
 /* Tags are compared with what is there, under its lock; "*" is the store's own to tell. */
@@ -111,7 +111,7 @@ static enum status store_document(struct change *change, struct db *db, struct e
 		.files = change->upload.files, .file_count = change->upload.file_count,
 		.is_replacing_files = change->upload.file_count > 0,
 	};
-	return resource_write(req->api->store, db, &write, change->guard, &change->written, err);
+	return resource_write(req->api->store, db, &write, change->mode, &change->written, err);
 }
 
 /*
@@ -127,11 +127,11 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 	auto_buf       previous = BUF(REPLY_MAX);
 
 	change->upload = change->given;
-	if (change->is_delete || change->guard.mode != RESOURCE_CREATE) {
+	if (change->is_delete || change->mode != RESOURCE_CREATE) {
 		enum status st = resource_lock(db, change->path, &id, &missing);
 		if (st == ST_OK)
 			st = resource_read(change->req->api->store, db, change->path, &previous, &version, NULL, &missing);
-		if (st != ST_OK && (st != ST_NOT_FOUND || change->is_delete || change->guard.mode == RESOURCE_REPLACE)) {
+		if (st != ST_OK && (st != ST_NOT_FOUND || change->is_delete || change->mode == RESOURCE_REPLACE)) {
 			*err = missing;
 			return st;
 		}
@@ -143,7 +143,7 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 	enum status st = run_hook(change, db, buf_view(&previous), err);
 	if (st == ST_OK && change->is_delete)
 		return resource_delete(change->req->api->store, db, change->path,
-		                       (change->type->row->flags & EMCO_RESOURCE_EVENTS) != 0, change->guard.version, err);
+		                       (change->type->row->flags & EMCO_RESOURCE_EVENTS) != 0, err);
 	return st == ST_OK ? store_document(change, db, err) : st;
 }
 
@@ -160,8 +160,7 @@ static enum status change_make(struct change *change, struct error *err)
 	} else {
 		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
 		if (st == ST_OK)
-			st = change->is_delete ? resource_delete(req->api->store, db, change->path, (flags & EMCO_RESOURCE_EVENTS) != 0,
-			                                         change->guard.version, err)
+			st = change->is_delete ? resource_delete(req->api->store, db, change->path, (flags & EMCO_RESOURCE_EVENTS) != 0, err)
 			                       : store_document(change, db, err);
 	}
 	if (st == ST_OK && (flags & EMCO_RESOURCE_OWNER) != 0)
@@ -194,7 +193,7 @@ static enum status echo(const struct change *change, int code, struct error *err
 
 enum status handle_create(struct request *req, struct error *err)
 {
-	struct change change = { .req = req, .type = req->endpoint->type, .guard.mode = RESOURCE_CREATE };
+	struct change change = { .req = req, .type = req->endpoint->type, .mode = RESOURCE_CREATE };
 
 	change.must_be_new = is_star(request_header(req, "If-None-Match"));
 	enum status st = upload_read(req, change.type, &change.upload, err);
@@ -217,7 +216,7 @@ enum status handle_replace(struct request *req, struct error *err)
 	const struct type *type = req->endpoint->type;
 	struct change      change = {
 		.req = req, .type = type,
-		.guard.mode = (type->row->flags & EMCO_RESOURCE_PUT_OLD) != 0 ? RESOURCE_REPLACE : RESOURCE_CREATE_OR_REPLACE,
+		.mode = (type->row->flags & EMCO_RESOURCE_PUT_OLD) != 0 ? RESOURCE_REPLACE : RESOURCE_CREATE_OR_REPLACE,
 	};
 
 	read_conditions(&change);

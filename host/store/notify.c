@@ -146,6 +146,11 @@ void store_notify(struct store *store, enum channel channel)
 		session_wake(notifier->session);
 }
 
+void store_ring(struct store *store, enum channel channel)
+{
+	tell(store->notifier, 1u << channel);
+}
+
 bool store_wait(struct store *store, enum channel channel, uint64_t *seen, int64_t deadline_ns)
 {
 	struct notifier      *notifier = store->notifier;

@@ -29,25 +29,23 @@ struct resource_write {
 	bool        is_replacing_files;
 };
 
-/* A condition on what is there: the caller's If-Match, If-None-Match: *. */
+/* What may be there.  Whoever asks for a version as well compares it under resource_lock, in the same transaction. */
 enum resource_mode { RESOURCE_CREATE, RESOURCE_REPLACE, RESOURCE_CREATE_OR_REPLACE };
-struct resource_guard { enum resource_mode mode; uint64_t version; /* 0: any */ };
 
 struct resource_written { int64_t id; uint64_t version; bool is_new; };
 
 /*
  * Write one resource with its references and files, atomically; one statement when there are no files.
  * ST_EXISTS: it or its unique value is there.  ST_NOT_FOUND: the parent, or (REPLACE) itself, is missing: err says which.
- * ST_PRECONDITION.  ST_CONFLICT: strict, and a reference is missing.
+ * ST_CONFLICT: strict, and a reference is missing.
  * db may be inside a transaction of the caller.
  */
 enum status MUST_CHECK resource_write(struct store *store, struct db *db, const struct resource_write *write,
-                                      struct resource_guard guard, struct resource_written *ret_written,
-                                      struct error *err);
+                                      enum resource_mode mode, struct resource_written *ret_written, struct error *err);
 
 /* ST_NOT_FOUND; ST_CONFLICT: has children, is referenced, or still owns objects on clusters, with one of them named. */
 enum status MUST_CHECK resource_delete(struct store *store, struct db *db, struct view path, bool has_events,
-                                       uint64_t version, struct error *err);
+                                       struct error *err);
 
 /* Append the document.  ret_version, ret_id may be NULL.  ST_NOT_FOUND. */
 enum status MUST_CHECK resource_read(struct store *store, struct db *db, struct view path, struct buf *doc,

@@ -7,7 +7,7 @@ enum { TRIES_MOST = 8 };
 
 /*
  * What stands in the way is looked for first, so that the answer can name it and the caller's transaction stays usable;
- * the foreign keys catch what comes at the same moment.  $1 path  $2 version, 0: any  $3 subject of an event, or null.
+ * the foreign keys catch what comes at the same moment.  $1 path  $2 subject of an event, or null.
  */
 static const struct query delete_query = { "resource_delete",
 	"WITH self AS MATERIALIZED (SELECT id, version FROM resource WHERE path = $1 AND doc IS NOT NULL AND id <> 0),"
@@ -17,7 +17,7 @@ static const struct query delete_query = { "resource_delete",
 	" WHERE x.dst = (SELECT id FROM self) LIMIT 1),"
 	"unit_left AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = (SELECT id FROM self)"
 	" AND (u.is_wanted OR u.applied IS NOT NULL OR u.tried <> '{}') LIMIT 1),"
-	"gone AS (DELETE FROM resource r USING self WHERE r.id = self.id AND ($2::bigint = 0 OR r.version = $2)"
+	"gone AS (DELETE FROM resource r USING self WHERE r.id = self.id"
 	" AND NOT EXISTS (SELECT FROM child) AND NOT EXISTS (SELECT FROM source) AND NOT EXISTS (SELECT FROM unit_left)"
 	" RETURNING r.id),"
 	"forgotten AS (DELETE FROM unit u USING gone WHERE u.owner = gone.id"
@@ -26,22 +26,18 @@ static const struct query delete_query = { "resource_delete",
 	"orphan AS MATERIALIZED (SELECT r.id, r.version FROM cut JOIN resource r ON r.id = cut.dst WHERE r.doc IS NULL"
 	" AND NOT EXISTS (SELECT FROM resource_ref x, gone WHERE x.dst = r.id AND x.src <> gone.id)),"
 	"swept AS (DELETE FROM resource r USING orphan o WHERE r.id = o.id AND r.version = o.version AND r.doc IS NULL),"
-	"told AS (INSERT INTO outbox (kind, subject) SELECT 'cluster.deleted', $3 FROM gone WHERE $3::text IS NOT NULL)"
+	"told AS (INSERT INTO outbox (kind, subject) SELECT 'cluster.deleted', $2 FROM gone WHERE $2::text IS NOT NULL)"
 	" SELECT (SELECT version FROM self), (SELECT path FROM child), (SELECT path FROM source),"
 	" (SELECT app || ' on ' || cluster FROM unit_left), EXISTS (SELECT FROM gone)" };
 
 /* The shape of a blocked delete.  ST_OK: nothing stands in the way, somebody was faster. */
-static enum status blocked(struct view path, uint64_t version, const struct rows *rows, struct error *err)
+static enum status blocked(struct view path, const struct rows *rows, struct error *err)
 {
 	const int         n = (int) path.len;
-	const uint64_t    found = (uint64_t) rows_int(rows, 0, 0);
 	const struct view child = rows_view(rows, 0, 1), source = rows_view(rows, 0, 2), unit = rows_view(rows, 0, 3);
 
 	if (rows_is_null(rows, 0, 0))
 		return fail(err, ST_NOT_FOUND, "\"%.*s\" does not exist", n, path.ptr);
-	if (version != 0 && version != found)
-		return fail(err, ST_PRECONDITION, "\"%.*s\" has version %llu, expected %llu", n, path.ptr,
-		            (unsigned long long) found, (unsigned long long) version);
 	if (child.len > 0) {
 		fail(err, ST_CONFLICT, "\"%.*s\" still has \"%.*s\"", n, path.ptr, (int) child.len, child.ptr);
 		return fail_hint(err, "Delete what lies below it first.");
@@ -69,7 +65,7 @@ static enum status raced(const struct db *db, struct view path, struct error *er
 	return fail(err, ST_CONFLICT, "\"%.*s\" %s", (int) path.len, path.ptr, words);
 }
 
-enum status resource_delete(struct store *store, struct db *db, struct view path, bool has_events, uint64_t version,
+enum status resource_delete(struct store *store, struct db *db, struct view path, bool has_events,
                             struct error *err)
 {
 	auto_buf subject = BUF(4096);
@@ -81,12 +77,12 @@ enum status resource_delete(struct store *store, struct db *db, struct view path
 	for (int try = 0; st == ST_OK; try++) {
 		auto_rows   *rows = NULL;
 		struct error fault;
-		st = db_query(db, &delete_query, PARAMS(P_TEXT(path), P_INT((int64_t) version),
+		st = db_query(db, &delete_query, PARAMS(P_TEXT(path),
 		              has_events ? P_TEXT(buf_view(&subject)) : P_NULL), EXPECT_ROW, &rows, &fault);
 		if (st == ST_OK && rows_bool(rows, 0, 4))
 			return ST_OK;
 		if (st == ST_OK) {
-			st = blocked(path, version, rows, err);
+			st = blocked(path, rows, err);
 			if (st == ST_OK && try == TRIES_MOST)
 				st = fail(err, ST_UNAVAILABLE, "others change \"%.*s\" at the same time", (int) path.len, path.ptr);
 			continue;

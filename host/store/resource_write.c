@@ -12,9 +12,9 @@
 enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 
 /*
- * $1 path  $2 parent  $3 type  $4 name  $5 doc  $6 unique  $7 references  $8 strict  $9 version, 0: any
- * $10 is owner  $11 subject of an event, or null  $12 with files  $13 fields  $14 filenames  $15 media types
- * $16 contents  $17 sealed, 0 or 1
+ * $1 path  $2 parent  $3 type  $4 name  $5 doc  $6 unique  $7 references  $8 strict
+ * $9 is owner  $10 subject of an event, or null  $11 with files  $12 fields  $13 filenames  $14 media types
+ * $15 contents  $16 sealed, 0 or 1
  */
 #define SQL_PARENT \
 	"parent AS MATERIALIZED (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL)"
@@ -44,7 +44,7 @@ enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 #define SQL_UPDATED \
 	"updated AS (UPDATE resource r SET name = $4, doc = $5, unique_value = $6, version = r.version + 1," \
 	" updated_at = statement_timestamp() FROM old WHERE r.id = old.id AND r.version = old.version" \
-	" AND ($9::bigint = 0 OR r.version = $9) AND " SQL_IS_ALLOWED " RETURNING r.id, r.version)"
+	" AND " SQL_IS_ALLOWED " RETURNING r.id, r.version)"
 
 /*
  * A placeholder that is named again moves its version, so that whoever is about to sweep it leaves it alone.  DO NOTHING
@@ -68,17 +68,17 @@ enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 #define SQL_FILES \
 	"stored AS (INSERT INTO resource_file (resource, ordinal, field, filename, media_type, bytes, sealed)" \
 	" SELECT self.id, f.at, f.field, f.filename, f.media_type, f.bytes, f.sealed <> 0 FROM self," \
-	" unnest($13::text[], $14::text[], $15::text[], $16::bytea[], $17::bigint[]) WITH ORDINALITY" \
-	" AS f (field, filename, media_type, bytes, sealed, at) WHERE $12::boolean" \
+	" unnest($12::text[], $13::text[], $14::text[], $15::bytea[], $16::bigint[]) WITH ORDINALITY" \
+	" AS f (field, filename, media_type, bytes, sealed, at) WHERE $11::boolean" \
 	" ON CONFLICT (resource, ordinal) DO UPDATE SET field = excluded.field, filename = excluded.filename," \
 	" media_type = excluded.media_type, bytes = excluded.bytes, sealed = excluded.sealed)," \
 	"dropped AS (DELETE FROM resource_file f USING self" \
-	" WHERE $12::boolean AND f.resource = self.id AND f.ordinal > cardinality($13::text[]))"
+	" WHERE $11::boolean AND f.resource = self.id AND f.ordinal > cardinality($12::text[]))"
 
 #define SQL_TELL \
-	"begun AS (INSERT INTO action (owner, seq, state) SELECT id, 1, 'Created' FROM self WHERE is_new AND $10::boolean)," \
+	"begun AS (INSERT INTO action (owner, seq, state) SELECT id, 1, 'Created' FROM self WHERE is_new AND $9::boolean)," \
 	"told AS (INSERT INTO outbox (kind, subject) SELECT" \
-	" CASE WHEN is_new THEN 'cluster.created' ELSE 'cluster.updated' END, $11 FROM self WHERE $11::text IS NOT NULL)"
+	" CASE WHEN is_new THEN 'cluster.created' ELSE 'cluster.updated' END, $10 FROM self WHERE $10::text IS NOT NULL)"
 
 #define SQL_ANSWER(parent, old, absent) \
 	" SELECT self.id, self.version, self.is_new, " parent ", " old ", " absent \
@@ -96,7 +96,7 @@ static const struct query create_plain_query = { "resource_create_plain",
 
 static const struct query create_query = { "resource_create",
 	"WITH " SQL_PARENT "," SQL_REFERENCES "," SQL_CREATED ","
-	"self AS (SELECT id, version, true AS is_new FROM created WHERE $9::bigint IS NOT NULL),"
+	"self AS (SELECT id, version, true AS is_new FROM created),"
 	SQL_REFER "," SQL_FILES "," SQL_TELL SQL_ANSWER(SQL_HAS_PARENT, "NULL::bigint", SQL_ABSENT) };
 
 static const struct query replace_query = { "resource_replace",
@@ -116,7 +116,7 @@ static const struct query unique_holder_query = { "resource_unique_holder",
 	"SELECT r.path FROM resource p JOIN resource r ON r.parent = p.id"
 	" WHERE p.path = $1 AND r.type = $2 AND r.unique_value = $3" };
 
-enum { PLAIN_PARAMS = 6, ALL_PARAMS = 17 };
+enum { PLAIN_PARAMS = 6, ALL_PARAMS = 16 };
 
 /* The parameters, and what their values live in. */
 struct statement {
@@ -211,7 +211,7 @@ static bool is_plain(const struct resource_write *write, enum resource_mode mode
 	       !write->has_events;
 }
 
-static enum status bind(struct store *store, const struct resource_write *write, struct resource_guard guard,
+static enum status bind(struct store *store, const struct resource_write *write, enum resource_mode mode,
                         struct statement *statement, struct error *err)
 {
 	static const struct query *const queries[] = {
@@ -221,7 +221,7 @@ static enum status bind(struct store *store, const struct resource_write *write,
 	struct view doc = write->doc;
 	enum status st = ST_OK;
 
-	statement->query = queries[guard.mode];
+	statement->query = queries[mode];
 	if (write->is_secret) {
 		st = doc_seal(store, write->path, write->doc, &statement->doc, err);
 		doc = buf_view(&statement->doc);
@@ -233,7 +233,7 @@ static enum status bind(struct store *store, const struct resource_write *write,
 	p[3] = P_TEXT(write->name);
 	p[4] = P_TEXT(doc);
 	p[5] = write->unique.len > 0 ? P_TEXT(write->unique) : P_NULL;
-	if (st == ST_OK && is_plain(write, guard.mode)) {
+	if (st == ST_OK && is_plain(write, mode)) {
 		statement->query = &create_plain_query;
 		statement->count = PLAIN_PARAMS;
 		return ST_OK;
@@ -246,15 +246,14 @@ static enum status bind(struct store *store, const struct resource_write *write,
 		st = bind_files(store, write, statement, &arena, err);
 	p[6] = P_BYTES(buf_view(&statement->references));
 	p[7] = P_INT(write->strict);
-	p[8] = P_INT((int64_t) guard.version);
-	p[9] = P_INT(write->is_owner);
-	p[10] = write->has_events ? P_TEXT(buf_view(&statement->subject)) : P_NULL;
-	p[11] = P_INT(write->is_replacing_files || write->file_count > 0);
-	p[12] = P_BYTES(buf_view(&statement->fields));
-	p[13] = P_BYTES(buf_view(&statement->filenames));
-	p[14] = P_BYTES(buf_view(&statement->media_types));
-	p[15] = P_BYTES(buf_view(&statement->contents));
-	p[16] = P_BYTES(buf_view(&statement->sealed));
+	p[8] = P_INT(write->is_owner);
+	p[9] = write->has_events ? P_TEXT(buf_view(&statement->subject)) : P_NULL;
+	p[10] = P_INT(write->is_replacing_files || write->file_count > 0);
+	p[11] = P_BYTES(buf_view(&statement->fields));
+	p[12] = P_BYTES(buf_view(&statement->filenames));
+	p[13] = P_BYTES(buf_view(&statement->media_types));
+	p[14] = P_BYTES(buf_view(&statement->contents));
+	p[15] = P_BYTES(buf_view(&statement->sealed));
 	return st;
 }
 
@@ -279,32 +278,28 @@ static enum status no_parent(const struct resource_write *write, struct error *e
 }
 
 /* The statement wrote nothing: why?  ST_OK: another writer was faster, try again. */
-static enum status refused(const struct resource_write *write, struct resource_guard guard, const struct rows *rows,
+static enum status refused(const struct resource_write *write, enum resource_mode mode, const struct rows *rows,
                            struct error *err)
 {
 	const int         n = (int) write->path.len;
 	const char *const path = write->path.ptr;
 	const bool        has_parent = rows_bool(rows, 0, 3), has_old = !rows_is_null(rows, 0, 4);
-	const uint64_t    version = (uint64_t) rows_int(rows, 0, 4);
 	const struct view absent = rows_view(rows, 0, 5);
 
-	if (guard.mode == RESOURCE_REPLACE && !has_old)
+	if (mode == RESOURCE_REPLACE && !has_old)
 		return fail(err, ST_NOT_FOUND, "\"%.*s\" does not exist", n, path);
 	if (!has_old && !has_parent)
 		return no_parent(write, err);
-	if (has_old && guard.version != 0 && guard.version != version)
-		return fail(err, ST_PRECONDITION, "\"%.*s\" has version %llu, expected %llu", n, path,
-		            (unsigned long long) version, (unsigned long long) guard.version);
 	if (absent.len > 0) {
 		fail(err, ST_CONFLICT, "\"%.*s\" refers to \"%.*s\", which does not exist", n, path, (int) absent.len, absent.ptr);
 		return fail_hint(err, "Create what it refers to first.");
 	}
-	if (guard.mode == RESOURCE_CREATE)
+	if (mode == RESOURCE_CREATE)
 		return fail(err, ST_EXISTS, "\"%.*s\" already exists", n, path);
 	return ST_OK;
 }
 
-static enum status run_once(struct db *db, const struct resource_write *write, struct resource_guard guard,
+static enum status run_once(struct db *db, const struct resource_write *write, enum resource_mode mode,
                             const struct statement *statement, struct resource_written *ret_written, bool *is_raced,
                             struct error *err)
 {
@@ -321,7 +316,7 @@ static enum status run_once(struct db *db, const struct resource_write *write, s
 		return st;
 	}
 	if (rows_is_null(rows, 0, 0)) {
-		st = refused(write, guard, rows, err);
+		st = refused(write, mode, rows, err);
 		*is_raced = st == ST_OK;
 		return st == ST_OK ? fail(err, ST_UNAVAILABLE, "others change \"%.*s\" at the same time",
 		                          (int) write->path.len, write->path.ptr) : st;
@@ -332,7 +327,7 @@ static enum status run_once(struct db *db, const struct resource_write *write, s
 }
 
 /* The same, with the row locked before the statement takes its snapshot. */
-static enum status run_locked(struct db *db, const struct resource_write *write, struct resource_guard guard,
+static enum status run_locked(struct db *db, const struct resource_write *write, enum resource_mode mode,
                               const struct statement *statement, struct resource_written *ret_written, bool *is_raced,
                               struct error *err)
 {
@@ -343,7 +338,7 @@ static enum status run_locked(struct db *db, const struct resource_write *write,
 	if (st == ST_OK)
 		st = db_query(db, &hold_query, PARAMS(P_TEXT(write->path)), EXPECT_MAYBE, NULL, err);
 	if (st == ST_OK)
-		st = run_once(db, write, guard, statement, ret_written, is_raced, err);
+		st = run_once(db, write, mode, statement, ret_written, is_raced, err);
 	if (!is_ours)
 		return st;
 	if (st == ST_OK)
@@ -356,17 +351,17 @@ static enum status run_locked(struct db *db, const struct resource_write *write,
 }
 
 enum status resource_write(struct store *store, struct db *db, const struct resource_write *write,
-                           struct resource_guard guard, struct resource_written *ret_written, struct error *err)
+                           enum resource_mode mode, struct resource_written *ret_written, struct error *err)
 {
 	struct statement statement;
 	struct error     fault;
 	bool             is_raced = true;
 
 	statement_init(&statement);
-	enum status st = bind(store, write, guard, &statement, &fault);
+	enum status st = bind(store, write, mode, &statement, &fault);
 	const bool is_bound = st == ST_OK;
 	for (int race = 0; is_bound && is_raced && race < RACES_MOST; race++)
-		st = (race < RACES_BEFORE_LOCK ? run_once : run_locked)(db, write, guard, &statement, ret_written, &is_raced, &fault);
+		st = (race < RACES_BEFORE_LOCK ? run_once : run_locked)(db, write, mode, &statement, ret_written, &is_raced, &fault);
 	statement_done(&statement);
 	if (st != ST_OK && err != NULL)
 		*err = fault;

@@ -1,3 +1,4 @@
+/* A thread with a connection of its own, which comes back by itself when the database does. */
 #include "host/store/store_priv.h"
 
 #include "lib/base/clock.h"
@@ -72,7 +73,10 @@ static void *run(void *data)
 			go_on(session);
 			continue;
 		}
-		rest(session, backoff_ms);
+		/* Whoever wakes us has nothing for a database that is away: only the end cuts this short. */
+		const int64_t until_ns = deadline_in_ms(backoff_ms);
+		while (!session->is_stopping && !deadline_past(until_ns))
+			rest(session, deadline_left_ms(until_ns));
 		backoff_ms = backoff_ms < BACKOFF_MOST_MS ? 2 * backoff_ms : BACKOFF_MOST_MS;
 	}
 	return NULL;

@@ -45,6 +45,7 @@ enum status MUST_CHECK store_ready(struct store *store, int64_t deadline_ns, str
  */
 enum channel { CHANNEL_UNITS, CHANNEL_OUTBOX, CHANNEL_STATUS, CHANNEL_COUNT };
 void store_notify(struct store *store, enum channel channel);
+void store_ring(struct store *store, enum channel channel);        /* this process alone */
 bool store_wait(struct store *store, enum channel channel, uint64_t *seen, int64_t deadline_ns);
 
 #endif

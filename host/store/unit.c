@@ -67,8 +67,9 @@ static const struct query owns_query = { "unit_owns",
 	"SELECT true FROM app_context WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };
 
 static const struct query forget_query = { "unit_forget",
-	"WITH full_one AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY " LIMIT 1),"
-	"gone AS (DELETE FROM unit u WHERE u.owner = $1 AND NOT EXISTS (SELECT FROM full_one))"
+	SQL_HELD("u.owner = $1")
+	", full_one AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY " LIMIT 1),"
+	"gone AS (DELETE FROM unit u USING held h WHERE u.id = h.id AND NOT EXISTS (SELECT FROM full_one))"
 	" SELECT app, cluster FROM full_one" };
 
 static const struct query list_query = { "unit_list",

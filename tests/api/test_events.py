@@ -158,3 +158,38 @@ def test_who_says_more_than_his_request_is_dropped(make_daemon):
         with contextlib.suppress(ConnectionResetError):
             while talker.recv(65536):
                 continue
+
+
+def test_who_comes_back_with_the_current_version_gets_no_repeat(make_daemon):
+    daemon = make_daemon().start()
+    api = daemon.client()
+    api.make("projects", named("p"))
+    api.make("projects/p/composite-apps", named("ca", compositeAppVersion="v1"))
+    group = "projects/p/composite-apps/ca/v1/deployment-intent-groups/d"
+    api.make(group.rsplit("/", 1)[0], named("d", compositeProfile="cp", version="r1", logicalCloud="lc"))
+    first = Stream(daemon, group)
+    _, known, text = first.next()
+    first.close()
+    # Also to another process: the version is the content's.
+    daemon.stop()
+    daemon.start()
+    back, new, stale = (Stream(daemon, group, **headers) for headers in
+                        ({"Last-Event-ID": known}, {}, {"Last-Event-ID": "0" * len(known)}))
+    assert back.answer.status_code == 200
+    assert new.next() == ("status", known, text)
+    assert stale.next() == ("status", known, text)
+    api.make(f"{group}/approve")
+    _, version, text = back.next()
+    assert version != known and json.loads(text)["states"]["actions"][-1]["state"] == "Approved", "the first it gets is news"
+    late = Stream(daemon, group, **{"last-event-id": known})
+    assert late.next() == ("status", version, text)
+
+
+def test_a_refusal_arrives_however_much_was_sent(daemon):
+    for extra in (2000, 60000, 200000):
+        with socket.create_connection(("127.0.0.1", daemon.events_port), timeout=20) as link:
+            link.sendall(b"GET /" + b"x" * (8187 + extra))
+            answer = b""
+            while piece := link.recv(4096):          # a reset would raise
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"8192 bytes\n"), extra

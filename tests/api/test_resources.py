@@ -1,4 +1,5 @@
 """Resources over REST: what can be created, read, listed, replaced and deleted, and what is refused with which words."""
+import concurrent.futures
 import gzip
 import json
 
@@ -82,6 +83,20 @@ def test_etags_guard_against_lost_updates(api, project):
     assert api.put(project, body, headers={"If-Match": tag}).status_code == 200
     assert api.put(project, body, headers={"If-Match": tag}).status_code == 412
     assert api.put(project, body, headers={"If-None-Match": "*"}).status_code == 412
+
+
+def test_of_many_writers_with_one_tag_one_wins(api, project):
+    body = named(project.split("/")[1])
+    for turn in range(5):
+        tag = api.get(project).headers["ETag"]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            codes = list(pool.map(lambda _: api.put(project, body, headers={"If-Match": tag}).status_code, range(16)))
+        assert sorted(codes) == [200] + 15 * [412], (turn, codes)
+    tag = api.get(project).headers["ETag"]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda n: (api.put(project, body, headers={"If-Match": tag}) if n % 2
+                                         else api.delete(project, headers={"If-Match": tag})).status_code, range(8)))
+    assert len([code for code in codes if code != 412]) == 1, codes
 
 
 def test_conditions_are_lists_of_tags(api, project):

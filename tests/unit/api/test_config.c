@@ -1,5 +1,6 @@
 #include "host/config.h"
 
+#include "lib/base/address.h"
 #include "lib/base/file.h"
 
 #include <setjmp.h>

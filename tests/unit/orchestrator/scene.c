@@ -30,7 +30,7 @@ void put_file(struct fixture *fixture, const char *type, const char *path, const
 	};
 	struct resource_written written;
 	auto_db *db = fixture_db(fixture);
-	expect_status(ST_OK, resource_write(&fixture->store, db, &write, (struct resource_guard) { RESOURCE_CREATE_OR_REPLACE, 0 },
+	expect_status(ST_OK, resource_write(&fixture->store, db, &write, RESOURCE_CREATE_OR_REPLACE,
 	                                    &written, &err), &err);
 }
 

@@ -377,7 +377,7 @@ static void create(const char *path, const char *parent, const char *type, const
 		.is_replacing_files = kubeconfig != NULL,
 	};
 
-	assert_ok(resource_write(&fixture->store, db, &write, (struct resource_guard) { RESOURCE_CREATE, 0 }, &written,
+	assert_ok(resource_write(&fixture->store, db, &write, RESOURCE_CREATE, &written,
 	                         &err));
 	db_return(db);
 }

@@ -117,7 +117,7 @@ int64_t fixture_create(struct fixture *fixture, const char *path)
 	const struct view parent = { path, type > path ? (size_t) (type - path - 1) : 0 };
 	const struct resource_write write = { .path = view_of(path), .parent = parent, .name = { name, (size_t) (end - name) },
 		.type = { type, (size_t) (name - type - 1) }, .doc = VIEW("{\"metadata\":{}}") };
-	assert_ok(resource_write(&fixture->store, db, &write, (struct resource_guard) { RESOURCE_CREATE, 0 }, &written, &err));
+	assert_ok(resource_write(&fixture->store, db, &write, RESOURCE_CREATE, &written, &err));
 	db_return(db);
 	return written.id;
 }

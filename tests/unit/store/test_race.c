@@ -60,7 +60,7 @@ static enum status put(struct racer *racer, struct db *db, const char *path, con
 	const struct resource_write write = { .path = view_of(path), .parent = view_of(parent), .type = VIEW("thing"),
 		.name = VIEW("n"), .doc = VIEW("{}"), .references = references, .reference_count = count };
 
-	enum status st = resource_write(&racer->fixture->store, db, &write, (struct resource_guard) { mode, 0 }, &written, &err);
+	enum status st = resource_write(&racer->fixture->store, db, &write, mode, &written, &err);
 	if (st != ST_OK && st != ST_EXISTS && st != ST_NOT_FOUND)
 		print_error("write %s: %s: %s\n", path, status_name(st), err.text);
 	st == ST_OK ? racer->done++ : racer->refused++;
@@ -71,7 +71,7 @@ static enum status drop(struct racer *racer, struct db *db, const char *path)
 {
 	struct error err = { .text = "" };
 
-	enum status st = resource_delete(&racer->fixture->store, db, view_of(path), false, 0, &err);
+	enum status st = resource_delete(&racer->fixture->store, db, view_of(path), false, &err);
 	if (st != ST_OK && st != ST_CONFLICT && st != ST_NOT_FOUND)
 		print_error("delete %s: %s: %s\n", path, status_name(st), err.text);
 	st == ST_OK ? racer->done++ : racer->refused++;

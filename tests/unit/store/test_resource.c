@@ -2,20 +2,20 @@
 #include "tests/unit/store/fixture.h"
 
 static enum status write_one(struct fixture *fixture, struct resource_write write, enum resource_mode mode,
-                             uint64_t version, struct resource_written *ret_written, struct error *err)
+                             struct resource_written *ret_written, struct error *err)
 {
 	struct db *db = fixture_db(fixture);
 
-	enum status st = resource_write(&fixture->store, db, &write, (struct resource_guard) { mode, version }, ret_written, err);
+	enum status st = resource_write(&fixture->store, db, &write, mode, ret_written, err);
 	db_return(db);
 	return st;
 }
 
-static enum status delete_one(struct fixture *fixture, const char *path, uint64_t version, struct error *err)
+static enum status delete_one(struct fixture *fixture, const char *path, struct error *err)
 {
 	struct db *db = fixture_db(fixture);
 
-	enum status st = resource_delete(&fixture->store, db, view_of(path), false, version, err);
+	enum status st = resource_delete(&fixture->store, db, view_of(path), false, err);
 	db_return(db);
 	return st;
 }
@@ -41,7 +41,7 @@ static void test_a_created_resource_is_read_back_byte_for_byte(void **state)
 	auto_buf                doc;
 
 	buf_init(&doc, 4096);
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a1")), RESOURCE_CREATE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a1")), RESOURCE_CREATE, &written, &err));
 	assert_true(written.is_new);
 	assert_int_equal(written.version, 1);
 	assert_ok(read_one(*state, "projects/a1", &doc, &version, &err));
@@ -54,9 +54,9 @@ static void test_a_second_creation_says_that_it_exists(void **state)
 	struct resource_written written = { .id = -7 };
 	struct error            err;
 
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a2")), RESOURCE_CREATE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a2")), RESOURCE_CREATE, &written, &err));
 	written.id = -7;
-	assert_status(ST_EXISTS, write_one(*state, PROJECT(VIEW("projects/a2")), RESOURCE_CREATE, 0, &written, &err), &err);
+	assert_status(ST_EXISTS, write_one(*state, PROJECT(VIEW("projects/a2")), RESOURCE_CREATE, &written, &err), &err);
 	assert_string_equal(err.text, "\"projects/a2\" already exists");
 	assert_int_equal(written.id, -7);
 }
@@ -68,35 +68,32 @@ static void test_a_missing_parent_is_named(void **state)
 	const struct view       ref = VIEW("projects/left-over");
 
 	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/p9/apps/a"), .parent = VIEW("projects/p9"),
-	              .references = &ref, .reference_count = 1), RESOURCE_CREATE, 0, &written, &err), &err);
+	              .references = &ref, .reference_count = 1), RESOURCE_CREATE, &written, &err), &err);
 	assert_string_equal(err.text, "parent \"projects/p9\" does not exist");
 	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/p9/apps/a"), .parent = VIEW("projects/p9")),
-	              RESOURCE_CREATE, 0, &written, &err), &err);
+	              RESOURCE_CREATE, &written, &err), &err);
 	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/p9/apps/a"), .parent = VIEW("projects/p9")),
-	              RESOURCE_CREATE_OR_REPLACE, 0, &written, &err), &err);
+	              RESOURCE_CREATE_OR_REPLACE, &written, &err), &err);
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE path = 'projects/left-over'"), 0);
 }
 
-static void test_each_replacement_counts_the_version_and_if_match_is_kept(void **state)
+static void test_each_replacement_counts_the_version(void **state)
 {
 	struct resource_written written;
 	struct error            err;
 
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_REPLACE, 1, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_REPLACE, &written, &err));
 	assert_int_equal(written.version, 2);
 	assert_false(written.is_new);
-	assert_status(ST_PRECONDITION, write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_REPLACE, 1, &written, &err), &err);
-	assert_string_equal(err.text, "\"projects/a3\" has version 2, expected 1");
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_CREATE_OR_REPLACE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a3")), RESOURCE_CREATE_OR_REPLACE, &written, &err));
 	assert_int_equal(written.version, 3);
-	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/nix")), RESOURCE_REPLACE, 0, &written, &err), &err);
+	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/nix")), RESOURCE_REPLACE, &written, &err), &err);
 	assert_string_equal(err.text, "\"projects/nix\" does not exist");
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/a4")), RESOURCE_CREATE_OR_REPLACE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/a4")), RESOURCE_CREATE_OR_REPLACE, &written, &err));
 	assert_true(written.is_new);
-	assert_status(ST_PRECONDITION, delete_one(*state, "projects/a4", 9, &err), &err);
-	assert_ok(delete_one(*state, "projects/a4", 1, &err));
-	assert_status(ST_NOT_FOUND, delete_one(*state, "projects/a4", 0, &err), &err);
+	assert_ok(delete_one(*state, "projects/a4", &err));
+	assert_status(ST_NOT_FOUND, delete_one(*state, "projects/a4", &err), &err);
 }
 
 static void test_what_has_children_or_is_referenced_stays(void **state)
@@ -107,17 +104,17 @@ static void test_what_has_children_or_is_referenced_stays(void **state)
 
 	fixture_create(*state, "projects/b1");
 	fixture_create(*state, "projects/b1/composite-apps/ca");
-	assert_status(ST_CONFLICT, delete_one(*state, "projects/b1", 0, &err), &err);
+	assert_status(ST_CONFLICT, delete_one(*state, "projects/b1", &err), &err);
 	assert_string_equal(err.text, "\"projects/b1\" still has \"projects/b1/composite-apps/ca\"");
 	assert_string_equal(err.hint, "Delete what lies below it first.");
 
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/b2"), .references = &ref, .reference_count = 1), RESOURCE_CREATE, 0,
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/b2"), .references = &ref, .reference_count = 1), RESOURCE_CREATE,
 	                    &written, &err));
-	assert_status(ST_CONFLICT, delete_one(*state, "projects/b1/composite-apps/ca", 0, &err), &err);
+	assert_status(ST_CONFLICT, delete_one(*state, "projects/b1/composite-apps/ca", &err), &err);
 	assert_string_equal(err.text, "\"projects/b1/composite-apps/ca\" is still referenced by \"projects/b2\"");
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/b2")), RESOURCE_REPLACE, 0, &written, &err));
-	assert_ok(delete_one(*state, "projects/b1/composite-apps/ca", 0, &err));
-	assert_ok(delete_one(*state, "projects/b1", 0, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/b2")), RESOURCE_REPLACE, &written, &err));
+	assert_ok(delete_one(*state, "projects/b1/composite-apps/ca", &err));
+	assert_ok(delete_one(*state, "projects/b1", &err));
 }
 
 static void test_a_placeholder_is_taken_over_and_then_blocks_deletion(void **state)
@@ -128,22 +125,22 @@ static void test_a_placeholder_is_taken_over_and_then_blocks_deletion(void **sta
 	const struct view       refs[] = { VIEW("projects/late"), VIEW("projects/late"), VIEW("projects/never"), VIEW("projects/c1") };
 
 	buf_init(&doc, 4096);
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/c1"), .references = refs, .reference_count = 4), RESOURCE_CREATE, 0,
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/c1"), .references = refs, .reference_count = 4), RESOURCE_CREATE,
 	                    &written, &err));
 	assert_status(ST_NOT_FOUND, read_one(*state, "projects/late", &doc, NULL, &err), &err);
-	assert_status(ST_NOT_FOUND, delete_one(*state, "projects/late", 0, &err), &err);
-	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/late")), RESOURCE_REPLACE, 0, &written, &err), &err);
+	assert_status(ST_NOT_FOUND, delete_one(*state, "projects/late", &err), &err);
+	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/late")), RESOURCE_REPLACE, &written, &err), &err);
 	assert_status(ST_NOT_FOUND, write_one(*state, PROJECT(VIEW("projects/late/x/y"), .parent = VIEW("projects/late")),
-	              RESOURCE_CREATE, 0, &written, &err), &err);
+	              RESOURCE_CREATE, &written, &err), &err);
 
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/late")), RESOURCE_CREATE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/late")), RESOURCE_CREATE, &written, &err));
 	assert_true(written.is_new);
 	assert_int_equal(written.version, 1);
-	assert_status(ST_CONFLICT, delete_one(*state, "projects/late", 0, &err), &err);
+	assert_status(ST_CONFLICT, delete_one(*state, "projects/late", &err), &err);
 	assert_string_equal(err.text, "\"projects/late\" is still referenced by \"projects/c1\"");
 
-	assert_ok(delete_one(*state, "projects/c1", 0, &err));
-	assert_ok(delete_one(*state, "projects/late", 0, &err));
+	assert_ok(delete_one(*state, "projects/c1", &err));
+	assert_ok(delete_one(*state, "projects/late", &err));
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE doc IS NULL"), 0);
 }
 
@@ -153,15 +150,15 @@ static void test_a_replacement_sweeps_placeholders_nobody_needs_any_more(void **
 	struct error            err;
 	const struct view       refs[] = { VIEW("projects/ghost-1"), VIEW("projects/ghost-2") };
 
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1"), .references = refs, .reference_count = 2), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/d2"), .references = refs, .reference_count = 1), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1"), .references = refs, .reference_count = 1), RESOURCE_REPLACE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1"), .references = refs, .reference_count = 2), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/d2"), .references = refs, .reference_count = 1), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1"), .references = refs, .reference_count = 1), RESOURCE_REPLACE, &written, &err));
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE doc IS NULL"), 1);
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1")), RESOURCE_CREATE_OR_REPLACE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/d1")), RESOURCE_CREATE_OR_REPLACE, &written, &err));
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE doc IS NULL"), 1);
-	assert_ok(delete_one(*state, "projects/d2", 0, &err));
+	assert_ok(delete_one(*state, "projects/d2", &err));
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE doc IS NULL"), 0);
-	assert_ok(delete_one(*state, "projects/d1", 0, &err));
+	assert_ok(delete_one(*state, "projects/d1", &err));
 }
 
 static void test_strict_references_must_exist(void **state)
@@ -171,7 +168,7 @@ static void test_strict_references_must_exist(void **state)
 	const struct view       ref = VIEW("projects/missing");
 
 	assert_status(ST_CONFLICT, write_one(*state, PROJECT(VIEW("projects/e1"), .strict = true, .references = &ref,
-	              .reference_count = 1), RESOURCE_CREATE, 0, &written, &err), &err);
+	              .reference_count = 1), RESOURCE_CREATE, &written, &err), &err);
 	assert_string_equal(err.text, "\"projects/e1\" refers to \"projects/missing\", which does not exist");
 	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE path IN ('projects/e1', 'projects/missing')"), 0);
 }
@@ -199,10 +196,10 @@ static void test_a_unique_value_is_one_siblings_only(void **state)
 
 	fixture_create(*state, "projects/g1");
 	fixture_create(*state, "projects/g2");
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/g1/c/x"), .parent = VIEW("projects/g1"), .unique = VIEW("ns")), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(*state, PROJECT(VIEW("projects/g2/c/x"), .parent = VIEW("projects/g2"), .unique = VIEW("ns")), RESOURCE_CREATE, 0, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/g1/c/x"), .parent = VIEW("projects/g1"), .unique = VIEW("ns")), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/g2/c/x"), .parent = VIEW("projects/g2"), .unique = VIEW("ns")), RESOURCE_CREATE, &written, &err));
 	assert_status(ST_EXISTS, write_one(*state, PROJECT(VIEW("projects/g1/c/y"), .parent = VIEW("projects/g1"), .unique = VIEW("ns")),
-	              RESOURCE_CREATE, 0, &written, &err), &err);
+	              RESOURCE_CREATE, &written, &err), &err);
 	assert_string_equal(err.text, "\"ns\" is taken by \"projects/g1/c/x\"");
 }
 
@@ -214,8 +211,8 @@ static void test_a_secret_is_sealed_at_rest_and_bound_to_its_path(void **state)
 	auto_buf                doc;
 
 	buf_init(&doc, 4096);
-	assert_ok(write_one(fixture, PROJECT(VIEW("projects/s1"), .is_secret = true), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(fixture, PROJECT(VIEW("projects/s2"), .is_secret = true), RESOURCE_CREATE, 0, &written, &err));
+	assert_ok(write_one(fixture, PROJECT(VIEW("projects/s1"), .is_secret = true), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(fixture, PROJECT(VIEW("projects/s2"), .is_secret = true), RESOURCE_CREATE, &written, &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM resource WHERE path LIKE 'projects/s_' AND doc LIKE 'sealed:%'"), 2);
 	assert_ok(read_one(fixture, "projects/s1", &doc, NULL, &err));
 	assert_string_equal(doc.data, "{\"a\":1}");
@@ -243,8 +240,8 @@ static void test_files_are_kept_replaced_and_sealed(void **state)
 	};
 
 	buf_init(&seen, 4096);
-	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1"), .files = files, .file_count = 2), RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1")), RESOURCE_REPLACE, 0, &written, &err));
+	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1"), .files = files, .file_count = 2), RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1")), RESOURCE_REPLACE, &written, &err));
 	struct db *db = fixture_db(fixture);
 	assert_ok(resource_files(&fixture->store, db, VIEW("projects/h1"), collect_file, &seen, &err));
 	assert_string_equal(seen.data, "file=abc(application/gzip);config=key(text/yaml);");
@@ -252,12 +249,12 @@ static void test_files_are_kept_replaced_and_sealed(void **state)
 
 	buf_clear(&seen);
 	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1"), .files = files + 1, .file_count = 1, .is_replacing_files = true),
-	                    RESOURCE_CREATE_OR_REPLACE, 0, &written, &err));
+	                    RESOURCE_CREATE_OR_REPLACE, &written, &err));
 	assert_ok(resource_files(&fixture->store, db, VIEW("projects/h1"), collect_file, &seen, &err));
 	assert_string_equal(seen.data, "config=key(text/yaml);");
 
 	buf_clear(&seen);
-	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1"), .is_replacing_files = true), RESOURCE_REPLACE, 0, &written, &err));
+	assert_ok(write_one(fixture, PROJECT(VIEW("projects/h1"), .is_replacing_files = true), RESOURCE_REPLACE, &written, &err));
 	assert_ok(resource_files(&fixture->store, db, VIEW("projects/h1"), collect_file, &seen, &err));
 	assert_string_equal(seen.data, "");
 	assert_status(ST_NOT_FOUND, resource_files(&fixture->store, db, VIEW("projects/hx"), collect_file, &seen, &err), &err);
@@ -326,7 +323,7 @@ static void test_clusters_are_found_by_label(void **state)
 		snprintf(parent, sizeof parent, "cluster-providers/p/clusters/c%d", i);
 		snprintf(path, sizeof path, "%s/labels/east", parent);
 		assert_ok(write_one(fixture, (struct resource_write) { .path = view_of(path), .parent = view_of(parent),
-		          .type = VIEW("clusterLabel"), .name = VIEW("east"), .doc = VIEW("{}") }, RESOURCE_CREATE, 0, &written, &err));
+		          .type = VIEW("clusterLabel"), .name = VIEW("east"), .doc = VIEW("{}") }, RESOURCE_CREATE, &written, &err));
 	}
 	struct db *db = fixture_db(fixture);
 	assert_ok(resource_list_parents(db, VIEW("clusterLabel"), VIEW("east"), VIEW("cluster-providers/p"), collect_parent, &seen, &err));
@@ -344,13 +341,13 @@ static void test_an_owner_begins_its_life_and_clusters_are_announced(void **stat
 	fixture_create(fixture, "cluster-providers/q");
 	const struct resource_write cluster = { .path = VIEW("cluster-providers/q/clusters/k"), .parent = VIEW("cluster-providers/q"),
 		.type = VIEW("cluster"), .name = VIEW("k"), .doc = VIEW("{}"), .is_owner = true, .has_events = true };
-	assert_ok(write_one(fixture, cluster, RESOURCE_CREATE, 0, &written, &err));
-	assert_ok(write_one(fixture, cluster, RESOURCE_REPLACE, 0, &written, &err));
+	assert_ok(write_one(fixture, cluster, RESOURCE_CREATE, &written, &err));
+	assert_ok(write_one(fixture, cluster, RESOURCE_REPLACE, &written, &err));
 	struct db *db = fixture_db(fixture);
 	assert_ok(action_last(db, written.id, &action, &err));
 	assert_string_equal(action.state, "Created");
 	assert_true(action.at_ms > 1000);
-	assert_ok(resource_delete(&fixture->store, db, cluster.path, true, 0, &err));
+	assert_ok(resource_delete(&fixture->store, db, cluster.path, true, &err));
 	db_return(db);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM outbox WHERE subject = 'q+k'"), 3);
 	assert_int_equal(fixture_number(fixture, "SELECT count(DISTINCT kind) FROM outbox WHERE subject = 'q+k'"), 3);
@@ -362,7 +359,7 @@ int main(void)
 		cmocka_unit_test(test_a_created_resource_is_read_back_byte_for_byte),
 		cmocka_unit_test(test_a_second_creation_says_that_it_exists),
 		cmocka_unit_test(test_a_missing_parent_is_named),
-		cmocka_unit_test(test_each_replacement_counts_the_version_and_if_match_is_kept),
+		cmocka_unit_test(test_each_replacement_counts_the_version),
 		cmocka_unit_test(test_what_has_children_or_is_referenced_stays),
 		cmocka_unit_test(test_a_placeholder_is_taken_over_and_then_blocks_deletion),
 		cmocka_unit_test(test_a_replacement_sweeps_placeholders_nobody_needs_any_more),

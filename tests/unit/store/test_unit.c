@@ -56,7 +56,7 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
-	assert_status(ST_CONFLICT, resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err), &err);
+	assert_status(ST_CONFLICT, resource_delete(&fixture->store, db, VIEW("projects/a"), false, &err), &err);
 	assert_string_equal(err.text, "\"projects/a\" still owns objects of web on p+c1");
 	assert_status(ST_CONFLICT, unit_forget(db, owner, &err), &err);
 
@@ -67,7 +67,7 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
 	status = scene_status(fixture, owner, 0, &arena);
 	assert_true(!status.is_wanted && status.is_done);
-	assert_ok(resource_delete(&fixture->store, db, VIEW("projects/a"), false, 0, &err));
+	assert_ok(resource_delete(&fixture->store, db, VIEW("projects/a"), false, &err));
 	db_return(db);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit"), 0);
 }
