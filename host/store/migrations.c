@@ -335,6 +335,16 @@ static const char history_sql[] =
 	"  ADD client  text NOT NULL DEFAULT '',"
 	"  ADD request text NOT NULL DEFAULT '';";
 
+/*
+ * The states of objects go with their unit.  No foreign key checks them one by one: only a report writes any, and has the
+ * unit locked, so a unit that goes takes what the last report has written, which the trigger sees.
+ */
+static const char objects_sql[] =
+	"ALTER TABLE unit_object DROP CONSTRAINT unit_object_unit_fkey;"
+	SQL_FUNCTION("unit_takes_objects", "DELETE FROM unit_object o USING unit_old u WHERE o.unit = u.id;")
+	"CREATE TRIGGER unit_takes_objects AFTER DELETE ON unit REFERENCING OLD TABLE AS unit_old"
+	" FOR EACH STATEMENT EXECUTE FUNCTION unit_takes_objects();";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -347,5 +357,6 @@ const struct migration migrations[] = {
 	{ 9, "sums that units keep",                   owner_sums_sql   },
 	{ 10, "what apps wait for",                    waits_sql        },
 	{ 11, "what was done with an owner",           history_sql      },
+	{ 12, "objects that go with their units",      objects_sql      },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

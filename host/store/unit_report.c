@@ -13,7 +13,8 @@ enum { ARRAYS_MAX = 64 << 20, MESSAGE_MAX = 1024 };
  * hex, or empty  $9 their labels  $10 whether the objects are all there are.
  * Of objects: $11 their units  $12 places  $13 names  $14 states  $15 messages.
  *
- * "is_same": desired has not moved since the claim, so the report is about what is shown.
+ * "is_same": desired has not moved since the claim, so the report is about what is shown.  The objects are counted before
+ * units are joined with them: the planner takes both for few, and would walk all objects once for each unit.
  *
  * NOTE: whoever locks several units locks them in the order of their ids, or two wait for each other.
  */
@@ -32,11 +33,9 @@ static const struct query report_query = { "unit_report",
 	" WHERE (o.ordinal, o.state, o.message) IS DISTINCT FROM (excluded.ordinal, excluded.state, excluded.message)),"
 	"cut AS (DELETE FROM unit_object o USING self s WHERE o.unit = s.id AND s.is_same AND s.is_whole"
 	" AND NOT EXISTS (SELECT FROM news n WHERE n.unit = o.unit AND n.name = o.name)),"
-	"total AS MATERIALIZED (SELECT s.id, count(*) FILTER (WHERE n.state = 0) AS pending, count(*) FILTER (WHERE n.state = 2) AS failed,"
-	" count(*) FILTER (WHERE n.state = 3) AS retrying, count(*) FILTER (WHERE n.state = 4) AS deleted,"
-	" CASE WHEN count(n.name) > 0 THEN count(*) FILTER (WHERE n.state = 1)"
-	" ELSE coalesce((SELECT size FROM resource_set WHERE digest = s.set), 0) END AS applied"
-	" FROM self s LEFT JOIN news n ON n.unit = s.id GROUP BY s.id, s.set)"
+	"total AS MATERIALIZED (SELECT unit, count(*) FILTER (WHERE state = 0) AS pending, count(*) FILTER (WHERE state = 1) AS applied,"
+	" count(*) FILTER (WHERE state = 2) AS failed, count(*) FILTER (WHERE state = 3) AS retrying, count(*) FILTER (WHERE state = 4) AS deleted"
+	" FROM news GROUP BY unit)"
 	"UPDATE unit u SET lease = NULL, lease_host = NULL,"
 	" applied = CASE WHEN s.outcome = 1 THEN s.set ELSE u.applied END,"
 	" label = CASE WHEN s.outcome = 1 THEN s.label ELSE u.label END,"
@@ -48,12 +47,13 @@ static const struct query report_query = { "unit_report",
 	" reachable = CASE WHEN s.reachable < 0 THEN u.reachable ELSE s.reachable END,"
 	" due_at = CASE WHEN u.is_stopped THEN NULL WHEN NOT s.is_same THEN statement_timestamp() WHEN s.outcome = 1 THEN NULL"
 	" WHEN s.outcome = 3 AND s.delay = 0 THEN NULL ELSE " SQL_IN_US("s.delay") " END,"
-	" pending = CASE WHEN s.is_same AND s.is_whole THEN t.pending ELSE u.pending END,"
-	" applied_count = CASE WHEN s.is_same AND s.is_whole THEN t.applied ELSE u.applied_count END,"
-	" failed_count = CASE WHEN s.is_same AND s.is_whole THEN t.failed ELSE u.failed_count END,"
-	" retrying_count = CASE WHEN s.is_same AND s.is_whole THEN t.retrying ELSE u.retrying_count END,"
-	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN t.deleted ELSE u.deleted_count END"
-	" FROM self s JOIN total t ON t.id = s.id WHERE u.id = s.id"
+	" pending = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.pending, 0) ELSE u.pending END,"
+	" applied_count = CASE WHEN s.is_same AND s.is_whole"
+	" THEN coalesce(t.applied, (SELECT size FROM resource_set WHERE digest = s.set), 0) ELSE u.applied_count END,"
+	" failed_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.failed, 0) ELSE u.failed_count END,"
+	" retrying_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.retrying, 0) ELSE u.retrying_count END,"
+	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.deleted, 0) ELSE u.deleted_count END"
+	" FROM self s LEFT JOIN total t ON t.unit = s.id WHERE u.id = s.id"
 	" RETURNING u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 
 enum { ID, LEASE, OUTCOME, DELAY, REACHABLE, GENERATION, LABEL, WHOLE, UNIT_NUMBERS };

@@ -255,6 +255,7 @@ static void test_nobody_begins_before_who_was_stopped_has_had_his_time(void **st
 	struct unit_row *stopped = NULL, *units = NULL;
 	auto_arena       arena;
 	const int64_t    owner = fixture_create(fixture, "projects/stopped");
+	char             of_unit[80];
 
 	arena_init(&arena, 1 << 20);
 	const int64_t context = scene_context(fixture, owner, "stopped", scene_c1);
@@ -267,8 +268,12 @@ static void test_nobody_begins_before_who_was_stopped_has_had_his_time(void **st
 	assert_ok(scene_report(fixture, &stopped[0], UNIT_DONE, 0, both, 1, &err));          /* what he has brought is known ... */
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_true(units[0].has_applied && !units[0].has_desired);                         /* ... and goes */
-	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED } };
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, gone, 1, &err));
+	snprintf(of_unit, sizeof of_unit, "SELECT count(*) FROM unit_object WHERE unit = %lld", (long long) units[0].id);
+	assert_int_equal(fixture_number(fixture, of_unit), 1);
 	assert_ok(unit_forget(db, owner, &err));
+	assert_int_equal(fixture_number(fixture, of_unit), 0);                              /* its objects go with it */
 	db_return(db);
 }
 
