@@ -14,7 +14,7 @@
 
 enum {
 	TOPIC_ARENA_MAX = 1 << 20, RENDER_ARENA_MAX = 64 << 20, BODY_MAX = 128 << 20, RENDER_MS = 5000, WAIT_MS = 250,
-	REST_MIN_MS = 10, REST_MAX_MS = 1000, REFRESH_MS = 15000, BACKLOG = 256,
+	REST_MIN_MS = 10, REST_MAX_MS = 1000, REFRESH_MS = 15000, BACKLOG = 1024,
 };
 
 /* -- frames ----------------------------------------------------------------------------------------------------------- */
@@ -247,12 +247,13 @@ static bool same_action(const struct action *one, const struct action *other)
 static void find_changed(struct events *events, struct topic **topics, size_t count, bool *changed)
 {
 	int64_t *owners = calloc(count + 1, sizeof *owners), *versions = calloc(count + 1, sizeof *versions);
+	struct action *last = calloc(count + 1, sizeof *last);
 	auto_db *db = NULL;
 	struct error fault;
 
 	for (size_t i = 0; i < count; i++)
 		changed[i] = true;
-	if (owners != NULL && versions != NULL
+	if (owners != NULL && versions != NULL && last != NULL
 	    && db_borrow(events->api->store->pool, deadline_in_ms(RENDER_MS), &db, &fault) == ST_OK) {
 		for (size_t i = 0; i < count; i++) {
 			auto_buf document = BUF(BODY_MAX);
@@ -260,18 +261,19 @@ static void find_changed(struct events *events, struct topic **topics, size_t co
 				IGNORE(resource_read(events->api->store, db, topics[i]->path, &document, NULL, &topics[i]->owner, &fault));
 			owners[i] = topics[i]->owner;
 		}
-		const bool has_versions = owner_status_versions(db, owners, count, versions, &fault) == ST_OK;
-		for (size_t i = 0; has_versions && i < count; i++) {
-			struct action last = { .instance = 0 };
-			if (owners[i] == 0 || action_last(db, owners[i], &last, &fault) != ST_OK)
+		const bool is_known = owner_status_versions(db, owners, count, versions, &fault) == ST_OK
+		                      && action_last_of(db, owners, count, last, &fault) == ST_OK;
+		for (size_t i = 0; is_known && i < count; i++) {
+			if (*last[i].state == '\0')
 				continue;
-			changed[i] = topics[i]->version != versions[i] || !same_action(&topics[i]->last, &last);
+			changed[i] = topics[i]->version != versions[i] || !same_action(&topics[i]->last, &last[i]);
 			topics[i]->version = versions[i];
-			topics[i]->last = last;
+			topics[i]->last = last[i];
 		}
 	}
 	free(owners);
 	free(versions);
+	free(last);
 }
 
 static void turn(struct events *events, bool is_told)
@@ -279,19 +281,17 @@ static void turn(struct events *events, bool is_told)
 	struct topic **topics = NULL;
 	const size_t   count = gather(events, &topics);
 	bool          *changed = calloc(count + 1, sizeof *changed);
-	bool           has_news = false;
 
 	if (is_told && count > 0 && topics != NULL && changed != NULL)
 		find_changed(events, topics, count, changed);
 	for (size_t i = 0; topics != NULL && changed != NULL && i < count && !atomic_load(&events->is_stopping); i++) {
 		const bool is_old = clock_ns() - topics[i]->rendered_ns > (int64_t) REFRESH_MS * 1000000;
-		if (changed[i] || is_old || topics[i]->serial == 0)
-			has_news |= render(events, topics[i]);
+		/* Told one by one: the first need not wait for the last. */
+		if ((changed[i] || is_old || topics[i]->serial == 0) && render(events, topics[i]))
+			IGNORE(eventfd_write(events->wake_fd, 1) == 0);
 	}
 	free(changed);
 	free(topics);
-	if (has_news)
-		IGNORE(eventfd_write(events->wake_fd, 1) == 0);
 }
 
 /* NOTE: one bit tells of all owners, many times a second.  It rests as long as a turn took, so it costs half a core at most. */

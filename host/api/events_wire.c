@@ -43,7 +43,8 @@ struct wire {
 	int            epoll_fd;
 	struct stream *streams;
 	size_t         count, watching;                  /* connections; of these, those that have a topic            */
-	int64_t        deaf_ns;                          /* since when none is taken, as there is no descriptor; 0    */
+	int64_t        deaf_ns;                          /* since when none is taken; 0                               */
+	bool           is_full;                          /* because of SPARE: else there is no descriptor             */
 	struct frame  *keep_alive;
 };
 
@@ -265,7 +266,7 @@ static void accept_one(struct wire *wire, int fd)
 	struct stream     *stream = calloc(1, sizeof *stream);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = stream };
 
-	if (stream == NULL || (stream->head = malloc(HEAD_MAX + 1)) == NULL || wire->count - wire->watching >= SPARE
+	if (stream == NULL || (stream->head = malloc(HEAD_MAX + 1)) == NULL
 	    || epoll_ctl(wire->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 		free(stream == NULL ? NULL : stream->head);
 		free(stream);
@@ -282,6 +283,11 @@ static void accept_one(struct wire *wire, int fd)
 	wire->count++;
 }
 
+static bool has_room(const struct wire *wire)
+{
+	return wire->count - wire->watching < SPARE;
+}
+
 static void listen_for(struct wire *wire, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = &wire->events->listen_fd };
@@ -290,11 +296,19 @@ static void listen_for(struct wire *wire, uint32_t events)
 	wire->deaf_ns = events == 0 ? clock_ns() : 0;
 }
 
-/* NOTE: who waits stays ready to be taken: without a descriptor for him we would be told without end. */
+/*
+ * All who watched a process that has ended come at once: those there is no room for yet wait, and are not turned away.
+ * NOTE: who waits stays ready to be taken: without room or a descriptor for him we would be told without end.
+ */
 static void accept_all(struct wire *wire)
 {
-	for (int fd; (fd = accept4(wire->events->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
+	for (int fd; has_room(wire) && (fd = accept4(wire->events->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
 		accept_one(wire, fd);
+	wire->is_full = !has_room(wire);
+	if (wire->is_full) {
+		listen_for(wire, 0);
+		return;
+	}
 	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED)
 		listen_for(wire, 0);
 }
@@ -364,7 +378,7 @@ void *events_wire(void *data)
 			for (int i = 0; i < count; i++)
 				handle(&wire, &ready[i]);
 			go_round(&wire);
-			if (wire.deaf_ns != 0 && is_past(wire.deaf_ns, TICK_MS))
+			if (wire.deaf_ns != 0 && has_room(&wire) && (wire.is_full || is_past(wire.deaf_ns, TICK_MS)))
 				listen_for(&wire, EPOLLIN);
 		}
 	}

@@ -11,6 +11,10 @@ static const struct query list_query = { "action_list",
 static const struct query last_query = { "action_last",
 	"SELECT " SQL_COLUMNS " FROM action WHERE owner = $1 ORDER BY seq DESC LIMIT 1" };
 
+static const struct query last_of_query = { "action_last_of",
+	"SELECT " SQL_COLUMNS " FROM unnest($1::bigint[]) WITH ORDINALITY AS o (id, at_place) LEFT JOIN LATERAL"
+	" (SELECT * FROM action a WHERE a.owner = o.id ORDER BY a.seq DESC LIMIT 1) AS a ON true ORDER BY o.at_place" };
+
 static const struct query add_query = { "action_add",
 	"INSERT INTO action (owner, seq, state, instance, status_context, revision, at)"
 	" SELECT $1, coalesce((SELECT max(seq) FROM action WHERE owner = $1), 0) + 1, $2, $3, $4, $5,"
@@ -19,12 +23,12 @@ static const struct query add_query = { "action_add",
 static const struct query max_revision_query = { "action_max_revision",
 	"SELECT coalesce(max(revision), 0) FROM action WHERE owner = $1" };
 
-static void read_action(const struct rows *rows, struct action *action)
+static void read_action(const struct rows *rows, size_t at, struct action *action)
 {
-	const struct view state = rows_view(rows, 0, 0);
+	const struct view state = rows_view(rows, at, 0);
 
-	*action = (struct action) { .instance = rows_int(rows, 0, 1), .status_context = rows_int(rows, 0, 2),
-	                            .revision = rows_int(rows, 0, 3), .at_ms = rows_int(rows, 0, 4) };
+	*action = (struct action) { .instance = rows_int(rows, at, 1), .status_context = rows_int(rows, at, 2),
+	                            .revision = rows_int(rows, at, 3), .at_ms = rows_int(rows, at, 4) };
 	snprintf(action->state, sizeof action->state, "%.*s", (int) state.len, state.ptr);
 }
 
@@ -38,7 +42,7 @@ static enum status action_row(void *data, const struct rows *row, struct error *
 	const struct listing *listing = data;
 	struct action         action;
 
-	read_action(row, &action);
+	read_action(row, 0, &action);
 	return listing->each(listing->data, &action, err);
 }
 
@@ -58,8 +62,21 @@ enum status action_last(struct db *db, int64_t owner, struct action *ret_action,
 		return st;
 	if (rows_count(rows) == 0)
 		return fail(err, ST_NOT_FOUND, "there is no life cycle of this resource");
-	read_action(rows, ret_action);
+	read_action(rows, 0, ret_action);
 	return ST_OK;
+}
+
+enum status action_last_of(struct db *db, const int64_t *owners, size_t count, struct action *ret_actions, struct error *err)
+{
+	auto_buf   numbers = BUF(64 << 20);
+	auto_rows *rows = NULL;
+
+	enum status st = param_ints(&numbers, owners, count, err);
+	if (st == ST_OK)
+		st = db_query(db, &last_of_query, PARAMS(P_BYTES(buf_view(&numbers))), EXPECT_ROWS, &rows, err);
+	for (size_t i = 0; st == ST_OK && i < rows_count(rows); i++)
+		read_action(rows, i, &ret_actions[i]);
+	return st;
 }
 
 enum status action_add(struct db *db, int64_t owner, const struct action *action, struct error *err)

@@ -25,6 +25,8 @@ struct action {
 typedef enum status action_each(void *data, const struct action *action, struct error *err);
 enum status MUST_CHECK action_list(struct db *db, int64_t owner, action_each *each, void *data, struct error *err);
 enum status MUST_CHECK action_last(struct db *db, int64_t owner, struct action *ret_action, struct error *err);
+/* The same of many, in one statement; who has none gets one with an empty state. */
+enum status MUST_CHECK action_last_of(struct db *db, const int64_t *owners, size_t count, struct action *ret_actions, struct error *err);
 enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct action *action, struct error *err);
 enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
 

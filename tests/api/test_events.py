@@ -193,3 +193,13 @@ def test_a_refusal_arrives_however_much_was_sent(daemon):
             while piece := link.recv(4096):          # a reset would raise
                 answer += piece
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"8192 bytes\n"), extra
+
+
+def test_all_who_come_back_at_once_are_served(daemon, api, group):
+    path = f"/v2/{group}/status?watch=true"
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(socket.create_connection(("127.0.0.1", daemon.events_port), timeout=20)) for _ in range(600)]
+        for link in links:
+            link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for link in links:
+            assert link.recv(15) == b"HTTP/1.1 200 OK"
