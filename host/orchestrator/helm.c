@@ -1,3 +1,4 @@
+/* One run of Helm: a private folder, a clean environment, values by standard input, a deadline, bounded output. */
 #include "host/orchestrator/render_priv.h"
 
 #include "host/orchestrator/chart.h"

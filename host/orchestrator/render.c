@@ -1,3 +1,4 @@
+/* What an operation has to render: looked up, or given to Helm, several at once. */
 #include "host/orchestrator/render_priv.h"
 
 #include "host/store/context.h"
@@ -180,12 +181,23 @@ struct task {
 
 struct batch {
 	struct renderer *renderer;
+	struct store    *store;         /* NULL: keep nothing       */
 	struct task    **tasks;         /* those that need Helm     */
 	size_t           count;
 	size_t           taken;         /* atomic                   */
 	bool             is_failed;     /* atomic: begin no more    */
 	int64_t          deadline_ns;
 };
+
+/* While others render: a commit waits for the disk, Helm for a processor. */
+static void keep_task(const struct batch *batch, const struct task *task)
+{
+	auto_db *db = NULL;
+
+	if (batch->store != NULL && task->render->objects.at != NULL
+	    && db_borrow(batch->store->pool, batch->deadline_ns, &db, NULL) == ST_OK)
+		keep(batch->store, db, &task->key, task->render);
+}
 
 static void *work(void *data)
 {
@@ -197,7 +209,9 @@ static void *work(void *data)
 			return NULL;
 		struct task *task = batch->tasks[at];
 		task->st = helm_render(batch->renderer, task->render, batch->deadline_ns, &task->err);
-		if (task->st != ST_OK)
+		if (task->st == ST_OK)
+			keep_task(batch, task);
+		else
 			__atomic_store_n(&batch->is_failed, true, __ATOMIC_RELAXED);
 	}
 }
@@ -237,17 +251,6 @@ static enum status find_all(struct renderer *renderer, struct store *store, stru
 	return ST_OK;
 }
 
-static void keep_all(struct store *store, const struct batch *batch)
-{
-	auto_db *db = NULL;
-
-	if (store == NULL || batch->count == 0 || db_borrow(store->pool, batch->deadline_ns, &db, NULL) != ST_OK)
-		return;
-	for (size_t i = 0; i < batch->count; i++)
-		if (batch->tasks[i]->st == ST_OK && batch->tasks[i]->render->objects.at != NULL)
-			keep(store, db, &batch->tasks[i]->key, batch->tasks[i]->render);
-}
-
 /* The next number of a version; *at goes behind it and its point. */
 static unsigned number_at(struct view version, size_t *at)
 {
@@ -278,7 +281,7 @@ enum status render_all(struct renderer *renderer, struct store *store, struct re
                        int64_t deadline_ns, struct error *err)
 {
 	auto_arena   arena = ARENA(64 << 20);
-	struct batch batch = { .renderer = renderer, .deadline_ns = deadline_ns };
+	struct batch batch = { .renderer = renderer, .store = store, .deadline_ns = deadline_ns };
 
 	struct task *tasks = arena_alloc(&arena, count + 1, sizeof *tasks);
 	batch.tasks = arena_alloc(&arena, count + 1, sizeof(struct task *));
@@ -293,7 +296,6 @@ enum status render_all(struct renderer *renderer, struct store *store, struct re
 	if (st != ST_OK)
 		return st;
 	run_batch(&batch);
-	keep_all(store, &batch);
 
 	for (size_t i = 0; i < count; i++)
 		if (tasks[i].st != ST_OK) {
