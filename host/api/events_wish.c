@@ -31,7 +31,7 @@ bool event_wish_read(char *head, struct event_wish *ret_wish)
 	*end = '\0';
 	*ret_wish = (struct event_wish) { .target = target };
 	/* What is no id of ours is no event of ours: the stream begins as for anybody. */
-	if (last.len == EVENT_ID_SIZE - 1)
+	if (last.len == EVENT_ID_SIZE - 1 && strspn(last.ptr, "0123456789abcdef") >= last.len)
 		memcpy(ret_wish->last_id, last.ptr, last.len);
 	return true;
 }

@@ -137,7 +137,7 @@ int negotiate(const char *accept, const char *const *offers, size_t count)
 		int weight = 0, close = 0;
 		for (const char *at = accept; take_range(&at, end, &range); is_readable = true) {
 			const int fit = closeness(&range, offers[i]);
-			if (fit > close) {
+			if (fit > close || (fit > 0 && fit == close && range.weight > weight)) {
 				close = fit;
 				weight = range.weight;
 			}

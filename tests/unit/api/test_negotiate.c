@@ -26,6 +26,7 @@ static const struct { const char *accept; int want; } accepts[] = {
 	{ "application/json;q=0.5, application/octet-stream;q=0.501", 1 },
 	{ "application/json;q=0, */*",                     1  },
 	{ "application/json;q=0",                          -1 },
+	{ "application/json;q=0, application/json;q=0.1",  0  },
 	{ "*/*;q=0.1, multipart/form-data",                2  },
 	{ "*/*, multipart/form-data",                      2  },
 	{ "multipart/form-data, */*;q=0.8",                2  },
