@@ -1,3 +1,4 @@
+/* Heads, bodies in one send or in pieces, and faults in words or as problem documents. */
 #include "host/api/answer.h"
 
 #include "host/api/body.h"

@@ -1,3 +1,4 @@
+/* Open and close: routes first, listeners last, and backwards. */
 #include "host/api/api.h"
 
 #include "host/api/events.h"

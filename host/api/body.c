@@ -1,3 +1,4 @@
+/* Reading a body from a peer who may be slow, silent or endless. */
 #include "host/api/body.h"
 
 #include "host/api/answer.h"

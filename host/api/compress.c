@@ -1,3 +1,4 @@
+/* When an answer is compressed, and where the bytes go. */
 #include "host/api/compress.h"
 
 #include "host/api/answer.h"

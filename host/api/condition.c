@@ -1,3 +1,4 @@
+/* Tags are compared as text: what is not one of ours names nothing. */
 #include "host/api/condition.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Parts are views of the body: nothing is copied but names. */
 #include "host/api/multipart.h"
 
 #include "host/api/negotiate.h"

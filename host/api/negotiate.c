@@ -1,3 +1,4 @@
+/* Header values are read as they come; what makes no sense is passed over, as RFC 9110 wants it. */
 #include "host/api/negotiate.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* What is decoded of a request before anybody acts on it. */
 #include "host/api/request.h"
 
 #include "lib/base/clock.h"

@@ -1,3 +1,4 @@
+/* From a socket to a handler: listeners, dispatch, and the line in the log. */
 #include "host/api/server.h"
 
 #include "host/api/answer.h"

@@ -1,3 +1,4 @@
+/* A document and its files: read, checked, and brought into the form that is stored. */
 #include "host/api/upload.h"
 
 #include "host/api/answer.h"

@@ -1,3 +1,4 @@
+/* Two families, one form. */
 #include "lib/base/address.h"
 
 #include <arpa/inet.h>
