@@ -148,6 +148,9 @@ static void add_done(json_t *all, const struct verb *verb)
 
 	add_header(add_answer(all, verb->success, verb->success == 202 ? "Done, and durable; clusters follow." : "Done.", TYPE_JSON,
 	                      schema), "Warning");
+	if (verb->trial_schema != NULL)
+		add_header(add_answer(all, 200, "What it would do; nothing is done.", TYPE_JSON, openapi_literal(verb->trial_schema)),
+		           "Warning");
 }
 
 json_t *openapi_answers(const struct endpoint *endpoint)

@@ -150,7 +150,7 @@ static enum status make_plan(struct making *making, struct error *err)
 		.namespace_ = VIEW(""), .level = VIEW(""), .cloud_namespace = VIEW(""), .cloud_level = VIEW(""),
 	};
 	struct objects   none = { NULL, 0 };
-	struct placement placement = { arena_alloc(&making->arena, making->count + 1, sizeof *placement.at), 0 };
+	struct placement placement = { .at = arena_alloc(&making->arena, making->count + 1, sizeof *placement.at) };
 
 	making->plan = plan_new(making->operation->o->store->sealer, &meta);
 	if (making->plan == NULL || placement.at == NULL)

@@ -81,9 +81,9 @@ enum status MUST_CHECK deployment_left(struct db *db, int64_t owner, const struc
 enum status MUST_CHECK deployment_arrived(struct db *db, int64_t owner, int64_t instance, int64_t status_context,
                                           int64_t *ret_revision, struct error *err);
 
-/* Where an app may go.  Labels are read once each.  Result in the deployment's arena. */
+/* Where an app may go; explains: also what was passed over.  Labels are read once each.  Result in the deployment's arena. */
 struct placement;
-enum status MUST_CHECK deployment_place(struct deployment *deployment, struct orchestrator *o, struct db *db,
+enum status MUST_CHECK deployment_place(struct deployment *deployment, struct orchestrator *o, struct db *db, bool explains,
                                         struct placement *ret_placements, struct error *err);
 
 /*

@@ -84,7 +84,7 @@ static enum status labelled(void *data, struct view provider, struct view label,
 	return st;
 }
 
-enum status deployment_place(struct deployment *d, struct orchestrator *o, struct db *db,
+enum status deployment_place(struct deployment *d, struct orchestrator *o, struct db *db, bool explains,
                              struct placement *ret_placements, struct error *err)
 {
 	struct looking looking = { .d = d, .db = db };
@@ -94,7 +94,7 @@ enum status deployment_place(struct deployment *d, struct orchestrator *o, struc
 	for (size_t i = 0; st == ST_OK && i < d->app_count; i++) {
 		const struct placement_ask ask = {
 			.app = d->apps[i].name, .intent_name = d->apps[i].intent_name, .intent = d->apps[i].intent,
-			.cloud = d->clusters, .cloud_count = d->cluster_count, .labelled = labelled, .data = &looking,
+			.cloud = d->clusters, .cloud_count = d->cluster_count, .explains = explains, .labelled = labelled, .data = &looking,
 		};
 		st = placement_resolve(&ask, &d->arena, &ret_placements[i], err);
 	}

@@ -6,6 +6,7 @@
  * happened.
  */
 #include "host/orchestrator/drift.h"
+#include "host/orchestrator/dry_run.h"
 #include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/making.h"
 #include "host/orchestrator/overlay.h"
@@ -60,7 +61,7 @@ static enum status load(struct making *making, struct placement **ret_placements
 	*ret_placements = arena_alloc(&d->arena, d->app_count + 1, sizeof **ret_placements);
 	if (*ret_placements == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	st = deployment_place(d, operation->o, db, *ret_placements, err);
+	st = deployment_place(d, operation->o, db, operation->input.dry != DRY_NOT, *ret_placements, err);
 	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
 		st = find_kube_version(d, db, &(*ret_placements)[i], &d->apps[i].kube_version, err);
 	return st;
@@ -121,6 +122,8 @@ static enum status run_step(struct making *making, enum chain_step step, struct 
 	struct overlay overlay;
 
 	overlay_for(&overlay, making->plan, &call);
+	if (making->operation->input.dry != DRY_NOT)
+		return dry_run_step(making->operation, &making->chain, making->plan, &call, &making->deployment.arena, err);
 	return chain_run(&making->chain, making->operation->o->plugins, making->operation->o->store, &call,
 	                 making->operation->deadline_ns, err);
 }
@@ -136,6 +139,26 @@ static void tell(struct making *making)
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
 
+static enum status report(const struct making *making, const struct placement *placements, struct error *err)
+{
+	struct operation    *operation = making->operation;
+	const struct dry_run dry_run = {
+		.operation = operation, .plan = making->plan, .placements = placements, .units = operation->owner,
+		.revision = operation->also != NULL ? operation->also->owner : operation->owner,
+	};
+
+	return dry_run_report(&dry_run, err);
+}
+
+static enum status trim(struct making *making, struct error *err)
+{
+	const enum status st = plan_trim(making->plan, err);
+
+	if (st == ST_OK && making->operation->input.dry != DRY_NOT)
+		plan_explain_drops(making->plan, VIEW("another cluster of its group comes first"));
+	return st;
+}
+
 static enum status plan_and_commit(struct making *making, struct render *renders, const struct placement *placements,
                                    struct error *err)
 {
@@ -144,9 +167,13 @@ static enum status plan_and_commit(struct making *making, struct render *renders
 	if ((st = render(making, renders, err)) != ST_OK ||
 	    (st = make_plan(making, renders, placements, err)) != ST_OK ||
 	    (st = run_step(making, CHAIN_PLACE, err)) != ST_OK ||
-	    (st = plan_trim(making->plan, err)) != ST_OK ||
-	    (st = run_step(making, CHAIN_ACT, err)) != ST_OK ||
-	    (st = operation_commit(making->operation, making->write, making, err)) != ST_OK)
+	    (st = trim(making, err)) != ST_OK ||
+	    (st = run_step(making, CHAIN_ACT, err)) != ST_OK)
+		return st;
+	if (making->operation->input.dry != DRY_NOT)
+		return report(making, placements, err);
+	st = operation_commit(making->operation, making->write, making, err);
+	if (st != ST_OK)
 		return st;
 	tell(making);
 	return ST_OK;
@@ -217,14 +244,14 @@ static enum status write(struct db *db, void *data, struct error *err)
 	return deployment_arrived(db, owner, id, status_context, &operation->revision, err);
 }
 
-static enum status instantiate(struct operation *operation, struct error *err)
+enum status deployment_instantiating(struct operation *operation, struct error *err)
 {
 	struct making making = { .operation = operation, .path = operation->path, .check = check_instantiate, .write = write };
 
 	return making_run(&making, err);
 }
 
-static enum status update(struct operation *operation, struct error *err)
+enum status deployment_updating(struct operation *operation, struct error *err)
 {
 	struct making making = { .operation = operation, .path = operation->path, .check = check_update, .write = write };
 
@@ -236,7 +263,7 @@ enum status deployment_instantiate(struct orchestrator *o, struct view path, con
 {
 	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
 
-	return operation_run(o, path, "instantiate", instantiate, &input, deadline_ns, &ret_reply->revision, err);
+	return operation_run(o, path, "instantiate", deployment_instantiating, &input, deadline_ns, &ret_reply->revision, err);
 }
 
 enum status deployment_update(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
@@ -244,5 +271,5 @@ enum status deployment_update(struct orchestrator *o, struct view path, const st
 {
 	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
 
-	return operation_run(o, path, "update", update, &input, deadline_ns, &ret_reply->revision, err);
+	return operation_run(o, path, "update", deployment_updating, &input, deadline_ns, &ret_reply->revision, err);
 }

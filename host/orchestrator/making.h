@@ -30,6 +30,13 @@ struct making {
 /* The whole operation, the commit and what controllers are told after it included. */
 enum status MUST_CHECK making_run(struct making *making, struct error *err);
 
+/* What each of them is on the guarded thread. */
+operation_work deployment_instantiating, deployment_updating, deployment_rolling_back, deployment_migrating;
+
+/* Path of the deployment that the one at path would migrate to, appended to ret_path. */
+enum status MUST_CHECK migration_target(struct view path, struct view version, struct view name, struct buf *ret_path,
+                                        struct error *err);
+
 /* Does a context replace another?  Then it keeps the status context of what it replaces. */
 static inline bool making_replaces(const struct making *making) { return making->from[0] != '\0'; }
 

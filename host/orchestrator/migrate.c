@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { CONTEXT_BYTES_MAX = 4 << 20, PATH_BYTES_MAX = 4096 };
+enum { CONTEXT_BYTES_MAX = 4 << 20, PATH_BYTES_MAX = 4096, UNITS_MAX = 256 << 20 };
 
 struct migration {
 	struct making     making;            /* first: making.path is the target's                                */
@@ -27,6 +27,21 @@ static struct migration *of(struct making *making)
 
 /* -- checks ------------------------------------------------------------------------------------------------------ */
 
+/* What the commit finds too, when units of an earlier life are not empty: said before anything is rendered. */
+static enum status check_room(int64_t target, struct db *db, struct error *err)
+{
+	auto_arena          arena = ARENA(UNITS_MAX);
+	struct unit_status *units;
+	size_t              count;
+	const enum status   st = unit_list(db, target, &arena, &units, &count, err);
+
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		if (units[i].is_wanted || !units[i].is_done)
+			return fail(err, ST_CONFLICT, "app \"%.*s\" still has objects on cluster \"%.*s\"", V(units[i].app),
+			            V(units[i].cluster));
+	return st;
+}
+
 static enum status check_target(struct migration *migration, struct db *db, struct error *err)
 {
 	struct operation *operation = migration->making.operation;
@@ -40,7 +55,7 @@ static enum status check_target(struct migration *migration, struct db *db, stru
 	    (st = action_last(db, operation->also->owner, &migration->target_last, err)) != ST_OK)
 		return st;
 	if (strcmp(migration->target_last.state, life_name(LIFE_APPROVED)) == 0)
-		return ST_OK;
+		return check_room(operation->also->owner, db, err);
 	fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" must be Approved before others migrate to it, and is %s", V(name),
 	     migration->target_last.state);
 	return fail_hint(err, "Approve the target first.");
@@ -124,7 +139,7 @@ static enum status write(struct db *db, void *data, struct error *err)
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
 
-static enum status migrate(struct operation *operation, struct error *err)
+enum status deployment_migrating(struct operation *operation, struct error *err)
 {
 	struct migration migration = {
 		.making = { .operation = operation, .path = operation->input.target, .check = check, .check_loaded = check_place,
@@ -134,17 +149,22 @@ static enum status migrate(struct operation *operation, struct error *err)
 	return making_run(&migration.making, err);
 }
 
+enum status migration_target(struct view path, struct view version, struct view name, struct buf *ret_path, struct error *err)
+{
+	const struct view project = path_part(path, PART_PROJECT), app = path_part(path, PART_COMPOSITE_APP);
+
+	return buf_printf(ret_path, err, "projects/%.*s/composite-apps/%.*s/%.*s/deployment-intent-groups/%.*s", V(project), V(app),
+	                  V(version), V(name));
+}
+
 enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,
                                struct view name, int64_t deadline_ns, struct error *err)
 {
-	const struct view project = path_part(path, PART_PROJECT), app = path_part(path, PART_COMPOSITE_APP);
-	auto_buf          target = BUF(PATH_BYTES_MAX);
-	enum status       st;
+	auto_buf    target = BUF(PATH_BYTES_MAX);
+	enum status st = migration_target(path, version, name, &target, err);
 
-	st = buf_printf(&target, err, "projects/%.*s/composite-apps/%.*s/%.*s/deployment-intent-groups/%.*s", V(project), V(app),
-	                V(version), V(name));
 	if (st != ST_OK)
 		return st;
 	const struct operation_input input = { .asker = asker_of(asker), .target = buf_view(&target) };
-	return operation_run(o, path, "migrate", migrate, &input, deadline_ns, NULL, err);
+	return operation_run(o, path, "migrate", deployment_migrating, &input, deadline_ns, NULL, err);
 }

@@ -1,5 +1,6 @@
 #include "host/orchestrator/operation.h"
 
+#include "host/orchestrator/dry_run.h"
 #include "host/store/action.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -62,6 +63,7 @@ static void unref(void *data)
 	running_remove(operation);
 	if (operation->also != NULL)
 		unref(operation->also);
+	buf_done(&operation->report);
 	free(path.out);
 	free(target.out);
 	free(operation);
@@ -84,6 +86,7 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 	operation->path = (struct view) { copy, path.len };
 	operation->kind = kind;
 	operation->work = work;
+	operation->report = BUF(DRY_RUN_MAX);
 	if (input != NULL) {
 		operation->input = *input;
 		operation->input.target.ptr = target;
@@ -108,6 +111,8 @@ static enum status take_row(struct operation *operation, struct error *err)
 
 	if (st == ST_OK)
 		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
+	if (st == ST_OK && operation->input.dry != DRY_NOT)
+		return operation_check_none(db, operation->owner, err);
 	if (st == ST_OK)
 		st = running_add(operation, err);
 	if (st == ST_OK)
@@ -150,7 +155,7 @@ static void drop_row(struct operation *operation, const char *why)
 enum status operation_also(struct operation *operation, struct view path, struct error *err)
 {
 	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, &(struct operation_input) {
-		.asker = operation->input.asker, .target = VIEW(""),
+		.asker = operation->input.asker, .target = VIEW(""), .dry = operation->input.dry,
 	});
 
 	if (also == NULL)
@@ -216,6 +221,8 @@ enum status operation_run(struct orchestrator *o, struct view path, const char *
 	if (operation != NULL) {
 		operation->deadline_ns = deadline_ns < limit_ns ? deadline_ns : limit_ns;
 		st = run_guarded(operation, ret_revision, &local);
+		if (st == ST_OK && operation->input.dry != DRY_NOT)
+			st = buf_add_view(input->reply, buf_view(&operation->report), &local);
 		if (st != ST_OK && err != NULL)
 			*err = local;
 		unref(operation);

@@ -18,6 +18,8 @@ typedef enum status operation_work(struct operation *operation, struct error *er
 /* What it was asked for, besides the owner. */
 struct operation_input {
 	struct asker asker;                  /* for the history                            */
+	enum { DRY_NOT, DRY_ALL, DRY_SUMMARY } dry;      /* only tell what would be done   */
+	struct buf  *reply;                  /* where to tell it                           */
 	int64_t     revision;                /* of a rollback                              */
 	struct view target;                  /* of a migration: path of the deployment     */
 };
@@ -39,6 +41,7 @@ struct operation {
 	struct operation    *next;           /* in the list of those that run              */
 	struct operation    *also;           /* see operation_also; atomic                 */
 	int64_t              revision;       /* filled by the work before its commit       */
+	struct buf           report;         /* filled by the work of a dry run: it may outlive who asked */
 	char                 client[64], request[128];       /* what input.asker points at */
 	/* Atomic: */
 	unsigned             refs;
@@ -47,7 +50,8 @@ struct operation {
 };
 
 /*
- * Run the operation on the owner at path.  input, which is copied, and ret_revision may be NULL.
+ * Run the operation on the owner at path.  input, which is copied, and ret_revision may be NULL.  A dry run has no row: its
+ * work writes a report and commits nothing, and is refused while an operation is on the owner.
  * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at
  * once.
  */

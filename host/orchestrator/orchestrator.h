@@ -63,6 +63,19 @@ enum status MUST_CHECK deployment_migrate(struct orchestrator *o, struct view pa
 enum status MUST_CHECK deployment_terminate(struct orchestrator *o, struct view path, const struct asker *asker,
                                             int64_t deadline_ns, struct error *err);
 
+/*
+ * What one of them would do, as JSON appended to reply: where each app would go and why, what would change there.  Nothing is
+ * written.  It fails as the operation would.
+ */
+struct dry_ask {
+	enum { DRY_INSTANTIATE, DRY_UPDATE, DRY_ROLLBACK, DRY_MIGRATE } kind;
+	bool        is_summary;              /* counts only                                              */
+	int64_t     revision;                /* of a rollback                                            */
+	struct view version, name;           /* of a migration's target                                  */
+};
+enum status MUST_CHECK deployment_dry_run(struct orchestrator *o, struct view path, const struct dry_ask *ask,
+                                          int64_t deadline_ns, struct buf *reply, struct error *err);
+
 /* Set aside what is not done yet, until the next operation.  ST_CONFLICT also when everything is done. */
 enum status MUST_CHECK deployment_stop(struct orchestrator *o, struct view path, const struct asker *asker,
                                        int64_t deadline_ns, struct error *err);

@@ -1,6 +1,6 @@
 #include "host/orchestrator/placement.h"
 
-enum { ENTRIES_MAX = 100000, CANDIDATES_MAX = 2000000 };
+enum { ENTRIES_MAX = 100000, CANDIDATES_MAX = 2000000, ENTRIES_SHOWN = 3, BECAUSE_MAX = 4096 };
 
 /* One cluster in one group, before it is known which group it stays in. */
 struct candidate {
@@ -19,6 +19,10 @@ struct resolving {
 	const char      **entry;        /* by group: what it is of, for messages                    */
 	size_t            groups_room;
 	const char       *empty_label;  /* an allOf label that nothing carries; NULL: none          */
+	struct place_why *whys;
+	size_t            why_count, whys_room;
+	struct place_passed *passed;    /* NULL: nobody asks                                        */
+	size_t            passed_count;
 	struct error     *err;
 };
 
@@ -51,6 +55,31 @@ static enum status add_group(struct resolving *r, bool is_mandatory, const char 
 	r->group++;
 	r->is_mandatory[r->group] = is_mandatory;
 	r->entry[r->group] = entry;
+	return ST_OK;
+}
+
+/* Groups that were made since the last reason have this one; a run of clusters that are named is one reason. */
+static enum status add_why(struct resolving *r, bool is_mandatory, struct view because)
+{
+	struct place_why *last = r->why_count > 0 ? &r->whys[r->why_count - 1] : NULL;
+
+	if (r->group == (last != NULL ? last->last_group : 0))
+		return ST_OK;
+	if (last != NULL && last->is_mandatory == is_mandatory && because.len == 0 && last->because.len == 0) {
+		last->last_group = r->group;
+		return ST_OK;
+	}
+	if (r->why_count == r->whys_room) {
+		const size_t      room = r->whys_room == 0 ? 16 : 2 * r->whys_room;
+		struct place_why *whys = arena_alloc(r->arena, room, sizeof *whys);
+		if (whys == NULL)
+			return no_memory(r);
+		if (r->why_count > 0)
+			memcpy(whys, r->whys, r->why_count * sizeof *whys);
+		r->whys = whys;
+		r->whys_room = room;
+	}
+	r->whys[r->why_count++] = (struct place_why) { r->group, is_mandatory, because };
 	return ST_OK;
 }
 
@@ -138,11 +167,23 @@ look_up(struct resolving *r, const struct entry *entry, const struct view **ret_
 	return st;
 }
 
+/* "one of cluster "a" of provider "p", label "edge" of provider "p" and 7 more", piece by piece. */
+static enum status add_choice(struct resolving *r, struct buf *because, size_t at, size_t count, const char *entry)
+{
+	if (at == ENTRIES_SHOWN)
+		return buf_printf(because, r->err, " and %zu more", count - at);
+	if (at > ENTRIES_SHOWN)
+		return ST_OK;
+	return buf_printf(because, r->err, "%s%s", at > 0 ? ", " : count > 1 ? "one of " : "", entry);
+}
+
 static enum status add_any_of(struct resolving *r, const json_t *any_of)
 {
 	size_t      i;
 	json_t     *value;
 	const char *first = NULL;
+	auto_buf    because = BUF(BECAUSE_MAX);
+	struct view kept;
 	enum status st = add_group(r, false, "");
 
 	if (st != ST_OK)
@@ -155,12 +196,13 @@ static enum status add_any_of(struct resolving *r, const json_t *any_of)
 		    (st = look_up(r, &entry, &clusters, &count)) != ST_OK)
 			return st;
 		first = first != NULL ? first : entry.text;
-		st = add_candidates(r, &entry, clusters, count, false);
-		if (st != ST_OK)
+		if ((st = add_candidates(r, &entry, clusters, count, false)) != ST_OK ||
+		    (st = add_choice(r, &because, i, json_array_size(any_of), entry.text)) != ST_OK)
 			return st;
 	}
 	r->entry[r->group] = first != NULL ? first : "";
-	return ST_OK;
+	st = arena_keep(r->arena, buf_view(&because), &kept, r->err);
+	return st == ST_OK ? add_why(r, false, kept) : st;
 }
 
 static enum status add_all_of(struct resolving *r, const json_t *value)
@@ -177,7 +219,8 @@ static enum status add_all_of(struct resolving *r, const json_t *value)
 		return st;
 	if (count == 0)
 		r->empty_label = entry.text;
-	return add_candidates(r, &entry, clusters, count, true);
+	st = add_candidates(r, &entry, clusters, count, true);
+	return st == ST_OK ? add_why(r, true, entry.label.len > 0 ? view_of(entry.text) : VIEW("")) : st;
 }
 
 static enum status gather(struct resolving *r)
@@ -219,6 +262,19 @@ static void put_in_order(struct resolving *r)
 		}
 }
 
+/* In byte order of cluster, whatever step passes it over; told once. */
+static void pass_over(struct resolving *r, struct view cluster, const char *why)
+{
+	if (r->passed == NULL || (r->passed_count > 0 && view_order(&r->passed[r->passed_count - 1].cluster, &cluster) == 0))
+		return;
+	r->passed[r->passed_count++] = (struct place_passed) { cluster, why };
+}
+
+static int by_passed(const void *a, const void *b)
+{
+	return view_order(&((const struct place_passed *) a)->cluster, &((const struct place_passed *) b)->cluster);
+}
+
 /* Alternatives outside the cloud go; what is left is in byte order, a cluster's groups beside each other, ascending. */
 static enum status sift(struct resolving *r)
 {
@@ -235,6 +291,8 @@ static enum status sift(struct resolving *r)
 		else if (r->is_mandatory[candidate->group])
 			return fail(r->err, ST_CONFLICT, ABOUT_FMT "the logical cloud does not have mandatory cluster \"%.*s\"",
 			            ABOUT(r), (int) candidate->cluster.len, candidate->cluster.ptr);
+		else
+			pass_over(r, candidate->cluster, "the logical cloud does not have it");
 	}
 	r->count = kept;
 	for (size_t i = 0; i < kept; i++)
@@ -315,14 +373,15 @@ enum status placement_resolve(const struct placement_ask *ask, struct arena *are
                               struct error *err)
 {
 	struct resolving r = { .ask = ask, .arena = arena, .err = err };
-	struct placement placement = { NULL, 0 };
+	struct placement placement = { .intent = ask->intent_name };
 	enum status      st = gather(&r);
 
 	if (st != ST_OK)
 		return st;
 	struct tally *tally = arena_alloc(arena, r.group + 1, sizeof *tally);
 	placement.at = arena_alloc(arena, r.count + 1, sizeof *placement.at);
-	if (tally == NULL || placement.at == NULL)
+	r.passed = ask->explains ? arena_alloc(arena, r.count + 1, sizeof *r.passed) : NULL;
+	if (tally == NULL || placement.at == NULL || (ask->explains && r.passed == NULL))
 		return no_memory(&r);
 
 	st = sift(&r);
@@ -338,7 +397,15 @@ enum status placement_resolve(const struct placement_ask *ask, struct arena *are
 		const unsigned group = choose(&r, tally, i, end, &is_mandatory);
 		if (group != 0)
 			placement.at[placement.count++] = (struct place) { r.candidates[i].cluster, group, is_mandatory };
+		else
+			pass_over(&r, r.candidates[i].cluster, "its anyOf has a mandatory cluster already");
 	}
+	if (r.passed_count > 1)
+		qsort(r.passed, r.passed_count, sizeof *r.passed, by_passed);
+	placement.whys = r.whys;
+	placement.why_count = r.why_count;
+	placement.passed = r.passed;
+	placement.passed_count = r.passed_count;
 	*ret_placement = placement;
 	return ST_OK;
 }

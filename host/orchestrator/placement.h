@@ -18,9 +18,29 @@ struct place {
 	bool        is_mandatory;
 };
 
+/*
+ * Why a cluster is in its group: the groups after those of the reason before this one, up to last_group.  because is what
+ * the intent says of them, or empty: it names the cluster itself.
+ */
+struct place_why {
+	unsigned    last_group;
+	bool        is_mandatory;
+	struct view because;            /* "label \"edge\" of provider \"p\""                */
+};
+
+struct place_passed {               /* a cluster that was no choice after all            */
+	struct view cluster;
+	const char *why;                /* a literal                                         */
+};
+
 struct placement {
 	struct place *at;               /* in byte order of cluster                          */
 	size_t        count;
+	struct view   intent;           /* of the app                                        */
+	const struct place_why *whys;   /* in order of groups                                */
+	size_t        why_count;
+	const struct place_passed *passed;      /* in byte order of cluster, when the ask explains */
+	size_t        passed_count;
 };
 
 struct placement_ask {
@@ -29,6 +49,7 @@ struct placement_ask {
 	const json_t *intent;           /* {"allOf": [...], "anyOf": [...]}                  */
 	const struct view *cloud;       /* the logical cloud's clusters, in byte order       */
 	size_t        cloud_count;
+	bool          explains;         /* tell also what was passed over                    */
 	/*
 	 * The clusters of a provider that carry a label, as names without provider, in any order.  ST_NOT_FOUND: there is
 	 * no such provider.  Views live as long as the arena.

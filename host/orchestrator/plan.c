@@ -229,7 +229,10 @@ enum status plan_add_app(struct plan *plan, struct view app, const struct object
 			.app = (unsigned) plan->app_count, .cluster = placement->at[i].cluster, .group = view_of(group), .set = set,
 		};
 	}
-	plan->apps[plan->app_count++] = (struct plan_app) { .name = app, .slots = slots, .count = placement->count };
+	plan->apps[plan->app_count++] = (struct plan_app) {
+		.name = app, .slots = slots, .count = placement->count, .intent = placement->intent, .whys = placement->whys,
+		.why_count = placement->why_count,
+	};
 	return ST_OK;
 }
 
@@ -337,6 +340,46 @@ struct view plan_slot_cluster(const struct plan_slot *slot)
 struct view plan_slot_group(const struct plan_slot *slot)
 {
 	return slot->group;
+}
+
+bool plan_slot_why(const struct plan *plan, const struct plan_slot *slot, struct plan_why *ret_why)
+{
+	const struct plan_app *app = &plan->apps[slot->app];
+	const unsigned long    group = strtoul(slot->group.ptr, NULL, 10);      /* made by us, NUL after it */
+	size_t                 low = 0, high = app->why_count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (app->whys[middle].last_group < group)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (group == 0 || low == app->why_count)
+		return false;
+	*ret_why = (struct plan_why) { app->intent, app->whys[low].because, app->whys[low].is_mandatory };
+	return true;
+}
+
+void plan_explain_drops(struct plan *plan, struct view why)
+{
+	for (size_t i = 0; i < plan->app_count; i++)
+		for (size_t k = 0; k < plan->apps[i].count; k++) {
+			struct plan_slot *slot = &plan->apps[i].slots[k];
+			if (slot->is_dropped && slot->dropped_why.ptr == NULL)
+				slot->dropped_why = why;
+		}
+}
+
+bool plan_dropped(const struct plan *plan, size_t app, size_t slot, struct view *ret_cluster, struct view *ret_why)
+{
+	const struct plan_slot *at = &plan->apps[app].slots[slot];
+
+	if (!at->is_dropped)
+		return false;
+	*ret_cluster = at->cluster;
+	*ret_why = at->dropped_why;
+	return true;
 }
 
 struct digest plan_slot_set(struct plan *plan, struct plan_slot *slot)

@@ -49,7 +49,7 @@ const struct plan_meta *plan_meta(const struct plan *plan);
 
 /* -- making -- */
 
-/* Add an app: its clusters share the objects.  Everything but the placement's array is borrowed for the plan's life. */
+/* Add an app: its clusters share the objects.  Everything but the placement's places is borrowed for the plan's life. */
 enum status MUST_CHECK plan_add_app(struct plan *plan, struct view app, const struct objects *objects,
                                     const struct placement *placement, struct error *err);
 
@@ -78,6 +78,16 @@ struct plan_slot *plan_find(const struct plan *plan, struct view app, struct vie
 struct view       plan_slot_cluster(const struct plan_slot *slot);
 struct view       plan_slot_group(const struct plan_slot *slot);
 struct digest     plan_slot_set(struct plan *plan, struct plan_slot *slot);      /* zero when out of memory */
+
+/* Why the slot is there: what the app's placement intent says.  False: it was placed by no intent. */
+struct plan_why { struct view intent, because; bool is_mandatory; };     /* because empty: it names the cluster */
+bool plan_slot_why(const struct plan *plan, const struct plan_slot *slot, struct plan_why *ret_why);
+
+/* Slots that were dropped since the last such call were so because of this; why is borrowed. */
+void plan_explain_drops(struct plan *plan, struct view why);
+
+/* The cluster of a slot that was dropped, and what was said of it; false: it was not. */
+bool plan_dropped(const struct plan *plan, size_t app, size_t slot, struct view *ret_cluster, struct view *ret_why);
 
 /* The entries of a slot, immutable for the plan's life: edits make others. */
 enum status MUST_CHECK plan_entries(struct plan *plan, struct plan_slot *slot, const struct set_entry **ret_entries,

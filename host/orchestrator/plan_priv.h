@@ -35,13 +35,16 @@ struct plan_slot {
 	struct view cluster, group;
 	struct set *set;
 	bool        is_dropped;
+	struct view dropped_why;        /* for who asks                                               */
 	/* While an overlay is open and has touched it: */
 	bool        is_touched, was_dropped;
 	struct set *before;
 };
 
 struct plan_app {
-	struct view       name, dependencies;
+	struct view       name, dependencies, intent;
+	const struct place_why *whys;   /* of its groups                                              */
+	size_t            why_count;
 	struct plan_slot *slots;
 	size_t            count;
 };

@@ -5,8 +5,9 @@
  * afterwards.  What is equal moves nowhere, as in an update.
  */
 #include "host/orchestrator/deployment.h"
+#include "host/orchestrator/dry_run.h"
 #include "host/orchestrator/lifecycle.h"
-#include "host/orchestrator/operation.h"
+#include "host/orchestrator/making.h"
 #include "lib/base/log.h"
 
 #include <inttypes.h>
@@ -161,13 +162,32 @@ static void tell(struct returning *returning)
 		log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", err.text);
 }
 
-static enum status rollback(struct operation *operation, struct error *err)
+static enum status report(const struct returning *returning, struct error *err)
+{
+	struct operation *operation = returning->operation;
+	auto_plan        *plan = NULL;
+	auto_db          *db = NULL;
+	enum status       st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
+
+	if (st == ST_OK)
+		st = plan_load(operation->o->store, db, returning->target.instance, &plan, err);
+	if (st != ST_OK)
+		return st;
+	return dry_run_report(&(struct dry_run) {
+		.operation = operation, .plan = plan, .units = operation->owner, .revision = operation->owner,
+	}, err);
+}
+
+enum status deployment_rolling_back(struct operation *operation, struct error *err)
 {
 	CLEANUP(returning_done) struct returning returning = { .operation = operation };
 	enum status st;
 
 	deployment_init(&returning.deployment);
-	if ((st = load(&returning, err)) != ST_OK || (st = operation_commit(operation, write, &returning, err)) != ST_OK)
+	st = load(&returning, err);
+	if (st == ST_OK && operation->input.dry != DRY_NOT)
+		return report(&returning, err);
+	if (st != ST_OK || (st = operation_commit(operation, write, &returning, err)) != ST_OK)
 		return st;
 	tell(&returning);
 	return ST_OK;
@@ -178,5 +198,5 @@ enum status deployment_rollback(struct orchestrator *o, struct view path, const 
 {
 	const struct operation_input input = { .asker = asker_of(asker), .revision = revision, .target = VIEW("") };
 
-	return operation_run(o, path, "rollback", rollback, &input, deadline_ns, &ret_reply->revision, err);
+	return operation_run(o, path, "rollback", deployment_rolling_back, &input, deadline_ns, &ret_reply->revision, err);
 }

@@ -212,8 +212,8 @@ static const emco_resource_type types[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster.", NULL, NULL, NULL },
-	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster.", NULL, NULL, NULL },
+	{ "logicalCloud", "instantiate", 202, instantiate, "Make the namespace, its user and rights on every cluster.", NULL, NULL, NULL, NULL },
+	{ "logicalCloud", "terminate",   202, terminate,   "Take them off every cluster.", NULL, NULL, NULL, NULL },
 };
 
 static const struct look looks[] = {

@@ -265,7 +265,7 @@ static const struct query_option abandon_options[] = {
 
 static const struct verb verbs[] = {
 	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options, NULL,
-	  "{\"type\":\"object\"}" },
+	  "{\"type\":\"object\"}", NULL },
 };
 
 static const struct look looks[] = {

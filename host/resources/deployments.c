@@ -19,6 +19,32 @@ static emco_status deployment_changes(emco_call *call, emco_change *change)
 	return hook_end(call, st, &err);
 }
 
+/* -- dry runs -------------------------------------------------------------------------------------------------------- */
+
+/* ?dryRun=true: *ret_is_dry, and what was asked is in dry.  false, and none, is the operation itself. */
+static enum status read_dry_run(const struct ask *ask, struct dry_ask *dry, bool *ret_is_dry, struct error *err)
+{
+	const struct ask_parameter *parameter = ask_find(ask, "dryRun"), *output = ask_find(ask, "output");
+
+	*ret_is_dry = parameter != NULL && view_is(parameter->value, "true");
+	if (parameter != NULL && !*ret_is_dry && !view_is(parameter->value, "false"))
+		return fail_at(err, ST_INVALID, "dryRun", "\"dryRun\" must be true or false, got \"%.*s\"", (int) parameter->value.len,
+		               parameter->value.ptr);
+	if (!*ret_is_dry || output == NULL)
+		return ST_OK;
+	dry->is_summary = view_is(output->value, "summary");
+	if (!dry->is_summary && !view_is(output->value, "all"))
+		return fail_at(err, ST_INVALID, "output", "\"output\" must be all or summary, got \"%.*s\"", (int) output->value.len,
+		               output->value.ptr);
+	return ST_OK;
+}
+
+static enum status run_dry(struct ask *ask, const struct dry_ask *dry, struct error *err)
+{
+	ask->success = 200;
+	return deployment_dry_run(ask->orchestrator, ask->path, dry, ask->deadline_ns, ask->reply, err);
+}
+
 /* -- verbs ----------------------------------------------------------------------------------------------------------- */
 
 static enum status approve(struct ask *ask, struct error *err)
@@ -32,7 +58,12 @@ static enum status instantiate(struct ask *ask, struct error *err)
 {
 	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
+	struct dry_ask         dry = { .kind = DRY_INSTANTIATE };
+	bool                   is_dry;
 
+	enum status st = read_dry_run(ask, &dry, &is_dry, err);
+	if (st != ST_OK || is_dry)
+		return st == ST_OK ? run_dry(ask, &dry, err) : st;
 	return deployment_instantiate(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
 }
 
@@ -54,8 +85,13 @@ static enum status update(struct ask *ask, struct error *err)
 {
 	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
+	struct dry_ask         dry = { .kind = DRY_UPDATE };
+	bool                   is_dry;
 
-	enum status st = deployment_update(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
+	enum status st = read_dry_run(ask, &dry, &is_dry, err);
+	if (st != ST_OK || is_dry)
+		return st == ST_OK ? run_dry(ask, &dry, err) : st;
+	st = deployment_update(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -73,9 +109,13 @@ static enum status rollback(struct ask *ask, struct error *err)
 {
 	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
+	struct dry_ask         dry = { .kind = DRY_ROLLBACK, .revision = revision_of(ask->document) };
+	bool                   is_dry;
 
-	enum status st = deployment_rollback(ask->orchestrator, ask->path, &asker, revision_of(ask->document), ask->deadline_ns,
-	                                     &reply, err);
+	enum status st = read_dry_run(ask, &dry, &is_dry, err);
+	if (st != ST_OK || is_dry)
+		return st == ST_OK ? run_dry(ask, &dry, err) : st;
+	st = deployment_rollback(ask->orchestrator, ask->path, &asker, dry.revision, ask->deadline_ns, &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -85,8 +125,16 @@ static enum status migrate(struct ask *ask, struct error *err)
 {
 	const struct asker asker = { ask->client, ask->request };
 
-	return deployment_migrate(ask->orchestrator, ask->path, &asker, json_text_at(ask->document, "spec.targetCompositeAppVersion"),
-	                          json_text_at(ask->document, "spec.targetDeploymentIntentGroup"), ask->deadline_ns, err);
+	struct dry_ask     dry = {
+		.kind = DRY_MIGRATE, .version = json_text_at(ask->document, "spec.targetCompositeAppVersion"),
+		.name = json_text_at(ask->document, "spec.targetDeploymentIntentGroup"),
+	};
+	bool is_dry;
+
+	enum status st = read_dry_run(ask, &dry, &is_dry, err);
+	if (st != ST_OK || is_dry)
+		return st == ST_OK ? run_dry(ask, &dry, err) : st;
+	return deployment_migrate(ask->orchestrator, ask->path, &asker, dry.version, dry.name, ask->deadline_ns, err);
 }
 
 /* -- views ----------------------------------------------------------------------------------------------------------- */
@@ -211,17 +259,42 @@ static const emco_resource_type types[] = {
 
 #define REVISION_SCHEMA  "{\"type\":\"integer\",\"minimum\":0}"
 
+#define COUNTS_SCHEMA \
+	"{\"type\":\"object\",\"properties\":{\"none\":{\"type\":\"integer\"},\"add\":{\"type\":\"integer\"}," \
+	"\"change\":{\"type\":\"integer\"},\"remove\":{\"type\":\"integer\"}}}"
+#define CHANGE_SCHEMA  "{\"type\":\"string\",\"enum\":[\"none\",\"add\",\"change\",\"remove\"]}"
+#define PLACE_MEMBERS  "\"clusterProvider\":{\"type\":\"string\"},\"cluster\":{\"type\":\"string\"}"
+
+static const char trial_schema[] =
+	"{\"type\":\"object\",\"required\":[\"operation\",\"revision\",\"clusters\",\"resources\"],\"properties\":{"
+	"\"operation\":{\"type\":\"string\"},\"revision\":{\"type\":\"integer\"},\"clusters\":" COUNTS_SCHEMA ","
+	"\"resources\":" COUNTS_SCHEMA ",\"apps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+	"\"name\":{\"type\":\"string\"},\"clusters\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+	PLACE_MEMBERS ",\"placement\":{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"string\"},"
+	"\"because\":{\"type\":\"string\"},\"mandatory\":{\"type\":\"boolean\"},\"group\":{\"type\":\"string\"}}},"
+	"\"change\":" CHANGE_SCHEMA ",\"resources\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+	"\"GVK\":{\"type\":\"object\"},\"name\":{\"type\":\"string\"},\"namespace\":{\"type\":\"string\"},"
+	"\"change\":" CHANGE_SCHEMA "}}}}}},\"passedOver\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+	PLACE_MEMBERS ",\"why\":{\"type\":\"string\"}}}},\"passedOverMore\":{\"type\":\"integer\"}}}}}}";
+
+static const struct query_option trial_options[] = {
+	{ "dryRun", "true: nothing is done, and it answers with 200 what would be, where, and why; false: as without." },
+	{ "output", "Of a dry run: all (the default) or summary, which is counts only." },
+	{ NULL, NULL },
+};
+
 static const struct verb verbs[] = {
-	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL, NULL },
-	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", NULL, NULL, NULL },
-	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", NULL, NULL,
-	  REVISION_SCHEMA },
-	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", NULL, schema_rollback,
-	  REVISION_SCHEMA },
-	{ "deploymentIntentGroup", "migrate",     202, migrate,     "Let another deployment, Approved, take over its objects.", NULL,
-	  schema_migrate, NULL },
-	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL, NULL },
-	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", trial_options, NULL,
+	  NULL, trial_schema },
+	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", trial_options,
+	  NULL, REVISION_SCHEMA, trial_schema },
+	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", trial_options,
+	  schema_rollback, REVISION_SCHEMA, trial_schema },
+	{ "deploymentIntentGroup", "migrate",     202, migrate,     "Let another deployment, Approved, take over its objects.",
+	  trial_options, schema_migrate, NULL, trial_schema },
+	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL, NULL, NULL },
+	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL, NULL, NULL },
 };
 
 #define MAP_SCHEMA  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"      /* controller to intent */

@@ -43,6 +43,7 @@ struct verb {
 	const struct query_option *options;         /* that it takes; NULL: none                                 */
 	const char  *body_schema;                   /* JSON Schema of the body; NULL: whatever comes is ignored  */
 	const char  *answer_schema;                 /* of what it answers, for OpenAPI; NULL: nothing            */
+	const char  *trial_schema;                  /* of what it answers, with 200, to who only asks what it would do; NULL: no such */
 };
 
 struct look {                                   /* a view                                                    */

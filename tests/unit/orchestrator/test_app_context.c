@@ -25,7 +25,7 @@ static struct place places[] = { { { "p+c1", 4 }, 1, true }, { { "p+c2", 4 }, 1,
 static void scene_open(struct scene *scene)
 {
 	const struct objects   set = { objects, 1 };
-	const struct placement placement = { places, 2 };
+	const struct placement placement = { .at = places, .count = 2 };
 	const struct plan_meta meta = { .project = VIEW("x"), .owner = VIEW("projects/x"), .release = VIEW("r1") };
 	struct error           err;
 

@@ -113,7 +113,7 @@ static struct plan *big_plan(struct arena *arena, int round)
 {
 	const struct plan_meta meta = { .project = VIEW("x"), .deployment_intent_group = VIEW("dig") };
 	struct plan           *plan = plan_new(o.store->sealer, &meta);
-	struct placement       placement = { arena_alloc(arena, CLUSTERS, sizeof(struct place)), CLUSTERS };
+	struct placement       placement = { .at = arena_alloc(arena, CLUSTERS, sizeof(struct place)), .count = CLUSTERS };
 	struct error           err;
 
 	for (int c = 0; c < CLUSTERS; c++)

@@ -97,6 +97,56 @@ static void test_intents_resolve_as_the_table_says(void **state)
 	}
 }
 
+static void test_it_says_why_and_what_it_passed_over(void **state)
+{
+	static const struct view cloud[] = { { "p+c1", 4 }, { "p+c2", 4 }, { "p+c3", 4 } };
+	struct placement placement;
+	struct error     err = { 0 };
+	auto_json       *intent = NULL;
+	auto_arena       arena = ARENA(1 << 20);
+
+	(void) state;
+	expect_ok(json_read(VIEW("{\"allOf\":[" C("c1") "," C("c1") "," L("west") "," ANY(C("c1") "," C("c8") "," C("c7") "," L("east"))
+	                         "],\"anyOf\":[" C("c2") "," C("c9") "]}"), &intent, &err));
+	struct placement_ask ask = {
+		.app = VIEW("web"), .intent_name = VIEW("i1"), .intent = intent, .cloud = cloud, .cloud_count = ARRAY_LEN(cloud),
+		.labelled = labelled, .explains = true,
+	};
+	expect_ok(placement_resolve(&ask, &arena, &placement, &err));
+	assert_true(view_is(placement.intent, "i1"));
+	static const struct { unsigned last; bool is_mandatory; const char *because; } whys[] = {
+		{ 2, true,  "" },
+		{ 3, true,  "label \"west\" of provider \"p\"" },
+		{ 4, false, "one of cluster \"c1\" of provider \"p\", cluster \"c8\" of provider \"p\", cluster \"c7\" of provider \"p\" and 1 more" },
+		{ 5, false, "one of cluster \"c2\" of provider \"p\", cluster \"c9\" of provider \"p\"" },
+	};
+	assert_int_equal(placement.why_count, ARRAY_LEN(whys));
+	for (size_t i = 0; i < ARRAY_LEN(whys); i++) {
+		assert_int_equal(placement.whys[i].last_group, whys[i].last);
+		assert_int_equal(placement.whys[i].is_mandatory, whys[i].is_mandatory);
+		assert_true(view_is(placement.whys[i].because, whys[i].because));
+	}
+	static const char *const passed[] = { "p+c7", "p+c8", "p+c9" };
+	assert_int_equal(placement.passed_count, ARRAY_LEN(passed));
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+		assert_true(view_is(placement.passed[i].cluster, passed[i]));
+		assert_string_equal(placement.passed[i].why, "the logical cloud does not have it");
+	}
+	ask.explains = false;
+	expect_ok(placement_resolve(&ask, &arena, &placement, &err));
+	assert_int_equal(placement.passed_count, 0);
+
+	/* An anyOf that a mandatory cluster satisfies wants no other. */
+	ask.explains = true;
+	auto_json *other = NULL;
+	expect_ok(json_read(VIEW("{\"allOf\":[" C("c1") "],\"anyOf\":[" C("c1") "," C("c2") "]}"), &other, &err));
+	ask.intent = other;
+	expect_ok(placement_resolve(&ask, &arena, &placement, &err));
+	assert_int_equal(placement.passed_count, 1);
+	assert_true(view_is(placement.passed[0].cluster, "p+c2"));
+	assert_string_equal(placement.passed[0].why, "its anyOf has a mandatory cluster already");
+}
+
 enum { MANY = 100000 };
 
 static enum status many(void *data, struct view provider, struct view label, const struct view **ret_clusters,
@@ -138,6 +188,7 @@ static void test_a_hundred_thousand_alternatives_are_chosen_from_at_once(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_it_says_why_and_what_it_passed_over),
 		cmocka_unit_test(test_intents_resolve_as_the_table_says),
 		cmocka_unit_test(test_a_hundred_thousand_alternatives_are_chosen_from_at_once),
 	};

@@ -41,8 +41,9 @@ static void scene_open(struct scene *scene, int clusters, int objects)
 	scene->objects.count = (size_t) objects;
 	for (int i = 0; i < objects; i++)
 		scene->objects.at[i] = object_of(&scene->arena, i, "");
-	scene->placement.at = arena_alloc(&scene->arena, (size_t) clusters + 1, sizeof(struct place));
-	scene->placement.count = (size_t) clusters;
+	scene->placement = (struct placement) {
+		.at = arena_alloc(&scene->arena, (size_t) clusters + 1, sizeof(struct place)), .count = (size_t) clusters,
+	};
 	for (int i = 0; i < clusters; i++)
 		scene->placement.at[i] = (struct place) { made(&scene->arena, "p+c", i), 1 + (unsigned) i, true };
 	scene->plan = plan_new(NULL, &meta);

@@ -101,6 +101,13 @@ enum status deployment_history(struct orchestrator *o, struct view path, int64_t
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
+enum status deployment_dry_run(struct orchestrator *o, struct view path, const struct dry_ask *ask, int64_t deadline_ns,
+                               struct buf *reply, struct error *err)
+{
+	(void) o, (void) path, (void) ask, (void) deadline_ns, (void) reply;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,
                                struct view name, int64_t deadline_ns, struct error *err)
 {

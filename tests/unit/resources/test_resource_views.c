@@ -176,6 +176,17 @@ enum status deployment_migrate(struct orchestrator *o, struct view path, const s
 	return ST_OK;
 }
 
+static struct dry_ask dry_asked;
+
+enum status deployment_dry_run(struct orchestrator *o, struct view path, const struct dry_ask *ask, int64_t deadline_ns,
+                               struct buf *reply, struct error *err)
+{
+	(void) o, (void) path, (void) deadline_ns;
+	done = "deployment_dry_run";
+	dry_asked = *ask;
+	return buf_add_text(reply, "{}", err);
+}
+
 enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
                             struct error *err)
 {
@@ -400,9 +411,49 @@ static void test_every_verb_does_what_it_is_called(void **state)
 	assert_int_equal(verbs, ARRAY_LEN(want));
 }
 
+/* Every verb that says it answers to a dry run does, and takes no other word for it. */
+static void test_dry_runs_are_asked_for_with_true_and_nothing_else(void **state)
+{
+	static const struct { const char *dry, *output, *done, *field; bool is_summary; } want[] = {
+		{ "true",  NULL,      "deployment_dry_run", "",       false },
+		{ "true",  "all",     "deployment_dry_run", "",       false },
+		{ "true",  "summary", "deployment_dry_run", "",       true  },
+		{ "true",  "detail",  "",                   "output", false },
+		{ "false", "detail",  "the operation",      "",       false },
+		{ "True",  NULL,      "",                   "dryRun", false },
+		{ "",      NULL,      "",                   "dryRun", false },
+	};
+	size_t               count, tried = 0;
+	const struct family *family = resources_families(&count);
+
+	(void) state;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < family[i].verb_count; k++) {
+			const struct verb *verb = &family[i].verbs[k];
+			for (size_t row = 0; verb->trial_schema != NULL && row < ARRAY_LEN(want); row++, tried++) {
+				struct question q;
+				question_init(&q, DIG);
+				q.ask.success = verb->success;
+				add_parameter(&q, "dryRun", want[row].dry);
+				add_parameter(&q, want[row].output != NULL ? "output" : NULL, want[row].output);
+				done = "";
+				const bool is_dry = strcmp(want[row].done, "deployment_dry_run") == 0;
+				assert_int_equal(verb->handler(&q.ask, &q.err), want[row].field[0] != '\0' ? ST_INVALID : ST_OK);
+				assert_string_equal(q.err.field, want[row].field);
+				assert_int_equal(strcmp(done, "deployment_dry_run") == 0, is_dry);
+				assert_int_equal(q.ask.success, is_dry ? 200 : verb->success);
+				if (is_dry)
+					assert_int_equal(dry_asked.is_summary, want[row].is_summary);
+				question_done(&q);
+			}
+		}
+	assert_int_equal(tried, 4 * ARRAY_LEN(want));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dry_runs_are_asked_for_with_true_and_nothing_else),
 		cmocka_unit_test(test_views_answer_as_clients_know_them),
 		cmocka_unit_test(test_a_store_that_fails_at_any_call_fails_the_view),
 		cmocka_unit_test(test_status_is_asked_of_the_orchestrator_with_its_query),
