@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -184,9 +185,14 @@ static void conn_close(struct conn *conn)
 	free(conn);
 }
 
-/* false: the connection is broken. */
+/*
+ * false: the connection is broken.
+ *
+ * NOTE: what went wrong on another connection stays in the thread's queue, and SSL_get_error takes it for this one's.
+ */
 static bool send_record(struct conn *conn, const char *record, size_t len)
 {
+	ERR_clear_error();
 	const int sent = SSL_write(conn->tls, record, (int) len);
 
 	if (sent > 0) {
@@ -231,9 +237,12 @@ static bool conn_read(struct conn *conn)
 	uint8_t bytes[RECORD];
 	int     count;
 
-	while ((count = SSL_read(conn->tls, bytes, sizeof bytes)) > 0)
-		if (nghttp2_session_mem_recv(conn->session, bytes, (size_t) count) < 0)
+	do {
+		ERR_clear_error();
+		count = SSL_read(conn->tls, bytes, sizeof bytes);
+		if (count > 0 && nghttp2_session_mem_recv(conn->session, bytes, (size_t) count) < 0)
 			return false;
+	} while (count > 0);
 	return SSL_get_error(conn->tls, count) == SSL_ERROR_WANT_READ;
 }
 
