@@ -3,7 +3,7 @@
 #include "host/store/db_priv.h"
 #include "lib/base/log.h"
 
-/* Advisory locks: class 1 is that of hosts, which live; class 2 is ours. */
+/* Advisory locks: class 1 is that of hosts, which live; class 2 is ours; class 3 is that of owners who are claimed from. */
 static const char lock_sql[] = "SELECT pg_advisory_xact_lock(2, 0)";
 
 static const char table_sql[] =

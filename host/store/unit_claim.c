@@ -29,7 +29,7 @@ enum {
  * Only one claims from an owner at a time: two who lock its rows side by side would each get a part of what belongs into
  * one batch, and so into one commit.  Who finds an owner taken goes on to the next.
  */
-#define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(2, (" of ".owner % 2147483647)::int)"
+#define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(3, (" of ".owner % 2147483647)::int)"
 
 #define SQL_PATIENCE    "interval '30 minutes'"       /* until a wait is a failure                    */
 #define SQL_LOOK_AGAIN  "interval '2 seconds'"        /* when nobody has told that it is over         */
