@@ -54,7 +54,9 @@ static bool seen_from_abi(const emco_seen *seen, struct seen_row *row)
 		         ((seen->flags & EMCO_SEEN_DRIFTED) != 0 ? SEEN_DRIFTED : 0u) |
 		         ((seen->flags & EMCO_SEEN_HEAL) != 0 ? SEEN_HEAL : 0u),
 	};
-	if (status_tracks(row->api_version, (struct view) { plus + 1, name.len - (size_t) (plus + 1 - name.ptr) }))
+	if ((seen->flags & EMCO_SEEN_HOOK) != 0)
+		row->flags &= ~(unsigned) SEEN_MEMBER;
+	else if (status_tracks(row->api_version, (struct view) { plus + 1, name.len - (size_t) (plus + 1 - name.ptr) }))
 		row->flags |= SEEN_TRACKED;
 	return true;
 }

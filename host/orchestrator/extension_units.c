@@ -16,6 +16,7 @@ enum {
 	SLICE_MS = 250,                 /* how soon a cancelled wait ends                        */
 	PAUSE_MS = 20,                  /* least wait after an empty claim                       */
 	TEXT_LIMIT = 16 << 20,          /* bytes of one set or one object                        */
+	PROGRESS_LIMIT = 256,
 	OBJECTS_LIMIT = 100000,         /* in one report                                         */
 };
 #define CLAIMED_MAGIC  0xC1A13EDu
@@ -128,6 +129,8 @@ static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, 
 		.event = view_to_abi(row->event),
 		.unsure = row->is_unsure,
 		.begun = row->is_begun,
+		.move = (uint64_t) row->move,
+		.progress = view_to_abi(row->progress),
 	};
 
 	enum status st = meta_to_abi(arena, row->meta, &claimed->abi, err);
@@ -289,12 +292,27 @@ static enum status objects_from_abi(struct call *call, const emco_unit_report *r
 	return ST_OK;
 }
 
+/* What a report says of hooks; a synchroniser that is older says nothing. */
+static enum status hooks_from_abi(struct call *call, const emco_unit_report *report, struct unit_outcome *outcome, struct error *err)
+{
+	if (report->size < SIZE_THROUGH(emco_unit_report, stage))
+		return ST_OK;
+	if (report->progress.len > PROGRESS_LIMIT)
+		return fail(err, ST_TOO_LARGE, "a progress has at most %d bytes, got %zu", PROGRESS_LIMIT, (size_t) report->progress.len);
+	enum status st = units_words(call, report->progress, &outcome->progress, err);
+	if (st == ST_OK)
+		st = units_words(call, report->awaits, &outcome->awaits, err);
+	if (st == ST_OK)
+		st = units_words(call, report->stage, &outcome->stage, err);
+	return st;
+}
+
 static enum status outcome_from_abi(struct call *call, const emco_unit_report *report, struct unit_outcome *ret_outcome,
                                     struct error *err)
 {
 	struct object_row *rows = NULL;
 
-	if (report->outcome < EMCO_UNIT_DONE || report->outcome > EMCO_UNIT_FAILED)
+	if (report->outcome < EMCO_UNIT_DONE || report->outcome > EMCO_UNIT_WAITS)
 		return fail(err, ST_INVALID, "unknown outcome %d", (int) report->outcome);
 	if (report->object_count > 0 && report->objects[0].size < SIZE_THROUGH(emco_object_state, message))
 		return fail(err, ST_INVALID, "an object state has at least %zu bytes, got %u",
@@ -315,9 +333,10 @@ static enum status outcome_from_abi(struct call *call, const emco_unit_report *r
 	switch (report->outcome) {
 	case EMCO_UNIT_DONE:  ret_outcome->kind = UNIT_DONE;   break;
 	case EMCO_UNIT_RETRY: ret_outcome->kind = UNIT_RETRY;  break;
+	case EMCO_UNIT_WAITS: ret_outcome->kind = UNIT_WAITS;  break;
 	default:              ret_outcome->kind = UNIT_FAILED; break;
 	}
-	return ST_OK;
+	return hooks_from_abi(call, report, ret_outcome, err);
 }
 
 static enum status outcomes_from_abi(struct call *call, const emco_unit_report *reports, uint64_t count,
@@ -366,6 +385,8 @@ static emco_status report(emco_call *abi, const emco_unit_report *reports, uint6
 
 	if (st == ST_OK)
 		st = units_enter(call, &db, &err);
+	if (st == ST_OK)
+		st = unit_hook_note(db, outcomes, (size_t) count, &err);
 	if (st == ST_OK)
 		st = unit_report(db, outcomes, (size_t) count, &stored, &wakes, &err);
 	call_db_done(call);

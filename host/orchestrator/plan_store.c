@@ -124,7 +124,7 @@ static void need_set(struct needs *needs, struct set *set)
 	};
 	for (size_t i = 0; set->entries != NULL && i < set->count; i++) {
 		const struct set_entry *entry = &set->entries[i];
-		if (!object_is_brought(entry->phase, entry->events))
+		if (entry->phase == EMCO_PHASE_HOOK)
 			row->hidden++;
 		else if (status_tracks(entry->api_version, entry->kind))
 			row->tracked++;

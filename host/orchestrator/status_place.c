@@ -43,26 +43,33 @@ bool name_is_among(const struct view *names, size_t count, struct view name)
 
 /* -- one app on one cluster -------------------------------------------------------------------------------------- */
 
-/* What is brought nowhere is not missing there either. */
-static enum status entries_brought(struct here *here, struct arena *arena, struct error *err)
+/* Hooks are no part of what is there: those are shown that a synchroniser has told of. */
+static enum status entries_shown(struct here *here, struct arena *arena, struct error *err)
 {
 	const struct set_entry *all = here->entries;
-	struct set_entry       *kept;
+	struct set_entry       *kept = arena_alloc(arena, here->count + 1, sizeof *kept);
 	size_t                  count = 0;
 
-	for (size_t i = 0; i < here->count; i++)
-		count += object_is_brought(all[i].phase, all[i].events);
-	if (count == here->count)
-		return ST_OK;
-	kept = arena_alloc(arena, count + 1, sizeof *kept);
 	if (kept == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < here->count; i++) {
+		bool is_shown = all[i].phase != EMCO_PHASE_HOOK;
+		for (size_t k = 0; !is_shown && k < here->object_count; k++)
+			is_shown = here->objects[k].is_told && view_order(&here->objects[k].name, &all[i].name) == 0;
+		if (is_shown)
+			kept[count++] = all[i];
+	}
 	here->entries = kept;
-	for (size_t i = 0; i < here->count; i++)
-		if (object_is_brought(all[i].phase, all[i].events))
-			*kept++ = all[i];
 	here->count = count;
 	return ST_OK;
+}
+
+static bool has_hooks(const struct here *here)
+{
+	for (size_t i = 0; i < here->count; i++)
+		if (here->entries[i].phase == EMCO_PHASE_HOOK)
+			return true;
+	return false;
 }
 
 /* States of objects, when the mode shows them. */
@@ -71,21 +78,20 @@ place_look(struct report *report, struct here *here, struct arena *arena, bool w
 {
 	enum status st = plan_entries(report->plan, here->slot, &here->entries, &here->count, err);
 
-	if (st == ST_OK)
-		st = entries_brought(here, arena, err);
 	here->objects = NULL;
 	here->seen = NULL;
 	here->object_count = here->seen_count = 0;
-	if (st != ST_OK || !with_states || here->unit == NULL)
-		return st;
-	if (report_is_about_ready(report)) {
+	if (st == ST_OK && with_states && here->unit != NULL && report_is_about_ready(report)) {
 		st = unit_seen_list(report->db, report->owner, here->app, here->cluster, arena, &here->seen, &here->seen_count,
 		                    err);
 		here->is_entry = st == ST_OK ? arena_alloc(arena, here->seen_count + 1, sizeof(bool)) : NULL;
-		return st == ST_OK && here->is_entry == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : st;
+		if (st == ST_OK && here->is_entry == NULL)
+			st = fail(err, ST_NO_MEMORY, "out of memory");
+	} else if (st == ST_OK && with_states && here->unit != NULL) {
+		st = unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count,
+		                  err);
 	}
-	return unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count,
-	                    err);
+	return st == ST_OK && has_hooks(here) ? entries_shown(here, arena, err) : st;
 }
 
 /* Rows come in the order of the set, so the one at the same place is mostly it. */
@@ -201,6 +207,16 @@ static void put_object(struct out *out, struct report *report, const struct here
 	out_raw(out, "}");
 }
 
+/* The hook that it waits for. */
+static void put_hook(struct out *out, const struct unit_status *unit)
+{
+	out_key(out, "blockedBy");
+	out_raw(out, "[{");
+	out_member(out, "hook", unit->awaits);
+	out_member(out, "event", unit->stage);
+	out_raw(out, "}]");
+}
+
 /* The apps that it waits for, and what they must be. */
 static void put_waits(struct out *out, const struct report *report, const struct here *here)
 {
@@ -250,6 +266,8 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 		return;
 	if (unit->is_unbegun)
 		put_waits(out, report, here);
+	else if (unit->awaits.len > 0)
+		put_hook(out, unit);
 	out_member(out, "error", unit->error);
 	if (unit->attempts > 0) {
 		out_key(out, "attempts");
@@ -277,7 +295,7 @@ static void put_made_there(struct out *out, struct report *report, const struct 
 
 	if (!place_made(seen, &entry))
 		return;
-	const bool       is_counted = status_tracks(entry.api_version, entry.kind);
+	const bool       is_counted = (seen->flags & SEEN_TRACKED) != 0;       /* a hook is not */
 	const enum ready ready = ready_of(here, seen);
 	if (is_counted)
 		report->ready[ready]++;

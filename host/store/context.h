@@ -31,7 +31,7 @@ struct set_row {
 	struct view          text;
 	const struct digest *manifests;
 	size_t               manifest_count;
-	int64_t              hidden;    /* entries that are brought nowhere: no status knows them  */
+	int64_t              hidden;    /* hooks: no part of what is there until they are reported */
 	int64_t              tracked;   /* others of kinds that count for readiness                */
 };
 struct placement_row { struct view app, cluster, group; struct digest set; };

@@ -345,6 +345,25 @@ static const char objects_sql[] =
 	"CREATE TRIGGER unit_takes_objects AFTER DELETE ON unit REFERENCING OLD TABLE AS unit_old"
 	" FOR EACH STATEMENT EXECUTE FUNCTION unit_takes_objects();";
 
+/*
+ * Hooks of a unit.  move: how often desired has moved, and nothing else.  progress: what its synchroniser has noted since,
+ * in its own words.  awaits: the object that it waits for, and stage: at which event.
+ *
+ * Hooks are no part of what is there, so they count no more; one that is brought behind Git is counted when it is reported.
+ */
+static const char hooks_sql[] =
+	"ALTER TABLE unit"
+	"  ADD move     bigint NOT NULL DEFAULT 0,"
+	"  ADD progress text NOT NULL DEFAULT '',"
+	"  ADD awaits   text COLLATE \"C\" NOT NULL DEFAULT '',"
+	"  ADD stage    text NOT NULL DEFAULT '';"
+	"UPDATE resource_set SET size = (SELECT count(*) FROM regexp_matches(entries, '^([^\\t\\n]*\\t){5}[01]\\t', 'gn')),"
+	" tracked = (SELECT count(*) FROM regexp_matches(entries, '^[^\\t]*\\t(v1\\t(ConfigMap|Service|Pod)"
+	"|apps/v1\\t(Deployment|DaemonSet|StatefulSet)|batch/v1\\tJob|certificates[.]k8s[.]io/v1\\tCertificateSigningRequest)\\t"
+	"[^\\t]*\\t[^\\t]*\\t[01]\\t', 'gn')) WHERE entries ~ '\\t2\\t[SP]\\t';"
+	"UPDATE unit u SET size = s.size, tracked = s.tracked FROM resource_set s WHERE s.digest = u.set"
+	" AND (u.size, u.tracked) <> (s.size, s.tracked);";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -358,5 +377,6 @@ const struct migration migrations[] = {
 	{ 10, "what apps wait for",                    waits_sql        },
 	{ 11, "what was done with an owner",           history_sql      },
 	{ 12, "objects that go with their units",      objects_sql      },
+	{ 13, "hooks of units",                        hooks_sql        },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -21,7 +21,7 @@ static const struct query move_query = { "unit_move",
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
 	" FROM present p WHERE u.id = p.id AND p.is_kept),"
 	"moved AS (UPDATE unit u SET context = $2, status_context = $3, event = $4, set = p.set, is_wanted = true, is_placed = true, size = p.size, tracked = p.tracked,"
-	" generation = u.generation + 1, attempts = 0, is_failed = false, is_stopped = false, error = '',"
+	" generation = u.generation + 1, " SQL_NEW_MOVE ", attempts = 0, is_failed = false, is_stopped = false, error = '',"
 	" pending = CASE WHEN p.is_done THEN 0 ELSE p.size END, applied_count = CASE WHEN p.is_done THEN p.size ELSE 0 END,"
 	" failed_count = 0, retrying_count = 0, deleted_count = 0,"
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
@@ -34,6 +34,8 @@ static const struct query move_query = { "unit_move",
 	" AND (NOT " SQL_IS_EMPTY " OR (u.is_placed AND $2 <> 0))"
 	" AND NOT EXISTS (SELECT FROM wanted w WHERE w.app = u.app AND w.cluster = u.cluster)),"
 	"emptied AS (UPDATE unit u SET is_wanted = false, generation = u.generation + u.is_wanted::int, event = $4,"
+	" move = u.move + u.is_wanted::int, progress = CASE WHEN u.is_wanted THEN '' ELSE u.progress END,"
+	" awaits = CASE WHEN u.is_wanted THEN '' ELSE u.awaits END,"
 	" context = CASE WHEN $2 = 0 THEN u.context ELSE $2 END, is_placed = u.is_placed AND $2 = 0,"
 	" attempts = 0, is_failed = false, is_stopped = false, error = '', pending = 0,"
 	" due_at = CASE WHEN u.applied IS NULL AND u.tried = '{}' THEN NULL ELSE " SQL_SOON " END"
@@ -77,7 +79,7 @@ static const struct query list_query = { "unit_list",
 	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count,"
 	" u.ready_count, u.not_ready_count, u.member_count, u.drifts, w.seen_at IS NOT NULL,"
 	" coalesce(w.is_lost OR w.until < statement_timestamp() - " SQL_STALE ", true), coalesce(w.error, ''),"
-	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0), " SQL_IS_UNBEGUN("u")
+	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0), " SQL_IS_UNBEGUN("u") ", u.awaits, u.stage"
 	" FROM unit u LEFT JOIN cluster_watch w ON w.cluster = u.cluster WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
 
 enum { FIRST_COUNT = 9, FIRST_SEEN = FIRST_COUNT + OBJECT_STATES };
@@ -168,6 +170,8 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 		units[i].lost_why = rows_view(rows, i, FIRST_SEEN + 6);
 		units[i].observed_ms = rows_int(rows, i, FIRST_SEEN + 7);
 		units[i].is_unbegun = rows_bool(rows, i, FIRST_SEEN + 8);
+		units[i].awaits = rows_view(rows, i, FIRST_SEEN + 9);
+		units[i].stage = rows_view(rows, i, FIRST_SEEN + 10);
 	}
 	*ret_units = units;
 	*ret_count = count;

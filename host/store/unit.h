@@ -28,6 +28,8 @@ struct unit_row {
 	const struct digest *tried;     /* desired sets that were begun since applied was true, this one included: */
 	size_t      tried_count;        /* their objects may be there, and must go unless they are desired         */
 	bool        is_begun;           /* the desired set was among them before this claim                        */
+	int64_t     move;               /* how often desired has moved, and nothing else         */
+	struct view progress;           /* what the synchroniser has noted since                 */
 	bool        is_unsure;          /* something of applied may be missing or changed on the cluster           */
 };
 
@@ -42,13 +44,15 @@ enum status MUST_CHECK unit_renew(struct store *store, struct db *db, const stru
 
 enum object_state { OBJECT_PENDING, OBJECT_APPLIED, OBJECT_FAILED, OBJECT_RETRYING, OBJECT_DELETED, OBJECT_STATES };
 
-struct object_row { struct view name, message; enum object_state state; };
+struct object_row { struct view name, message; enum object_state state; bool is_told; };     /* told: by a report */
 
 struct unit_outcome {
-	enum { UNIT_DONE = 1, UNIT_RETRY, UNIT_FAILED } kind;
+	enum { UNIT_DONE = 1, UNIT_RETRY, UNIT_FAILED, UNIT_WAITS } kind;       /* waits: nothing is wrong */
 	int64_t     retry_after_ns;
 	int         reachable;          /* 1, 0, -1: not tried                                   */
 	struct view error;
+	struct view progress;           /* empty: as it was noted last                           */
+	struct view awaits, stage;      /* the object that is waited for, and why; empty: none   */
 	const struct object_row *objects;  size_t object_count;
 	const struct unit_row   *unit;
 };
@@ -60,6 +64,12 @@ struct unit_outcome {
  */
 enum status MUST_CHECK unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored,
                                    bool *ret_wakes, struct error *err);
+
+/*
+ * Note the progress of those that have one, as far as their leases hold and desired has not moved: before they are
+ * reported, so that nothing that was noted is done again.  unit_hook.c
+ */
+enum status MUST_CHECK unit_hook_note(struct db *db, const struct unit_outcome *outcomes, size_t count, struct error *err);
 
 /* -- what is seen on clusters: unit_seen.c -- */
 
@@ -114,6 +124,7 @@ struct unit_status {
 	struct view app, cluster, error;
 	bool        is_wanted, is_done, is_failed;
 	bool        is_unbegun;         /* to be brought, and nobody has begun: it may wait for another app        */
+	struct view awaits, stage;      /* the hook that is waited for, "h+Job", and its event   */
 	int         reachable;          /* 1 Available, 0 Retrying, -1 Unknown                   */
 	int64_t     attempts;
 	uint64_t    counts[OBJECT_STATES];

@@ -18,7 +18,7 @@ enum {
 	WATCH_MS    = 200,      /* while other processes hold leases: a death is noticed by looking             */
 	AGAIN_MS    = 10,       /* what is due is in another's hands at this moment                             */
 	OWNERS_AT_ONCE = 16,    /* whose units all wait, before somebody else may use the connection            */
-	IS_BEGUN = 17, TURN     /* columns behind those of a unit                                               */
+	IS_BEGUN = 19, TURN     /* columns behind those of a unit                                               */
 };
 
 /*
@@ -109,7 +109,7 @@ static struct unit_row unit_row_of(const struct rows *rows, size_t i, int64_t le
 		.desired = rows_digest(rows, i, 11), .applied = rows_digest(rows, i, 12),
 		.attempts = rows_int(rows, i, 13), .lease = lease, .label = rows_int(rows, i, 14),
 		.tried = (const struct digest *) (const void *) tried.ptr, .tried_count = tried.len / DIGEST_SIZE,
-		.is_unsure = rows_bool(rows, i, 16),
+		.is_unsure = rows_bool(rows, i, 16), .move = rows_int(rows, i, 17), .progress = rows_view(rows, i, 18),
 	};
 }
 

@@ -18,7 +18,7 @@ struct known {
 
 static struct object_row object_of(const struct rows *rows, size_t row)
 {
-	return (struct object_row) { .name = rows_view(rows, row, 0), .state = (enum object_state) rows_int(rows, row, 1),
+	return (struct object_row) { .name = rows_view(rows, row, 0), .state = (enum object_state) rows_int(rows, row, 1), .is_told = true,
 	                             .message = rows_view(rows, row, 2) };
 }
 

@@ -17,6 +17,9 @@
 #define SQL_SOON \
 	"CASE WHEN u.lease IS NOT NULL AND u.lease_until > statement_timestamp() THEN u.lease_until ELSE statement_timestamp() END"
 
+/* Desired has moved: what was noted about hooks was about another. */
+#define SQL_NEW_MOVE  "move = u.move + 1, progress = '', awaits = ''"
+
 /* A watcher prolongs its right every second or two: one that has not for so long is dead, and nobody sees the cluster. */
 #define SQL_STALE  "interval '5 seconds'"
 
@@ -50,7 +53,7 @@ enum status MUST_CHECK unit_wait_write(struct db *db, int64_t owner, int64_t con
 #define SQL_UNIT_ROW(c) \
 	c ".id, " c ".owner, " c ".generation, " c ".status_context, " c ".context, r.path, " c ".app, " c ".cluster, " c ".event," \
 	" coalesce(x.meta, ''), " c ".is_wanted, " c ".set, " c ".applied, " c ".attempts, " c ".label," \
-	" (SELECT string_agg(t, ''::bytea) FROM unnest(" c ".tried) AS t), " c ".is_unsure"
+	" (SELECT string_agg(t, ''::bytea) FROM unnest(" c ".tried) AS t), " c ".is_unsure, " c ".move, " c ".progress"
 
 /* Who locks several units locks them in the order of their ids: a report does so too, and one would wait for the other. */
 #define SQL_HELD(which)  "WITH held AS MATERIALIZED (SELECT u.id FROM unit u WHERE " which " ORDER BY u.id FOR NO KEY UPDATE)"

@@ -41,7 +41,7 @@ static const struct query report_query = { "unit_report",
 	" label = CASE WHEN s.outcome = 1 THEN s.label ELSE u.label END,"
 	" tried = CASE WHEN s.outcome = 1 THEN '{}' ELSE u.tried END,"
 	" is_unsure = u.is_unsure AND s.outcome <> 1,"
-	" attempts = CASE WHEN NOT s.is_same THEN u.attempts WHEN s.outcome = 1 THEN 0 ELSE u.attempts + 1 END,"
+	" attempts = CASE WHEN NOT s.is_same OR s.outcome = 4 THEN u.attempts WHEN s.outcome = 1 THEN 0 ELSE u.attempts + 1 END,"
 	" is_failed = s.is_same AND s.outcome = 3,"
 	" error = CASE WHEN s.is_same THEN s.error ELSE u.error END,"
 	" reachable = CASE WHEN s.reachable < 0 THEN u.reachable ELSE s.reachable END,"

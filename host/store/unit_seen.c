@@ -41,11 +41,12 @@ static const struct query watch_query = { "unit_watch",
 
 /* NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so. */
 #define SQL_UPDATE_UNITS \
-	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals" \
+	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals OR d.wakes" \
 	" ORDER BY u.id FOR NO KEY UPDATE OF u)" \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
 	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
 	" due_at = CASE WHEN d.heals AND u.lease IS NULL AND u.due_at IS NULL AND NOT u.is_stopped THEN statement_timestamp()" \
+	" WHEN d.wakes AND u.lease IS NULL AND u.due_at > statement_timestamp() THEN statement_timestamp()" \
 	" ELSE u.due_at END FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
 
 /*
@@ -60,7 +61,7 @@ static const struct query observe_query = { "unit_observe",
 	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
 	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
 	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
-	", o.session, o.cluster FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
+	", o.session, o.cluster, u.awaits = o.name AS is_awaited FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
 	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
 	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
 	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
@@ -80,11 +81,12 @@ static const struct query observe_query = { "unit_observe",
 	" LEFT JOIN old ON old.unit = n.unit AND old.name = n.name"
 	" WHERE (n.has_drifted OR coalesce(old.has_drifted OR (old.is_unclear AND n.is_member), false)) AND " SQL_IS_AT_REST " GROUP BY n.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
-	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
-	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals FROM news WHERE is_there"
-	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false FROM old"
-	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
-	SQL_UPDATE_UNITS " RETURNING d.heals, u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
+	" sum(drifts) AS drifts, bool_or(heals) AS heals, bool_or(wakes) AS wakes FROM ("
+	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals, is_awaited AS wakes FROM news WHERE is_there"
+	" UNION ALL SELECT unit, 0, 0, 0, 0, false, true FROM news WHERE is_awaited AND NOT is_there"
+	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false, false FROM old"
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals, false FROM drift) AS all_of_it GROUP BY unit),"
+	SQL_UPDATE_UNITS " RETURNING d.heals OR d.wakes, u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 
 #define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
 
@@ -109,7 +111,7 @@ static const struct query whole_query = { "unit_observe_whole",
 	" JOIN unit_object o ON o.unit = g.unit AND o.name = g.name AND o.state = 1"
 	" WHERE g.is_member AND " SQL_IS_AT_REST " GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
-	" sum(drifts) AS drifts, bool_or(heals) AS heals FROM ("
+	" sum(drifts) AS drifts, bool_or(heals) AS heals, false AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
 	" UNION ALL SELECT unit, -tracked, tracked, 0, 0, false FROM unseen"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"

@@ -127,12 +127,13 @@ static emco_status namespace_default(json_t *object, const char *namespace_, str
 	return EMCO_OK;
 }
 
+/* NOTE: pods of a hook come and go, and are not the deployment's: only the hook itself is seen. */
 static emco_status tag_one(json_t *object, const char *label, const char *namespace_, uint32_t tag, struct fault *fault)
 {
 	json_t     *template = json_object_get(json_object_get(object, "spec"), "template");
 	emco_status status = metadata_set(object, "labels", DEPLOYMENT_LABEL, label, fault);
 
-	if (status == EMCO_OK && json_is_object(template))
+	if (status == EMCO_OK && json_is_object(template) && (tag & TAG_HOOK) == 0)
 		status = metadata_set(template, "labels", DEPLOYMENT_LABEL, label, fault);
 	if (status == EMCO_OK)
 		status = namespace_default(object, namespace_, fault);
@@ -337,7 +338,8 @@ static emco_status body_make(struct pass *pass, const struct object_set *set, st
 		status = fault_say(fault, EMCO_E_INVALID, "it is no JSON object");
 	if (status == EMCO_OK) {
 		object->is_secret = object->is_secret || holds_secret(value, 0);
-		status = object_tag(value, set->label, pass_text(pass, set->namespace_), set->target->tag, fault);
+		status = object_tag(value, set->label, pass_text(pass, set->namespace_),
+		                    set->target->tag | (object_is_hook(object) && (set->target->tag & TAG_KUBE) != 0 ? TAG_HOOK : 0), fault);
 	}
 	if (status == EMCO_OK && (set->target->tag & TAG_KUBE) != 0) {
 		status = pieces_of(pass, value, &object->pieces, &object->piece_count, fault);

@@ -58,7 +58,13 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 emco_status objects_ready(struct pass *pass, const struct object_set *set, struct object **objects, size_t count,
                           struct fault *fault);
 
-/* Helm hooks that install or upgrade are objects like others; the other hooks are left out. */
+/* A Helm hook is no part of what is there: work_hook.h runs it. */
+static inline bool object_is_hook(const struct object *object)
+{
+	return object->phase == EMCO_PHASE_HOOK;
+}
+
+/* Where nobody can run hooks, those that install or upgrade are objects like others; the other hooks are left out. */
 bool object_is_wanted(const struct object *object);
 
 /* The items of a List; NULL for anything else. */

@@ -33,7 +33,7 @@ struct config {
 	int64_t  remote_timeout_ms;
 	int32_t  local_remotes;
 	emco_str ssh_key_file, author, email;
-	int64_t  wait_limit_ms, patience_ms;
+	int64_t  wait_limit_ms, patience_ms, hook_timeout_ms;
 	emco_str immutable, drift;
 	int32_t  takeover, keep_crds;
 };
@@ -68,6 +68,11 @@ struct job {
 	struct work         *work;      /* what goes on in the background; NULL: nothing           */
 	const struct note   *notes;     /* by a target that knows each object's state; NULL: none  */
 	size_t               note_count;
+	const char          *progress;  /* NULL: none                                              */
+	bool                 is_waiting;                /* for awaits, at its stage                */
+	int64_t              again_ms;
+	emco_str             awaits;
+	const char          *stage;
 };
 
 struct pass {

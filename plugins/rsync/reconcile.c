@@ -173,12 +173,15 @@ static void states_add(struct pass *pass, const struct job *job, emco_unit_repor
 		const struct object *object = &desired->objects[i];
 		const int32_t        state = state_of(job, object, applied);
 
+		if (!object_is_wanted(object))
+			continue;
 		states[report->object_count++] = (emco_object_state) {
 			.size = sizeof *states,
 			.state = state,
 			.name = object->name,
 			.message =
-				str_of(state == EMCO_OBJECT_FAILED && object->message != NULL ? object->message : ""),
+				str_of(state == EMCO_OBJECT_FAILED && object->message != NULL ? object->message
+				       : object->phase == EMCO_PHASE_HOOK ? "a hook: brought like any other object, as nobody orders what Flux does" : ""),
 		};
 	}
 	for (size_t i = 0; applied != NULL && i < applied->count; i++) {
@@ -208,7 +211,14 @@ static emco_unit_report report_of(struct pass *pass, const struct job *job)
 		.error = str_of(job->fault.code != EMCO_OK ? job->fault.text : ""),
 	};
 
-	if (report.outcome == EMCO_UNIT_RETRY)
+	if (job->progress != NULL)
+		report.progress = str_of(job->progress);
+	if (job->is_waiting) {
+		report.outcome = EMCO_UNIT_WAITS;
+		report.awaits = job->awaits;
+		report.stage = str_of(job->stage);
+		report.retry_after_ns = job->again_ms * NS_PER_MS;
+	} else if (report.outcome == EMCO_UNIT_RETRY)
 		report.retry_after_ns = retry_delay_ns(pass->config, job->unit->attempts);
 	else if (report.outcome == EMCO_UNIT_FAILED)
 		report.retry_after_ns = pass->config->retry_failed_ms * NS_PER_MS;
@@ -249,7 +259,7 @@ static bool tell(struct pass *pass, struct job **jobs, const emco_unit_report *r
 	if (status != EMCO_OK)
 		pass->host->log(pass->host, EMCO_LOG_WARNING, EMCO_STR("rsync.report_lost"), pass->call->fault(pass->call));
 	for (size_t i = 0; i < count; i++) {
-		if (reports[i].outcome != EMCO_UNIT_DONE)
+		if (reports[i].outcome != EMCO_UNIT_DONE && reports[i].outcome != EMCO_UNIT_WAITS)
 			say_fault(pass, jobs[i], reports[i].retry_after_ns);
 		job_close(jobs[i]);
 	}

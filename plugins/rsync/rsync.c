@@ -81,6 +81,8 @@ static const emco_option options[] = {
 	            .help = "Address in Git commits."),
 	EMCO_OPTION(struct config, wait_limit_ms, .dflt = "30000", .min = 100, .max = 3600000,
 	            .help = "Longest wait in one try for a definition to be served or an object to be gone."),
+	EMCO_OPTION(struct config, hook_timeout_ms, .dflt = "300000", .min = 100, .max = 86400000,
+	            .help = "How long one Helm hook may take before it has failed."),
 	EMCO_OPTION(struct config, patience_ms, .dflt = "250", .min = 1, .max = 60000,
 	            .help = "How long a pass may stand still before it is waited for aside."),
 	EMCO_OPTION(struct config, immutable, .dflt = "refuse", .min = 6, .max = 7,

@@ -118,6 +118,7 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 		sighting.drift = policy.drift;
 		fields_note(&sighting, metadata, label, &policy);
 	}
-	sighting.is_member = !has_controller(metadata);
+	sighting.is_hook = json_object_get(json_object_get(metadata, "annotations"), "emco/hook") != NULL;
+	sighting.is_member = !has_controller(metadata) && !sighting.is_hook;
 	return with_texts(sighting, key, label, name, sighting.is_ready ? "" : reason);
 }

@@ -11,7 +11,7 @@ struct sighting {
 	struct sighting *next;
 	void            *from;           /* the watch that told                                    */
 	enum kube_event  event;
-	bool             is_ready, is_member;
+	bool             is_ready, is_member, is_hook;
 	uint64_t         fields;         /* hash of what our manager owns; 0: nothing              */
 	uint64_t         since;          /* hash of when it last applied                           */
 	enum drift       drift;          /* what is to be done about a change                      */

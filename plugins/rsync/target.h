@@ -11,6 +11,7 @@
 #include "plugins/rsync/pass.h"
 
 #define TAG_FLUX  1u                     /* objects are brought by Flux: see object.h           */
+#define TAG_HOOK  4u                     /* its pods are not the deployment's                     */
 #define TAG_KUBE  2u                     /* objects go to an API server, one by one: piece.h    */
 
 struct target {

@@ -4,7 +4,7 @@
  * A unit sends nothing for what is there already.  What goes out goes in waves; a refused object fails alone, an API server
  * that does not answer ends the try.  Only when everything is there does anything go.
  */
-#include "plugins/rsync/work.h"
+#include "plugins/rsync/work_hook.h"
 
 #include <string.h>
 
@@ -62,6 +62,13 @@ static emco_status names_make(struct pass *pass, struct work *work, struct fault
 	return EMCO_OK;
 }
 
+static void step_begin(struct work *work, enum step step)
+{
+	work->step = step;
+	work->at = 0;
+	work->wave = step == STEP_DEFINE ? (int) WAVE_CRD : step == STEP_PRUNE ? (int) WAVES : -1;
+}
+
 static void begin(struct pass *pass, struct job *job)
 {
 	struct work *work = pass_alloc(pass, 1, sizeof *work);
@@ -73,18 +80,32 @@ static void begin(struct pass *pass, struct job *job)
 	work->pass = pass;
 	work->job = job;
 	work->cluster = job->place;
-	work->wave = -1;
 	if (names_make(pass, work, &job->fault) != EMCO_OK || work_plan(work, &job->fault) != EMCO_OK)
 		return;
+	step_begin(work, hooks_are_left(&work->hooks, false) ? STEP_DEFINE : STEP_BRING);
 	job->work = work;
 }
 
 /* -- go on -- */
 
-static struct item *items_now(const struct work *work, size_t *ret_count)
+static bool is_pruning(const struct work *work)
 {
-	*ret_count = work->is_pruning ? work->removal_count : work->item_count;
-	return work->is_pruning ? work->removals : work->items;
+	return work->step == STEP_PRUNE;
+}
+
+static bool is_at_hooks(const struct work *work)
+{
+	return work->step == STEP_BEFORE || work->step == STEP_AFTER;
+}
+
+static struct item *items_now(struct work *work, size_t *ret_count)
+{
+	if (is_at_hooks(work)) {
+		*ret_count = 1;
+		return &work->hooks.item;
+	}
+	*ret_count = is_pruning(work) ? work->removal_count : work->item_count;
+	return is_pruning(work) ? work->removals : work->items;
 }
 
 static void answers_take(struct work *work)
@@ -92,7 +113,9 @@ static void answers_take(struct work *work)
 	for (struct item *item = work_answers(work), *next; item != NULL; item = next) {
 		next = item->next;
 		work->away--;
-		if (work->is_pruning)
+		if (item->is_hook)
+			hook_answered(item);
+		else if (is_pruning(work))
 			item_removed(item);
 		else
 			item_applied(item);
@@ -136,7 +159,7 @@ static bool has_unready(const struct work *work)
 	const struct object_set *desired = work->job->desired;
 
 	for (size_t i = 0; desired != NULL && i < desired->count; i++)
-		if (desired->objects[i].message != NULL)
+		if (desired->objects[i].message != NULL && !object_is_hook(&desired->objects[i]))
 			return true;
 	return false;
 }
@@ -186,10 +209,10 @@ static bool wave_send(struct work *work)
 static bool wave_next(struct work *work)
 {
 	for (bool is_sent = false; !is_sent;) {
-		work->wave += work->is_pruning ? -1 : 1;
+		work->wave += is_pruning(work) ? -1 : 1;
 		if (work->wave < 0 || work->wave >= WAVES)
 			return false;
-		if (work->wave == WAVE_GATE && !work->is_pruning)
+		if (work->wave == WAVE_GATE && !is_pruning(work))
 			gates_hold(work);
 		work->at = 0;
 		is_sent = wave_send(work);
@@ -197,26 +220,75 @@ static bool wave_next(struct work *work)
 	return true;
 }
 
-/* true: nothing is left to be done, or may be. */
-static bool is_over(struct work *work)
+/* Of the items of this step: is nothing under way, and nothing left?  *ret_is_cut: nor may be. */
+static bool items_end(struct work *work, bool *ret_is_cut)
 {
 	size_t             count;
 	const struct item *items = items_now(work, &count);
 
+	*ret_is_cut = false;
 	(void) wave_send(work);
 	if (work->away > 0)
 		return false;
-	if (work->is_cut)
+	if (work->is_cut) {
+		*ret_is_cut = true;
 		return true;
+	}
 	if (any_is(items, count, ITEM_PAUSES))
 		return false;
-	if (wave_next(work))
-		return false;
-	if (work->is_pruning || has_unready(work) || !all_are(work->items, work->item_count, ITEM_DONE))
+	return work->step == STEP_DEFINE || !wave_next(work);
+}
+
+static bool definitions_are_there(const struct work *work)
+{
+	for (size_t i = 0; i < work->item_count; i++)
+		if (work->items[i].piece->wave == WAVE_CRD && work->items[i].state != ITEM_DONE)
+			return false;
+	return true;
+}
+
+/* false: the unit ends here.  What comes next does so only when all of this is there. */
+static bool step_next(struct work *work)
+{
+	switch (work->step) {
+	case STEP_DEFINE:
+		if (!definitions_are_there(work))
+			return false;
+		step_begin(work, STEP_BEFORE);
 		return true;
-	work->is_pruning = true;
-	work->wave = WAVES;
-	return !wave_next(work);
+	case STEP_BEFORE:
+		if (hooks_are_left(&work->hooks, false))
+			return false;
+		step_begin(work, STEP_BRING);
+		return true;
+	case STEP_BRING:
+		if (has_unready(work) || !all_are(work->items, work->item_count, ITEM_DONE))
+			return false;
+		step_begin(work, STEP_PRUNE);
+		return true;
+	case STEP_PRUNE:
+		if (!all_are(work->removals, work->removal_count, ITEM_DONE))
+			return false;
+		work->hooks.main_generation = work->job->unit->generation;
+		step_begin(work, STEP_AFTER);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* true: nothing is left to be done, or may be. */
+static bool is_over(struct work *work)
+{
+	for (;;) {
+		bool       is_cut = work->is_cut;
+		const bool has_ended = is_at_hooks(work) ? hooks_go_on(work, work->step == STEP_AFTER) : items_end(work, &is_cut);
+
+		if (!has_ended)
+			return false;
+		if (is_cut || !step_next(work))
+			return true;
+	}
 }
 
 /* -- the end -- */
@@ -254,7 +326,7 @@ static struct note *notes_desired(struct work *work, struct note *note)
 	for (size_t i = 0; desired != NULL && i < desired->count; i++) {
 		const struct object *object = &desired->objects[i];
 
-		if (!object_is_wanted(object))
+		if (object_is_hook(object))
 			continue;
 		*note = (struct note) { .name = object->name, .state = EMCO_OBJECT_APPLIED };
 		if (object->message != NULL)
@@ -274,7 +346,7 @@ static struct note *notes_removed(struct work *work, struct note *note)
 		if (object_find(work->job->desired, item->object->name) != NULL)
 			continue;
 		*note = (struct note) { .name = item->object->name, .state = EMCO_OBJECT_DELETED };
-		if (!work->is_pruning)
+		if (work->step < STEP_PRUNE)
 			note->state = EMCO_OBJECT_APPLIED;
 		else
 			note_item(note, item);
@@ -286,13 +358,13 @@ static struct note *notes_removed(struct work *work, struct note *note)
 static void notes_make(struct work *work)
 {
 	const struct object_set *desired = work->job->desired;
-	const size_t             most = (desired != NULL ? desired->count : 0) + work->removal_count;
+	const size_t             most = (desired != NULL ? desired->count : 0) + work->removal_count + work->hooks.count;
 	struct note             *notes = pass_alloc(work->pass, most + 1, sizeof *notes);
 
 	if (notes == NULL)
 		return;
 	work->job->notes = notes;
-	work->job->note_count = (size_t) (notes_removed(work, notes_desired(work, notes)) - notes);
+	work->job->note_count = (size_t) (hooks_note(work, notes_removed(work, notes_desired(work, notes))) - notes);
 }
 
 /* What waits is tried again soon; only when nothing waits does a refusal decide. */
@@ -344,6 +416,7 @@ static bool go_on(struct pass *pass, struct job *job, int64_t *ret_next_ns)
 		return true;
 
 	const int32_t reachable = !work->was_tried ? -1 : kube_cluster_state(work->cluster).is_reachable ? 1 : 0;
+	hooks_tell(work);
 	notes_make(work);
 	if (job->fault.code == EMCO_OK)
 		fault_find(work);

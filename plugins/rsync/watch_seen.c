@@ -113,7 +113,7 @@ void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const ch
 		.state = !seen->is_there && !seen->is_held ? EMCO_SEEN_GONE
 		         : seen->is_ready                  ? EMCO_SEEN_READY
 		                                           : EMCO_SEEN_NOT_READY,
-		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) |
+		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) | (seen->is_hook ? EMCO_SEEN_HOOK : 0u) |
 		         (seen_heals(kind, seen) ? EMCO_SEEN_HEAL : 0u),
 		/* What heals is compared with what was applied until it is applied again, by the next session too. */
 		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 && !seen_heals(kind, seen) ? seen->fields_now : seen->fields,
@@ -222,6 +222,7 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	seen->is_held = false;
 	seen->is_ready = sighting->is_ready;
 	seen->is_member = sighting->is_member;
+	seen->is_hook = sighting->is_hook;
 	seen->reason = reason;
 	seen->fields_now = sighting->fields;
 	/* Applied anew is no drift; nothing of ours left is one, and has no time. */

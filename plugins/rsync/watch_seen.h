@@ -14,7 +14,7 @@ struct seen {
 	uint64_t fields_now, reason;
 	enum drift drift;                /* as it was applied with                                     */
 	unsigned round;
-	bool     is_there, is_ready, is_member;
+	bool     is_there, is_ready, is_member, is_hook;
 	bool     is_held;                /* it is gone, and the store is not told yet                  */
 
 	bool     is_drifting;            /* in kind->drifting, at drift_at                             */

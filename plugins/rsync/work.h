@@ -43,6 +43,7 @@ struct item {
 	enum action           action;
 	bool                  is_known;  /* it was ours before                                            */
 	bool                  is_looked_at, is_forced;
+	bool                  is_hook;
 	bool                  is_older;  /* it carries the label of an earlier life of the deployment     */
 	struct view           inheritance;       /* the patch that does it                                */
 	unsigned              inherited;         /* how often that was tried                              */
@@ -59,7 +60,39 @@ struct item {
 	size_t                body_len;
 };
 
+/* Which hooks run: work_hook.h. */
+enum hook_event { HOOKS_NONE, HOOKS_INSTALL, HOOKS_UPGRADE, HOOKS_ROLLBACK, HOOKS_DELETE, HOOK_EVENTS };
+
+struct hook {
+	struct object      *object;
+	const struct piece *piece;
+	bool                is_post;
+};
+
+/* What is known of the hook that is not done yet. */
+enum hook_state { HOOK_NEW = '-', HOOK_AWAITED = 'w', HOOK_SUCCEEDED = 's', HOOK_HAS_FAILED = 'f' };
+
+struct hooks {
+	enum hook_event  event;
+	struct hook     *all;                    /* before, then after                                */
+	size_t           count, before, done;
+	enum hook_state  state;
+	uint64_t         main_generation;        /* for which all else is there; 0: none              */
+	char             uid[64];                /* of the hook that is not done                      */
+	int64_t          begun_ms;               /* wall time                                         */
+	int64_t          again_ms;               /* awaited: when to look again                       */
+	bool             is_waiting, is_stuck;   /* the pass ends here                                */
+	enum { AFTER_APPLY, AFTER_SUCCESS, AFTER_FAILURE } after;      /* of a deletion               */
+	const char      *why;                    /* why it failed, or what it waits for               */
+	struct item      item;
+};
+
+/* What a unit goes through, in this order.  Definitions come before the hooks, which may need them. */
+enum step { STEP_DEFINE, STEP_BEFORE, STEP_BRING, STEP_PRUNE, STEP_AFTER };
+
 struct work {
+	enum step              step;
+	struct hooks           hooks;
 	struct pass           *pass;
 	struct job            *job;
 	struct kube_cluster   *cluster;
@@ -70,7 +103,7 @@ struct work {
 	size_t                 away;     /* requests under way                                            */
 	size_t                 at;       /* the next item that may be of this wave                        */
 	int                    wave;     /* of what is sent now                                           */
-	bool                   is_pruning, is_cut, has_crd, has_namespace, was_tried;
+	bool                   is_cut, has_crd, has_namespace, was_tried;
 	int64_t                next_ns;  /* when an item has paused                                       */
 	_Atomic(struct item *) answers;  /* newest first                                                  */
 };

@@ -1,4 +1,4 @@
-#include "plugins/rsync/work.h"
+#include "plugins/rsync/work_hook.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +106,7 @@ static emco_status plan_items(struct work *work, const struct past *past, struct
 	if (missing == NULL)
 		return fault_say(fault, EMCO_E_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++)
-		if (object_is_wanted(&desired->objects[i]) && !is_there(work, past, &desired->objects[i]))
+		if (!object_is_hook(&desired->objects[i]) && !is_there(work, past, &desired->objects[i]))
 			missing[missing_count++] = &desired->objects[i];
 
 	const emco_status status = objects_ready(work->pass, desired, missing, missing_count, fault);
@@ -175,12 +175,12 @@ static emco_status removals_add(struct work *work, const struct object_set *set,
 	struct object *wanted = object_find(work->job->desired, object->name);
 	emco_status    status = EMCO_OK;
 
-	if (wanted != NULL && str_equal(wanted->digest, object->digest) && object_is_wanted(wanted))
+	if (object_is_hook(object) || (wanted != NULL && (str_equal(wanted->digest, object->digest) || object_is_hook(wanted))))
 		return EMCO_OK;
 	if (object->pieces == NULL)
 		status = is_list(object) ? objects_ready(work->pass, set, &object, 1, fault)
 		                         : entry_piece(work, object, fault);
-	if (status == EMCO_OK && wanted != NULL && wanted->pieces == NULL && object_is_wanted(wanted))
+	if (status == EMCO_OK && wanted != NULL && wanted->pieces == NULL)
 		status = objects_ready(work->pass, work->job->desired, &wanted, 1, fault);
 	if (status != EMCO_OK)
 		return status;
@@ -262,6 +262,11 @@ emco_status work_plan(struct work *work, struct fault *fault)
 	struct past past = { .applied = NULL };
 	emco_status status = past_read(work, &past, fault);
 
+	if (status == EMCO_OK)
+		status = hooks_plan(work, past.applied, past.tried_count > 0, fault);
+	/* All else is there already, as whoever went before us has noted. */
+	if (status == EMCO_OK && work->hooks.main_generation == work->job->unit->generation)
+		return EMCO_OK;
 	if (status == EMCO_OK)
 		status = plan_items(work, &past, fault);
 	if (status == EMCO_OK)

@@ -13,6 +13,15 @@ static const char *text_at(const json_t *body, const char *member)
 	return text != NULL ? text : "";
 }
 
+/* As with Helm: it stays, and belongs to whoever wants it next. */
+static bool is_kept(const json_t *body)
+{
+	const json_t *annotations = json_object_get(json_object_get(body, "metadata"), "annotations");
+	const char   *policy = json_string_value(json_object_get(annotations, "helm.sh/resource-policy"));
+
+	return policy != NULL && strcmp(policy, "keep") == 0;
+}
+
 static void still_there(struct item *item, const json_t *body)
 {
 	const json_t *finalizers = json_object_get(json_object_get(body, "metadata"), "finalizers");
@@ -28,6 +37,10 @@ static void still_there(struct item *item, const json_t *body)
 static void found(struct item *item, const json_t *body)
 {
 	if (!body_is_ours(item->work, body)) {
+		item_end(item, ITEM_DONE, NULL);
+		return;
+	}
+	if (is_kept(body)) {
 		item_end(item, ITEM_DONE, NULL);
 		return;
 	}

@@ -35,6 +35,8 @@ typedef struct emco_unit {
 	uint32_t        reserved;
 	uint32_t        begun;         /* 1: desired was begun before this claim: its objects may be there    */
 	uint32_t        reserved_2;
+	uint64_t        move;          /* moves with desired, and with nothing else                             */
+	emco_str        progress;      /* as it was reported last since desired moved; else empty               */
 } emco_unit;
 
 typedef struct emco_set_entry {
@@ -65,16 +67,21 @@ typedef struct emco_object_state {
 #define EMCO_UNIT_DONE     1    /* applied is now desired: all objects are there, all others gone            */
 #define EMCO_UNIT_RETRY    2    /* not now; try again after the delay (unreachable, refused for a while)      */
 #define EMCO_UNIT_FAILED   3    /* the target refused for good; tried again when desired moves, or rarely     */
+#define EMCO_UNIT_WAITS    4    /* nothing is wrong: something on the cluster has to happen first             */
 
 typedef struct emco_unit_report {
 	uint32_t size;
 	int32_t  outcome;
-	int64_t  retry_after_ns;       /* with EMCO_UNIT_RETRY and EMCO_UNIT_FAILED                          */
+	int64_t  retry_after_ns;       /* with all but EMCO_UNIT_DONE                                        */
 	int32_t  reachable;            /* 1 Available, 0 Retrying, -1 not tried                              */
 	uint32_t object_count;
 	const emco_object_state *objects;    /* all objects of the unit that are known, desired or deleted   */
 	emco_str error;                /* one line for people; empty when there is none                      */
 	const emco_unit *unit;         /* as it was given out                                                */
+	emco_str progress;             /* for who goes on; at most 256 bytes; empty: as it was               */
+	emco_str awaits;               /* with EMCO_UNIT_WAITS: the object, "init+Job".  The unit is given out again
+	                                  when it is seen to change, and after retry_after_ns at the latest    */
+	emco_str stage;                /* what it is awaited for: "pre-install"                              */
 } emco_unit_report;
 
 #define EMCO_SEEN_GONE       0
@@ -84,6 +91,7 @@ typedef struct emco_unit_report {
 #define EMCO_SEEN_MEMBER   1u      /* applied by a synchroniser; without it: made there, as pods are                 */
 #define EMCO_SEEN_DRIFTED  2u      /* somebody else has changed or deleted what was applied                          */
 #define EMCO_SEEN_HEAL     4u      /* apply it again when it has drifted, now or while nobody watched                */
+#define EMCO_SEEN_HOOK     8u      /* a hook: neither ready nor missing                                              */
 
 /* An object that was seen on a cluster, or is not there any more. */
 typedef struct emco_seen {

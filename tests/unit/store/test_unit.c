@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct object_row both[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
-                                          { { "two+ConfigMap", 13 }, { "no", 2 }, OBJECT_FAILED } };
+static const struct object_row both[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true },
+                                          { { "two+ConfigMap", 13 }, { "no", 2 }, OBJECT_FAILED, true } };
 
 static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 {

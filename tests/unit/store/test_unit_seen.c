@@ -5,8 +5,8 @@
 
 enum { SESSION = 7, NEXT_SESSION = 8 };
 
-static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
-                                             { { "two+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED } };
+static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true },
+                                             { { "two+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true } };
 
 /* A deployment whose one unit is applied, and the arena of the test. */
 struct given {
@@ -191,7 +191,7 @@ static void test_a_status_is_known_without_its_units_and_has_a_version(void **st
 	/* And an end of all. */
 	scene_move(g.fixture, g.owner, 0, 0);
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 2);
-	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED }, { VIEW("two+ConfigMap"), VIEW(""), OBJECT_DELETED } };
+	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED, true }, { VIEW("two+ConfigMap"), VIEW(""), OBJECT_DELETED, true } };
 	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, gone, 2, &err));
 	assert_ok(scene_report(g.fixture, &units[1], UNIT_DONE, 0, gone, 2, &err));
 	status = of_owner(&g, false);

@@ -1,8 +1,8 @@
 /* Apps that wait for others: who is put off, who is let go, and when. */
 #include "tests/unit/store/scene.h"
 
-static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED },
-                                             { { "two+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED } };
+static const struct object_row applied[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true },
+                                             { { "two+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true } };
 
 /* A context of apps "db" and "web" on one cluster, of which web waits. */
 static int64_t waiting(struct fixture *fixture, int64_t owner, const char *content, const char *plan)

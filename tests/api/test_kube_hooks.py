@@ -1,0 +1,190 @@
+"""Helm hooks on a real API server: nobody runs pods there, so the tests say when a Job is done."""
+import os
+import pathlib
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
+
+from conftest import wait_for  # noqa: E402
+from emco import KubeScene, archive, profile  # noqa: E402
+from kube import KubeClient, KubeCluster  # noqa: E402
+
+NAME = f"emcod-hooks-{os.getpid()}"
+JOB = "batch/v1/Job"
+
+MAIN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-main}\ndata: {text: {{ .Values.text | default \"a\" | quote }}}\n"
+
+
+def job(name, events, weight=0, policy=None):
+    annotations = {"helm.sh/hook": events, "helm.sh/hook-weight": str(weight)}
+    if policy:
+        annotations["helm.sh/hook-delete-policy"] = policy
+    lines = "".join(f'    {key}: "{value}"\n' for key, value in annotations.items())
+    return f"""apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {name}
+  annotations:
+{lines}spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{{name: main, image: busybox, args: [{{{{ .Values.text | default "a" | quote }}}}]}}]
+"""
+
+
+def chart(templates):
+    """A chart whose main object comes out of a library subchart."""
+    files = {
+        "app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 0.1.0\ndependencies: [{name: common, version: 0.1.0}]\n",
+        "app/values.yaml": "{}\n",
+        "app/charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 0.1.0\ntype: library\n",
+        "app/charts/common/templates/_map.tpl": '{{- define "common.map" -}}\n' + MAIN + "{{- end }}\n",
+        "app/templates/main.yaml": '{{ include "common.map" . }}\n',
+    }
+    files.update({f"app/templates/{name}.yaml": text for name, text in templates.items()})
+    return archive(files)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with KubeCluster(NAME) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kube(cluster):
+    client = KubeClient(pathlib.Path(cluster.kubeconfig))
+    yield client
+    for item in client.list(JOB, "default"):
+        client.delete(JOB, item["metadata"]["name"])
+    client.close()
+
+
+def make_scene(api, unique, cluster, templates):
+    scene = KubeScene(api, unique).onboard({"one": pathlib.Path(cluster.kubeconfig).read_bytes()})
+    scene.cloud().apps({"app": chart(templates)})
+    return scene.deployment({"app": scene.by_name("one")})
+
+
+def end(kube, name, how="Complete"):
+    """Say that a Job is done, as its controller would when its pods were."""
+    job = wait_for(lambda: kube.get(JOB, name), what=f"job {name}")
+    pods = wait_for(lambda: kube.list("v1/Pod", "default", f"job-name={name}") or None, what=f"the pod of {name}")
+    for pod in pods:
+        if pod["status"].get("phase") in ("Pending", "Running"):
+            kube.set_pod(pod, "Succeeded" if how == "Complete" else "Failed", ready=False)
+    return job["metadata"]["uid"]
+
+
+def place(scene):
+    return scene.status()["apps"][0]["clusters"][0]
+
+
+def blocked(scene, hook, event):
+    return wait_for(lambda: place(scene).get("blockedBy") == [{"hook": f"{hook}+Job", "event": event}] and place(scene),
+                    what=f"{hook} to be awaited")
+
+
+def main_map(kube):
+    return kube.get("v1/ConfigMap", "r1-main")
+
+
+def terminate(scene, kube, *hooks):
+    scene.api.make(f"{scene.dig}/terminate")
+    for hook in hooks:
+        end(kube, hook)
+    scene.wait("Terminated")
+
+
+def test_hooks_run_one_after_another_around_the_rest_and_each_event_has_its_own(api, unique, cluster, kube):
+    scene = make_scene(api, unique, cluster, {
+        "a": job("h-b", "pre-install"), "b": job("h-a", "pre-install"), "c": job("h-first", "pre-install", weight=-1),
+        "d": job("h-after", "post-install,post-upgrade"), "e": job("h-up", "pre-upgrade"), "f": job("h-back", "pre-rollback"),
+        "g": job("h-bye", "pre-delete", policy="hook-succeeded"), "h": job("h-gone", "post-delete")})
+    scene.instantiate(wait=False)
+    for name, later in (("h-first", "h-a"), ("h-a", "h-b"), ("h-b", None)):
+        waits = blocked(scene, name, "pre-install")
+        assert waits["error"].startswith(f'waits for pre-install hook "{name}+Job"'), waits
+        assert main_map(kube) is None and (later is None or kube.get(JOB, later) is None)
+        end(kube, name)
+    blocked(scene, "h-after", "post-install")
+    assert main_map(kube)["data"] == {"text": "a"} and scene.status()["deployedStatus"] == "Instantiating"
+    end(kube, "h-after")
+    status = scene.wait("Instantiated")
+    assert "blockedBy" not in place(scene) and status["deployedCounts"] == {"Applied": 5}
+    assert kube.get(JOB, "h-up") is None and kube.get(JOB, "h-bye") is None
+    ready = wait_for(lambda: (s := scene.status("status=ready")).get("readyStatus") == "Ready" and s, what="Ready")
+    assert ready["readyCounts"] == {"Ready": 1} == scene.status("status=ready&output=summary")["readyCounts"]
+
+    before = {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")}
+    assert api.post(f"{scene.dig}/update").status_code == 202          # which changes nothing, and runs none
+    scene.wait("Instantiated")
+    time.sleep(1)
+    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")} == before
+
+    scene.profile("app", profile("text: b\n"))
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    blocked(scene, "h-up", "pre-upgrade")
+    assert main_map(kube)["data"] == {"text": "a"}
+    end(kube, "h-up")
+    blocked(scene, "h-after", "post-upgrade")
+    assert main_map(kube)["data"] == {"text": "b"}
+    assert kube.get(JOB, "h-after")["metadata"]["uid"] != before["h-after"], "the one before was deleted"
+    end(kube, "h-after")
+    scene.wait("Instantiated")
+
+    assert api.post(f"{scene.dig}/rollback", {"spec": {"revision": "1"}}).status_code == 202
+    blocked(scene, "h-back", "pre-rollback")
+    end(kube, "h-back")
+    scene.wait("Instantiated")
+    assert main_map(kube)["data"] == {"text": "a"}
+
+    api.make(f"{scene.dig}/terminate")
+    end(kube, "h-bye")
+    wait_for(lambda: kube.get(JOB, "h-gone"), what="the hook after the end")
+    assert main_map(kube) is None and kube.get(JOB, "h-bye") is None, "deleted as it has succeeded"
+    assert scene.status()["deployedStatus"] == "Terminating"
+    end(kube, "h-gone")
+    scene.wait("Terminated")
+
+
+def test_a_hook_that_fails_stops_everything_and_runs_again_when_it_is_tried_again(make_daemon, unique, cluster, kube):
+    daemon = make_daemon(controllers={"rsync": 'plugin = "rsync";\noptions = { retry_failed_ms = 3000; hook_timeout_ms = 4000; };\n'}).start()
+    scene = make_scene(daemon.client(), unique, cluster, {"a": job("f-pre", "pre-install"), "b": job("f-late", "pre-install", weight=5)})
+    scene.instantiate(wait=False)
+    first = end(kube, "f-pre", "Failed")
+    status = scene.wait("InstantiateFailed")
+    assert 'pre-install hook "f-pre+Job" has failed' in place(scene)["error"], status
+    assert main_map(kube) is None and kube.get(JOB, "f-late") is None
+    again = wait_for(lambda: (j := kube.get(JOB, "f-pre")) and j["metadata"]["uid"] != first and j, what="another try")
+    assert end(kube, "f-pre") == again["metadata"]["uid"]
+    blocked(scene, "f-late", "pre-install")
+    wait_for(lambda: "was not done within 4000 ms" in place(scene).get("error", ""), what="the deadline")
+    late = wait_for(lambda: (j := kube.get(JOB, "f-late")) and j, what="another try")
+    assert late
+    scene.api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+    daemon.stop()
+
+
+def test_a_hook_that_runs_when_emcod_dies_is_awaited_and_not_made_again(make_daemon, unique, cluster, kube):
+    daemon = make_daemon().start()
+    scene = make_scene(daemon.client(), unique, cluster, {"a": job("k-one", "pre-install"), "b": job("k-two", "pre-install", weight=1)})
+    scene.instantiate(wait=False)
+    one = end(kube, "k-one")
+    blocked(scene, "k-two", "pre-install")
+    two = kube.get(JOB, "k-two")["metadata"]["uid"]
+    daemon.kill()
+    daemon.start()
+    scene.api = daemon.client()
+    blocked(scene, "k-two", "pre-install")
+    assert end(kube, "k-two") == two
+    scene.wait("Instantiated")
+    assert kube.get(JOB, "k-one")["metadata"]["uid"] == one and kube.get(JOB, "k-two")["metadata"]["uid"] == two
+    terminate(scene, kube)
+    daemon.stop()
