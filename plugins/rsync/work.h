@@ -69,13 +69,14 @@ struct hook {
 	bool                is_post;
 };
 
-/* What is known of the hook that is not done yet. */
+/* What is known of the hook that is not done yet; succeeded: of all before, and those that go then are deleted. */
 enum hook_state { HOOK_NEW = '-', HOOK_AWAITED = 'w', HOOK_SUCCEEDED = 's', HOOK_HAS_FAILED = 'f' };
 
 struct hooks {
 	enum hook_event  event;
 	struct hook     *all;                    /* before, then after                                */
 	size_t           count, before, done;
+	size_t           cleaning;               /* succeeded: those before it are still to be looked at */
 	enum hook_state  state;
 	uint64_t         main_generation;        /* for which all else is there; 0: none              */
 	char             uid[64];                /* of the hook that is not done                      */

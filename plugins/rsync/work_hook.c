@@ -138,6 +138,7 @@ emco_status hooks_plan(struct work *work, const struct object_set *applied, bool
 	hooks_add(hooks, set, post, true);
 	if (hooks->done > hooks->count)
 		hooks->done = hooks->count;
+	hooks->cleaning = hooks->done;
 	return EMCO_OK;
 }
 
@@ -145,7 +146,9 @@ emco_status hooks_plan(struct work *work, const struct object_set *applied, bool
 
 static const struct hook *hook_now(const struct work *work)
 {
-	return &work->hooks.all[work->hooks.done];
+	const struct hooks *hooks = &work->hooks;
+
+	return &hooks->all[hooks->state == HOOK_SUCCEEDED ? hooks->cleaning - 1 : hooks->done];
 }
 
 static bool kind_is(const struct piece *piece, const char *version, const char *kind)
@@ -217,14 +220,22 @@ static struct view marked(struct work *work)
 
 /* -- its ends -- */
 
-static void hook_done(struct work *work)
+/* NOTE: those that go when they have succeeded go when all of their stage have: an account that a later Job runs as, say. */
+static void hook_done(struct item *item)
 {
-	struct hooks *hooks = &work->hooks;
+	struct hooks *hooks = &item->work->hooks;
 
 	hooks->done++;
-	hooks->state = HOOK_NEW;
+	hooks->state = hooks->done == hooks->before || hooks->done == hooks->count ? HOOK_SUCCEEDED : HOOK_NEW;
+	hooks->cleaning = hooks->done;
 	hooks->uid[0] = '\0';
-	item_end(&hooks->item, ITEM_DONE, NULL);
+	item_end(item, ITEM_DONE, NULL);
+}
+
+static void hook_cleaned(struct item *item)
+{
+	item->work->hooks.cleaning--;
+	item_end(item, ITEM_DONE, NULL);
 }
 
 static void hook_delete(struct item *item, const char *uid, unsigned after)
@@ -248,15 +259,13 @@ static void hook_failed(struct item *item, const char *why)
 		item_end(item, ITEM_FAILED, "%s", why);
 }
 
-static void hook_succeeded(struct item *item)
+/* The server will have none of it. */
+static void refused(struct item *item)
 {
-	struct hooks *hooks = &item->work->hooks;
-
-	hooks->state = HOOK_SUCCEEDED;
-	if (has_policy(item->piece, "hook-succeeded"))
-		hook_delete(item, hooks->uid, AFTER_SUCCESS);
+	if (item->work->hooks.state == HOOK_SUCCEEDED)
+		item_end(item, ITEM_LATER, "%s", item_said(item));
 	else
-		hook_done(item->work);
+		hook_failed(item, item_said(item));
 }
 
 static void hook_waits(struct item *item, const char *reason)
@@ -298,7 +307,7 @@ static void judge(struct item *item, const json_t *body)
 	if (kind_is(item->piece, "v1", "Pod") && ready == KUBE_READY && (phase == NULL || strcmp(phase, "Succeeded") != 0))
 		ready = KUBE_NOT_READY;
 	if (ready == KUBE_READY)
-		hook_succeeded(item);
+		hook_done(item);
 	else if (ready == KUBE_FAILED)
 		hook_failed(item, reason);
 	else
@@ -312,7 +321,7 @@ static void hook_missing(struct item *item)
 	struct hooks *hooks = &item->work->hooks;
 
 	if (hooks->state == HOOK_SUCCEEDED) {
-		hook_done(item->work);
+		hook_cleaned(item);
 	} else if (hooks->state == HOOK_AWAITED) {
 		hooks->uid[0] = '\0';
 		hook_failed(item, "somebody has deleted it before it was done");
@@ -327,19 +336,19 @@ static void hook_found(struct item *item, const json_t *body)
 	struct hooks *hooks = &work->hooks;
 	const char   *uid = metadata_of(body, "uid"), *mark = mark_of(work), *label = body_label(body);
 	const bool    is_same = strcmp(uid, hooks->uid) == 0, is_ours = body_is_ours(work, body);
+	const bool    is_marked = is_ours && mark != NULL && strcmp(annotation_of(body, HOOK_MARK), mark) == 0;
 
 	if (!job_is_live(work->job)) {           /* whose it is could not be found out */
 		item_end(item, ITEM_LATER, "%s", work->job->fault.text);
+	} else if (hooks->state == HOOK_SUCCEEDED && is_marked) {
+		hook_delete(item, uid, AFTER_SUCCESS);
+	} else if (hooks->state == HOOK_SUCCEEDED) {
+		hook_cleaned(item);
 	} else if (!is_ours && (label[0] != '\0' || (work->pass->config->takeover == 0 && !item->piece->policy.may_take_over))) {
 		hook_failed(item, label[0] != '\0' ? "it belongs to another deployment, which was first"
 		                                   : "it is there already and was applied by others: annotate it with emco/takeover: \"true\", or "
 		                                     "set the option \"takeover\", to take it over");
-	} else if (hooks->state == HOOK_SUCCEEDED && is_same) {
-		hook_delete(item, uid, AFTER_SUCCESS);
-	} else if (hooks->state == HOOK_SUCCEEDED) {
-		hook_done(work);
-	} else if (is_ours && mark != NULL && strcmp(annotation_of(body, HOOK_MARK), mark) == 0 &&
-	           metadata_of(body, "deletionTimestamp")[0] == '\0' && !(hooks->state == HOOK_HAS_FAILED && is_same)) {
+	} else if (is_marked && metadata_of(body, "deletionTimestamp")[0] == '\0' && !(hooks->state == HOOK_HAS_FAILED && is_same)) {
 		judge(item, body);
 	} else if (runs_once(item->piece) || has_policy(item->piece, "before-hook-creation")) {
 		hook_delete(item, uid, AFTER_APPLY);
@@ -371,7 +380,7 @@ static void looked(struct item *item)
 		item_end_later(item);
 		return;
 	default:
-		hook_failed(item, item_said(item));
+		refused(item);
 	}
 }
 
@@ -411,7 +420,7 @@ static void deleted(struct item *item)
 	if (hooks->after == AFTER_APPLY)
 		item_next(item, ACTION_APPLY);
 	else if (hooks->after == AFTER_SUCCESS)
-		hook_done(item->work);
+		hook_cleaned(item);
 	else
 		item_end(item, ITEM_FAILED, "%s", hooks->why != NULL ? hooks->why : "out of memory");
 }
@@ -450,11 +459,22 @@ void hook_answered(struct item *item)
 		else if (item->outcome == KUBE_LATER)
 			item_end_later(item);
 		else
-			hook_failed(item, item_said(item));
+			refused(item);
 	}
 }
 
 /* -- one after another -- */
+
+/* Pass over those that stay. */
+static void cleaning_next(struct hooks *hooks, bool is_post)
+{
+	const size_t first = is_post ? hooks->before : 0;
+
+	while (hooks->cleaning > first && !has_policy(hooks->all[hooks->cleaning - 1].piece, "hook-succeeded"))
+		hooks->cleaning--;
+	if (hooks->cleaning <= first)
+		hooks->state = HOOK_NEW;
+}
 
 bool hooks_go_on(struct work *work, bool is_post)
 {
@@ -467,6 +487,8 @@ bool hooks_go_on(struct work *work, bool is_post)
 			hooks->is_stuck = true;
 			return true;
 		}
+		if (hooks->state == HOOK_SUCCEEDED)
+			cleaning_next(hooks, is_post);
 		if (work->is_cut || hooks->is_waiting || !hooks_are_left(hooks, is_post))
 			return true;
 		hooks->item = (struct item) {

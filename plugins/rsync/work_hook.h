@@ -23,7 +23,7 @@ emco_status hooks_plan(struct work *work, const struct object_set *applied, bool
 /* Is there one before, or after, everything else that has not run? */
 static inline bool hooks_are_left(const struct hooks *hooks, bool is_post)
 {
-	return hooks->done < (is_post ? hooks->count : hooks->before);
+	return hooks->done < (is_post ? hooks->count : hooks->before) || hooks->state == HOOK_SUCCEEDED;
 }
 
 /* Go on with those before, or after, all else.  true: nothing is under way; see is_waiting, is_stuck. */

@@ -257,6 +257,15 @@ static void removals_once(struct work *work)
 	work->removal_count = kept;
 }
 
+/* Only hooks are left: all else is there already, as whoever went before us has noted. */
+static bool hooks_are_all(const struct work *work)
+{
+	const struct hooks *hooks = &work->hooks;
+
+	return hooks_are_left(hooks, true) && hooks->done >= hooks->before && hooks->main_generation != 0 &&
+	       hooks->main_generation == work->job->unit->generation;
+}
+
 emco_status work_plan(struct work *work, struct fault *fault)
 {
 	struct past past = { .applied = NULL };
@@ -264,8 +273,7 @@ emco_status work_plan(struct work *work, struct fault *fault)
 
 	if (status == EMCO_OK)
 		status = hooks_plan(work, past.applied, past.tried_count > 0, fault);
-	/* All else is there already, as whoever went before us has noted. */
-	if (status == EMCO_OK && work->hooks.main_generation == work->job->unit->generation)
+	if (status == EMCO_OK && hooks_are_all(work))
 		return EMCO_OK;
 	if (status == EMCO_OK)
 		status = plan_items(work, &past, fault);

@@ -127,6 +127,11 @@ def test_hooks_run_one_after_another_around_the_rest_and_each_event_has_its_own(
     time.sleep(1)
     assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")} == before
 
+    kube.delete("v1/ConfigMap", "r1-main")                             # a drift is put right without them, too
+    wait_for(lambda: main_map(kube), what="the map to come again")
+    scene.wait("Instantiated")
+    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")} == before
+
     scene.profile("app", profile("text: b\n"))
     assert api.post(f"{scene.dig}/update").status_code == 202
     blocked(scene, "h-up", "pre-upgrade")
@@ -188,3 +193,33 @@ def test_a_hook_that_runs_when_emcod_dies_is_awaited_and_not_made_again(make_dae
     assert kube.get(JOB, "k-one")["metadata"]["uid"] == one and kube.get(JOB, "k-two")["metadata"]["uid"] == two
     terminate(scene, kube)
     daemon.stop()
+
+
+ACCOUNT = """apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: p-account
+  annotations: {helm.sh/hook: pre-install, helm.sh/hook-weight: "-5", helm.sh/hook-delete-policy: "hook-succeeded,before-hook-creation"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: p-kept, annotations: {helm.sh/resource-policy: keep}}
+data: {a: b}
+"""
+
+
+def test_policies_say_what_is_deleted_and_what_stays(api, unique, cluster, kube):
+    scene = make_scene(api, unique, cluster, {
+        "a": ACCOUNT, "b": job("p-job", "pre-install"), "c": job("p-after", "post-install", policy="hook-failed")})
+    scene.instantiate(wait=False)
+    blocked(scene, "p-job", "pre-install")
+    assert kube.get("v1/ServiceAccount", "p-account"), "it goes when all of its stage have succeeded"
+    end(kube, "p-job")
+    blocked(scene, "p-after", "post-install")
+    assert kube.get("v1/ServiceAccount", "p-account") is None and kube.get(JOB, "p-job")
+    end(kube, "p-after", "Failed")
+    scene.wait("InstantiateFailed")
+    assert kube.get(JOB, "p-after") is None and main_map(kube), "only what came before it is there"
+    terminate(scene, kube)
+    assert main_map(kube) is None and kube.get("v1/ConfigMap", "p-kept")["data"] == {"a": "b"}
+    kube.delete("v1/ConfigMap", "p-kept")

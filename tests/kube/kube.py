@@ -337,11 +337,11 @@ class KubeCluster(KubeClient):
 
 
 class Kubelet:
-    """Makes every pod of a cluster ready as soon as it appears, while the `with` block runs: for rollouts."""
+    """Makes every pod of a cluster ready, or done, as soon as it appears, while the `with` block runs: for rollouts."""
 
-    def __init__(self, client, namespace=None, selector="", delay_s=0.0):
+    def __init__(self, client, namespace=None, selector="", delay_s=0.0, phase="Running"):
         self.client = KubeClient(client.kubeconfig, user_agent="kubelet")
-        self.namespace, self.selector, self.delay_s = namespace, selector, delay_s
+        self.namespace, self.selector, self.delay_s, self.phase = namespace, selector, delay_s, phase
         self.error = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
@@ -362,6 +362,6 @@ class Kubelet:
                     if pod["status"].get("phase") == "Pending" and "deletionTimestamp" not in pod["metadata"]:
                         if self._stop.wait(self.delay_s):
                             return
-                        self.client.set_pod(pod)
+                        self.client.set_pod(pod, self.phase)
             except (ApiError, requests.RequestException) as error:
                 self.error = error            # a pod that went meanwhile, a cluster that was killed: the next round tells
