@@ -268,7 +268,7 @@ static void test_nobody_begins_before_who_was_stopped_has_had_his_time(void **st
 	assert_ok(scene_report(fixture, &stopped[0], UNIT_DONE, 0, both, 1, &err));          /* what he has brought is known ... */
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_true(units[0].has_applied && !units[0].has_desired);                         /* ... and goes */
-	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED } };
+	const struct object_row gone[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_DELETED, true } };
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, gone, 1, &err));
 	snprintf(of_unit, sizeof of_unit, "SELECT count(*) FROM unit_object WHERE unit = %lld", (long long) units[0].id);
 	assert_int_equal(fixture_number(fixture, of_unit), 1);
