@@ -54,6 +54,18 @@ struct view object_plain_name(struct view name)
 	return name;
 }
 
+bool object_is_brought(int phase, struct view events)
+{
+	static const char *const bringing[] = { "install", "upgrade" };       /* before or after it */
+
+	if (phase != EMCO_PHASE_HOOK || events.len == 0)
+		return phase != EMCO_PHASE_HOOK;
+	for (size_t i = 0; i < ARRAY_LEN(bringing); i++)
+		if (memmem(events.ptr, events.len, bringing[i], strlen(bringing[i])) != NULL)
+			return true;
+	return false;
+}
+
 enum status objects_encode(const struct objects *objects, struct buf *out, struct error *err)
 {
 	enum status st = buf_printf(out, err, "%s%zu\n", magic, objects->count);

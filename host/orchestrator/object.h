@@ -33,6 +33,9 @@ struct view object_version(struct view api_version);
 /* metadata.name as the outside name tells it: "web" of "web+Deployment" and of "web~2+Deployment". */
 struct view object_plain_name(struct view name);
 
+/* false: a hook that only deletes, rolls back or tests: nothing that an operation which brings something is said to bring. */
+bool object_is_brought(int phase, struct view events);
+
 /* As bytes and back, for caches.  Views of decoded objects point into text, which must outlive them. */
 enum status MUST_CHECK objects_encode(const struct objects *objects, struct buf *out, struct error *err);
 enum status MUST_CHECK objects_decode(struct view text, struct arena *arena, struct objects *ret_objects,
