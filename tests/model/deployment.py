@@ -12,12 +12,14 @@ VERB_S = 30                     # for a verb to be taken, after a crash
 
 
 class Deployment(Scene):
-    """config is what REST was told, planned what the last accepted verb has made of it (None: nothing shall be there)."""
+    """config is what REST was told, planned what the last accepted verb has made of it (None: nothing shall be there), and
+    revisions what each of this life has, by its number."""
 
     def __init__(self, api, name, provider):
         super().__init__(api, name)
         self.provider, self.remotes = provider, dict.fromkeys(CLUSTERS)
         self.config, self.planned, self.attempt = {}, None, None
+        self.revisions = {}
         self.state, self.actions = "Approved", 0
         self.is_stopped = False                  # what was not done then is set aside until the next verb
         self.is_settled = True                   # nothing was asked for since everything was seen in place
@@ -40,6 +42,9 @@ class Deployment(Scene):
         self.config[app] = {"values": dict(charts.FIRST), "clusters": sorted(clusters)}
 
     def remove(self, app):
+        for waiting, on in [(one, other) for one in self.config for other in self.config[one].get("waits", ())]:
+            if app in (waiting, on):
+                self.wait_no_more(waiting, on)
         for path in (f"{self.dig}/generic-placement-intents/gpi/app-intents", f"{self.version}/composite-profiles/cp/profiles",
                      f"{self.version}/apps"):
             answer = self.api.delete(f"{path}/{app}")
@@ -56,13 +61,30 @@ class Deployment(Scene):
         assert answer.status_code in (200, 201), f"{answer.status_code} {answer.text}"
         self.config[app]["clusters"] = sorted(clusters)
 
+    def is_waiting(self, app, on):
+        return on in self.config[app].get("waits", ())
+
+    def wait(self, app, on, seconds):
+        self.api.make(f"{self.version}/apps/{app}/dependency", named(on, app=on, opStatus="Deployed", wait=seconds))
+        self.config[app].setdefault("waits", set()).add(on)
+
+    def wait_no_more(self, app, on):
+        answer = self.api.delete(f"{self.version}/apps/{app}/dependency/{on}")
+        assert answer.status_code == 204, f"DELETE of what {app} waits for: {answer.status_code} {answer.text}"
+        self.config[app]["waits"].remove(on)
+
     def _intent(self, app, clusters):
         return named(app, app=app, intent=self.by_name(*sorted(clusters)))
 
     # Verbs.
 
-    def verbs(self):
-        return ("update", "terminate") if self.state == "Instantiated" else ("instantiate",)
+    def verbs(self, edition):
+        if self.state != "Instantiated":
+            return ("instantiate",)
+        return ("update", "terminate") if edition < 2 else ("update", "rollback", "terminate")
+
+    def some_revision(self, rng):
+        return rng.choice(sorted(self.revisions))
 
     def stop(self):
         """True: it was stopped; False: there was nothing to stop."""
@@ -74,24 +96,31 @@ class Deployment(Scene):
         self.actions += 1
         return True
 
-    def begin(self, verb):
+    def begin(self, verb, revision=None):
         """Remember what the verb would mean."""
-        self.attempt = (verb, copy.deepcopy(self.config))
+        self.attempt = (verb, copy.deepcopy(self.config if revision is None else self.revisions[revision]))
         self.is_settled = False
 
     def took(self):
-        verb, config = self.attempt
+        verb, planned = self.attempt
         self.is_stopped = False
-        self.planned = None if verb == "terminate" else config
+        self.planned = None if verb == "terminate" else planned
         self.state = "Terminated" if verb == "terminate" else "Instantiated"
         self.actions += 1
+        if verb in ("instantiate", "terminate"):
+            self.revisions = {}
+        if verb != "terminate":
+            self.revisions[self.history()[-1]["revision"]] = planned
 
-    def run(self, verb):
+    def post(self, verb, revision):
+        return self.api.post(f"{self.dig}/{verb}", *([] if revision is None else [{"spec": {"revision": revision}}]))
+
+    def run(self, verb, revision=None):
         """A verb is taken; after a crash perhaps not at once, while the operation that died is cleared away."""
-        self.begin(verb)
+        self.begin(verb, revision)
         end = time.monotonic() + VERB_S
         while True:
-            answer = self.api.post(f"{self.dig}/{verb}")
+            answer = self.post(verb, revision)
             if answer.status_code == 202:
                 break
             assert answer.status_code in (409, 503) and time.monotonic() < end, \
@@ -99,11 +128,11 @@ class Deployment(Scene):
             time.sleep(0.05)
         self.took()
 
-    def shoot(self, verb):
+    def shoot(self, verb, revision=None):
         """A verb while something is about to die: the status code, or None.  resolve() tells what came of it."""
-        self.begin(verb)
+        self.begin(verb, revision)
         try:
-            return self.api.post(f"{self.dig}/{verb}").status_code
+            return self.post(verb, revision).status_code
         except requests.RequestException:
             return None
 
