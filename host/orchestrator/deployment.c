@@ -91,6 +91,13 @@ enum status deployment_list(struct deployment_list *list, struct deployment *d, 
 	return resource_list(o->store, db, view_of(type), parent, VIEW(""), 0, list_add, list, err);
 }
 
+enum status deployment_list_by_age(struct deployment_list *list, struct deployment *d, struct orchestrator *o, struct db *db,
+                                   const char *type, struct view parent, struct error *err)
+{
+	*list = (struct deployment_list) { .d = d, .last = &list->first };
+	return resource_list_by_age(o->store, db, view_of(type), parent, list_add, list, err);
+}
+
 /* -- the head ---------------------------------------------------------------------------------------------------- */
 
 enum status deployment_load_head(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
@@ -122,7 +129,7 @@ enum status deployment_load_head(struct deployment *d, struct orchestrator *o, s
 enum status deployment_load_intents(struct deployment *d, struct orchestrator *o, struct db *db, struct error *err)
 {
 	struct deployment_list list;
-	enum status st = deployment_list(&list, d, o, db, "groupIntent", d->path, err);
+	enum status st = deployment_list_by_age(&list, d, o, db, "groupIntent", d->path, err);
 
 	if (st != ST_OK)
 		return st;
@@ -236,7 +243,7 @@ static enum status load_placement(struct deployment *d, struct orchestrator *o, 
 	st = wanted_add(wanted, d->placement_path, err);
 	if (st != ST_OK)
 		return st;
-	st = deployment_list(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
+	st = deployment_list_by_age(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	for (const struct deployment_item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)

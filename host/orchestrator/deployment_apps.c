@@ -75,7 +75,7 @@ static enum status load_profiles(struct deployment *d, struct orchestrator *o, s
                                  struct error *err)
 {
 	struct deployment_list list;
-	enum status st = deployment_list(&list, d, o, db, "appProfile", profile_path, err);
+	enum status st = deployment_list_by_age(&list, d, o, db, "appProfile", profile_path, err);
 
 	for (const struct deployment_item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
 		struct deployment_app *app = deployment_find_app(d, json_text_at(item->doc, "spec.app"));

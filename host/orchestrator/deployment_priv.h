@@ -23,6 +23,10 @@ struct deployment_list {
 enum status MUST_CHECK deployment_list(struct deployment_list *list, struct deployment *d, struct orchestrator *o,
                                        struct db *db, const char *type, struct view parent, struct error *err);
 
+/* The same where the first of several counts: the one that was created first is first. */
+enum status MUST_CHECK deployment_list_by_age(struct deployment_list *list, struct deployment *d, struct orchestrator *o,
+                                              struct db *db, const char *type, struct view parent, struct error *err);
+
 /* Charts, profiles, overrides and dependencies; without placement intents. */
 enum status MUST_CHECK deployment_load_apps(struct deployment *d, struct orchestrator *o, struct db *db,
                                             struct view profile_path, struct error *err);

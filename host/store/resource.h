@@ -71,6 +71,10 @@ enum status MUST_CHECK resource_list(struct store *store, struct db *db, struct 
                                      struct view after, uint64_t limit, resource_each *each, void *data,
                                      struct error *err);
 
+/* The same, all of them, the one that was created first first. */
+enum status MUST_CHECK resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent,
+                                            resource_each *each, void *data, struct error *err);
+
 /* Parents (paths) of the resources of a type and name below a grandparent: the clusters of a provider with a label. */
 typedef enum status resource_each_path(void *data, struct view path, struct error *err);
 enum status MUST_CHECK resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,

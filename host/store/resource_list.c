@@ -8,6 +8,11 @@ static const struct query list_query = { "resource_list",
 	" WHERE parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) AND type = $1 AND path > $3"
 	" ORDER BY path LIMIT nullif($4::bigint, 0)" };
 
+/* Where several claim the same, the first counts. */
+static const struct query age_query = { "resource_list_by_age",
+	"SELECT path, doc, id, version FROM resource"
+	" WHERE parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) AND type = $1 ORDER BY created_at, path" };
+
 static const struct query exists_query = { "resource_exists",
 	"SELECT EXISTS (SELECT FROM resource WHERE path = $1 AND doc IS NOT NULL)" };
 
@@ -52,17 +57,28 @@ static enum status check_parent(struct db *db, struct view parent, struct error 
 	return st;
 }
 
-enum status resource_list(struct store *store, struct db *db, struct view type, struct view parent, struct view after,
-                          uint64_t limit, resource_each *each, void *data, struct error *err)
+static enum status list(const struct query *query, const struct param *params, size_t param_count, struct store *store,
+                        struct db *db, struct view parent, resource_each *each, void *data, struct error *err)
 {
 	struct listing listing = { .store = store, .each = each, .data = data };
 
 	buf_init(&listing.scratch, DOC_MAX);
-	enum status st = db_stream(db, &list_query,
-	                           PARAMS(P_TEXT(type), P_TEXT(parent), P_TEXT(after), P_INT((int64_t) limit)),
-	                           list_row, &listing, err);
+	enum status st = db_stream(db, query, params, param_count, list_row, &listing, err);
 	buf_done(&listing.scratch);
 	return st == ST_OK && listing.count == 0 ? check_parent(db, parent, err) : st;
+}
+
+enum status resource_list(struct store *store, struct db *db, struct view type, struct view parent, struct view after,
+                          uint64_t limit, resource_each *each, void *data, struct error *err)
+{
+	return list(&list_query, PARAMS(P_TEXT(type), P_TEXT(parent), P_TEXT(after), P_INT((int64_t) limit)), store, db, parent,
+	            each, data, err);
+}
+
+enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,
+                                 void *data, struct error *err)
+{
+	return list(&age_query, PARAMS(P_TEXT(type), P_TEXT(parent)), store, db, parent, each, data, err);
 }
 
 struct paths {

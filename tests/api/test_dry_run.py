@@ -62,6 +62,20 @@ def test_it_says_where_apps_would_go_and_why_and_writes_nothing(daemon, api, sce
     assert {(app["name"], place["cluster"]) for app in status["apps"] for place in app["clusters"]} == set(places(told))
 
 
+def test_of_several_intents_the_one_that_was_created_first_counts(api, scene):
+    """Not the first by name: group intents, and app intents of one app."""
+    near(scene)
+    intents = f"{scene.dig}/generic-placement-intents/gpi/app-intents"
+    api.make(intents, named("a-later", app="db", intent=scene.by_name("three")))
+    api.make(f"{scene.dig}/generic-placement-intents", named("a-other"))
+    api.make(f"{scene.dig}/intents", named("a-later", intent={"genericPlacementIntent": "a-other"}))
+    assert places(dry(scene, "instantiate"))["db", "one"]["placement"]["intent"] == "db"
+
+    assert api.delete(f"{intents}/db").status_code == 204
+    api.make(intents, named("db", app="db", intent=scene.by_name("two")))        # made anew, so it is the later one now
+    assert places(dry(scene, "instantiate"))["db", "three"]["placement"]["intent"] == "a-later"
+
+
 def test_it_says_what_an_update_and_a_rollback_would_change(daemon, api, scene):
     near(scene)
     scene.instantiate()
