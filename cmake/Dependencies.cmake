@@ -21,6 +21,7 @@ emco_dependency(pcre2   libpcre2-8)
 emco_dependency(git2    libgit2)
 emco_dependency(zlib    zlib)
 emco_dependency(cmocka  cmocka)
+emco_dependency(jemalloc jemalloc)
 
 include(Civetweb)             # emco::civetweb
 set_property(GLOBAL APPEND PROPERTY EMCO_FOREIGN emco::civetweb)

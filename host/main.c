@@ -22,7 +22,7 @@
 enum {
 	CONFIG_ARENA_MAX = 16 << 20, PRINT_MAX = 16 << 20, MS = 1000000,
 	REST_MS = 5000,             /* to stop what is no request: what it works on is repeatable      */
-	CUT_LOOK_MS = 50, DESCRIPTORS_MAX = 1 << 17,
+	DESCRIPTORS_MAX = 1 << 17,
 };
 
 struct command_line {
@@ -57,6 +57,17 @@ static void *wait_for_signal(void *data)
 	if (!atomic_load(&is_serving))
 		_exit(0);
 	return NULL;
+}
+
+/*
+ * NOTE: asked to end and not cancelled, like every thread: who is cancelled leaves his stack without unwinding it, and what the
+ * sanitizer has marked there meets what the library calls at the thread's end.
+ */
+static void waiter_end(pthread_t waiter)
+{
+	atomic_store(&is_serving, true);                /* so that it returns */
+	pthread_kill(waiter, SIGTERM);
+	pthread_join(waiter, NULL);
 }
 
 /* Before any thread is made, so that all of them inherit the mask: an interrupted poll would cost a connection. */
@@ -144,7 +155,7 @@ static void set_options(struct daemon *daemon)
 		.store = &daemon->store, .types = daemon->types, .plugins = daemon->plugins,
 		.options = {
 			.helm = config->helm.ptr, .data_dir = config->data_dir.ptr, .renders = (unsigned) config->renders,
-			.operations = (unsigned) config->operations, .render_limit_ns = config->render_timeout_ms * MS,
+			.operations = (unsigned) config->operations, .revisions = (unsigned) config->revisions, .render_limit_ns = config->render_timeout_ms * MS,
 			.operation_limit_ns = config->operation_timeout_ms * MS, .strict_references = config->strict_references != 0,
 		},
 	};
@@ -158,7 +169,7 @@ static void set_options(struct daemon *daemon)
 		.event_streams = (unsigned) config->event_streams,
 		.threads = (unsigned) config->threads, .body_limit_bytes = (size_t) config->body_limit_bytes,
 		.file_limit_bytes = (size_t) config->file_limit_bytes, .upload_limit_bytes = (size_t) config->upload_limit_bytes,
-		.gzip_min_bytes = (size_t) config->gzip_min_bytes,
+		.gzip_min_bytes = (size_t) config->gzip_min_bytes, .metrics_objects = (uint64_t) config->metrics_objects,
 		.request_limit_ns = config->request_timeout_ms * MS, .operation_limit_ns = config->operation_timeout_ms * MS,
 		.strict_references = config->strict_references != 0,
 	};
@@ -170,7 +181,7 @@ static enum status start(struct daemon *daemon, struct error *err)
 	const struct store_options options = {
 		.pool = { .conninfo = config->database.ptr, .size = (unsigned) config->database_connections,
 		          .statement_ns = config->statement_timeout_ms * MS },
-		.seal_key_file = config->seal_key_file.ptr,
+		.seal_key_file = config->seal_key_file.ptr, .dependency_ns = config->dependency_timeout_ms * MS,
 	};
 
 	enum status st = folder_make(config->data_dir.ptr, err);
@@ -198,16 +209,52 @@ static enum status start(struct daemon *daemon, struct error *err)
  * minute for a database that stands still, an operation several for Helm.  Who stops us does not wait that long, and what
  * kill -9 may do at any time, this may do after fair warning.
  */
-static _Atomic int64_t cut_ns;
+static struct {
+	pthread_mutex_t lock;               /* guards all below */
+	pthread_cond_t  changed;
+	int64_t         due_ns;
+	bool            has_stopped;
+	int             status;             /* of the process, should it be cut */
+} cutting = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void cutting_move(int64_t due_ns, bool has_stopped)
+{
+	pthread_mutex_lock(&cutting.lock);
+	cutting.due_ns = due_ns;
+	cutting.has_stopped = has_stopped;
+	pthread_cond_signal(&cutting.changed);
+	pthread_mutex_unlock(&cutting.lock);
+}
 
 static void *cut(void *data)
 {
-	const int *status = data;
+	(void) data;
+	pthread_mutex_lock(&cutting.lock);
+	while (!cutting.has_stopped && !deadline_past(cutting.due_ns)) {
+		const struct timespec until = { .tv_sec = (time_t) (cutting.due_ns / 1000000000), .tv_nsec = (long) (cutting.due_ns % 1000000000) };
 
-	while (!deadline_past(atomic_load(&cut_ns)))
-		nanosleep(&(struct timespec) { .tv_nsec = CUT_LOOK_MS * MS }, NULL);
+		pthread_cond_timedwait(&cutting.changed, &cutting.lock, &until);
+	}
+	const bool has_stopped = cutting.has_stopped;
+	pthread_mutex_unlock(&cutting.lock);
+	if (has_stopped)
+		return NULL;
 	log_warning("server.cut", "text", "not everything has ended in time, and it is left as it is");
-	_exit(*status);
+	_exit(cutting.status);
+}
+
+/* false: nobody cuts. */
+static bool cutting_begin(int64_t due_ns, int status, pthread_t *ret_cutter)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&cutting.changed, &attr);
+	pthread_condattr_destroy(&attr);
+	cutting.due_ns = due_ns;
+	cutting.status = status;
+	return pthread_create(ret_cutter, NULL, cut, NULL) == 0;
 }
 
 /* Accepts a daemon that is half made. */
@@ -217,7 +264,7 @@ static void stop_all(struct daemon *daemon)
 
 	api_close(&daemon->api, deadline_ns);
 	const int64_t rest_ns = (deadline_past(deadline_ns) ? deadline_ns : clock_ns()) + (int64_t) REST_MS * MS;
-	atomic_store(&cut_ns, rest_ns);
+	cutting_move(rest_ns, false);
 	keeper_stop(daemon->keeper);
 	plugins_stop(daemon->plugins);
 	const unsigned left = guard_drain(rest_ns - (int64_t) REST_MS * MS / 10);
@@ -235,13 +282,13 @@ static void stop_all(struct daemon *daemon)
 /* status: of the process, should it be cut. */
 static void stop(struct daemon *daemon, int status)
 {
-	pthread_t cutter;
+	const int64_t due_ns = deadline_in_ms(daemon->config.stop_timeout_ms + REST_MS);
+	pthread_t     cutter;
+	const bool    has_cutter = cutting_begin(due_ns, status, &cutter);
 
-	atomic_store(&cut_ns, deadline_in_ms(daemon->config.stop_timeout_ms + REST_MS));
-	const bool has_cutter = pthread_create(&cutter, NULL, cut, &status) == 0;
 	stop_all(daemon);
 	if (has_cutter) {
-		pthread_cancel(cutter);
+		cutting_move(due_ns, true);
 		pthread_join(cutter, NULL);
 	}
 }
@@ -271,8 +318,7 @@ static int serve(const char *config_file, struct arena *arena)
 	if (st != ST_OK) {
 		complain(&err);
 		stop(daemon, 1);
-		pthread_cancel(waiter);
-		pthread_join(waiter, NULL);
+		waiter_end(waiter);
 		return 1;
 	}
 	atomic_store(&is_serving, true);

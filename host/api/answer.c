@@ -52,7 +52,7 @@ static char *put_head(struct request *req, int code, const char *content_type, e
 	                        http_reason(code), date_text(), req->id);
 	if (req->entity_id != 0) {
 		char tag[ENTITY_TAG_SIZE];
-		entity_tag(req->entity_id, req->entity_version, req->is_gzip, tag);
+		entity_tag(req->entity_id, req->entity_version, req->entity_form, req->is_gzip, tag);
 		len += (size_t) snprintf(head + len, sizeof head - len, "ETag: %s\r\n", tag);
 	}
 	if (req->is_varying)
@@ -122,8 +122,9 @@ void answer_ignored(struct request *req, const char *what, struct view name)
 	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
 }
 
-void answer_entity(struct request *req, int64_t id, uint64_t version)
+void answer_entity(struct request *req, int64_t id, uint64_t version, enum entity_form form)
 {
+	req->entity_form = form;
 	req->entity_id = id;
 	req->entity_version = version;
 }

@@ -29,7 +29,7 @@ void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
 void answer_ignored(struct request *req, const char *what, struct view name);
 
 /* The answer is this version of a resource: it goes out with its entity tag. */
-void answer_entity(struct request *req, int64_t id, uint64_t version);
+void answer_entity(struct request *req, int64_t id, uint64_t version, enum entity_form form);
 
 /*
  * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is none

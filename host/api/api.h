@@ -26,6 +26,7 @@ struct api_options {
 	size_t      file_limit_bytes;           /* of one uploaded file, below the type's own limit         */
 	size_t      upload_limit_bytes;         /* of all bodies that are in memory at one time             */
 	size_t      gzip_min_bytes;             /* the smallest answer worth compressing; 0: none           */
+	uint64_t    metrics_objects;            /* that have a series of their own in /metrics, at most     */
 	int64_t     request_limit_ns;           /* of a request, its body included                          */
 	int64_t     operation_limit_ns;         /* of a verb                                                */
 	bool        strict_references;

@@ -1,10 +1,13 @@
 /* Verbs and views: what host/resources answers itself, wrapped into HTTP. */
 #include "host/api/answer.h"
 #include "host/api/body.h"
+#include "host/api/condition.h"
 #include "host/api/handlers.h"
 #include "host/api/upload.h"
 
 #include "lib/base/clock.h"
+
+#include <inttypes.h>
 
 enum { ASK_REPLY_MAX = 128 << 20 };
 
@@ -47,6 +50,9 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	if (st != ST_OK || ask.is_plain)
 		return st;
 	*ret_answered = true;
+	if (ask.next != 0)
+		answer_header(req, "Link: <%s?limit=%" PRIu64 "&continue=%" PRId64 ">; rel=\"next\"", req->info->local_uri_raw, ask.next_limit,
+		              ask.next);
 	if (ask.instead.len == 0)
 		return send_reply(req, 200, &reply, err);
 
@@ -119,6 +125,27 @@ enum status handle_look(struct request *req, struct error *err)
 	return fail(err, ST_NOT_FOUND, "\"%.*s\" has no such view", (int) req->path.len, req->path.ptr);
 }
 
+/* What the verb is asked of must be what the client has seen of it. */
+static enum status check_match(struct request *req, struct error *err)
+{
+	const char *if_match = request_header(req, "If-Match");
+	auto_buf    document = BUF(ASK_REPLY_MAX);
+	auto_db    *db = NULL;
+	uint64_t    version = 0;
+	int64_t     id = 0;
+	char        tag[ENTITY_TAG_SIZE];
+
+	if (if_match == NULL)
+		return ST_OK;
+	enum status st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK)
+		st = resource_read(req->api->store, db, req->path, &document, &version, &id, err);
+	if (st != ST_OK || condition_names(if_match, id, version, false))
+		return st;
+	entity_tag(id, version, ENTITY_JSON, false, tag);
+	return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", V(req->path), tag);
+}
+
 /* Clients send bodies to verbs that take none: those are read, so that the connection stays, and nothing is made of them. */
 enum status handle_verb(struct request *req, struct error *err)
 {
@@ -132,6 +159,8 @@ enum status handle_verb(struct request *req, struct error *err)
 		st = body_read(req, req->api->options.body_limit_bytes, err);
 	if (st == ST_OK && req->endpoint->body != NULL)
 		st = document_read(req, req->endpoint->body, buf_view(&req->body), &document, err);
+	if (st == ST_OK)
+		st = check_match(req, err);
 	if (st != ST_OK)
 		return st;
 	req->deadline_ns = clock_ns() + req->api->options.operation_limit_ns;

@@ -118,11 +118,9 @@ static bool expects_continue(const struct request *req)
 	return expect != NULL && strcasecmp(expect, "100-continue") == 0;
 }
 
-/* Nothing to read, more than one length, or too much: what the head alone tells. */
+/* Too much: what the head alone tells. */
 static enum status check_head(struct request *req, size_t limit, struct error *err)
 {
-	if (request_header(req, "Transfer-Encoding") != NULL && request_header(req, "Content-Length") != NULL)
-		return fail(err, ST_INVALID, "the request has both Content-Length and Transfer-Encoding");
 	if (req->info->content_length > 0 && (unsigned long long) req->info->content_length > limit)
 		return too_large(req, limit, err);
 	return reserve(req, limit, err);

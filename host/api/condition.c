@@ -5,27 +5,33 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GZIP_SUFFIX  "-gzip"
+static const char *const suffixes[ENTITY_FORMS] = { [ENTITY_JSON] = "", [ENTITY_FILE] = "-file", [ENTITY_PARTS] = "-parts" };
 
-void entity_tag(int64_t id, uint64_t version, bool is_gzip, char tag[ENTITY_TAG_SIZE])
+/* Which tags count: those of some forms, and weak ones or not. */
+struct wish { unsigned forms; bool takes_weak; };
+
+enum { ALL_FORMS = (1 << ENTITY_FORMS) - 1 };
+
+void entity_tag(int64_t id, uint64_t version, enum entity_form form, bool is_gzip, char tag[ENTITY_TAG_SIZE])
 {
-	snprintf(tag, ENTITY_TAG_SIZE, "\"%" PRId64 "-%" PRIu64 "%s\"", id, version, is_gzip ? GZIP_SUFFIX : "");
+	snprintf(tag, ENTITY_TAG_SIZE, "\"%" PRId64 "-%" PRIu64 "%s%s\"", id, version, suffixes[form], is_gzip ? "-gzip" : "");
 }
 
 /* Is it this version's, quotes included, in either coding? */
-static bool is_tag_of(const char *text, size_t len, int64_t id, uint64_t version)
+static bool is_tag_of(const char *text, size_t len, int64_t id, uint64_t version, unsigned forms)
 {
 	char tag[ENTITY_TAG_SIZE];
 
-	for (int is_gzip = 0; is_gzip < 2; is_gzip++) {
-		entity_tag(id, version, is_gzip, tag);
-		if (len == strlen(tag) && memcmp(text, tag, len) == 0)
-			return true;
-	}
+	for (int form = 0; form < ENTITY_FORMS; form++)
+		for (int is_gzip = 0; is_gzip < 2 && (forms & 1U << form) != 0; is_gzip++) {
+			entity_tag(id, version, form, is_gzip, tag);
+			if (len == strlen(tag) && memcmp(text, tag, len) == 0)
+				return true;
+		}
 	return false;
 }
 
-bool condition_names(const char *header, int64_t id, uint64_t version, bool takes_weak)
+static bool names(const char *header, int64_t id, uint64_t version, const struct wish *wish)
 {
 	if (strcmp(header, "*") == 0)
 		return true;
@@ -36,9 +42,23 @@ bool condition_names(const char *header, int64_t id, uint64_t version, bool take
 		if (end == NULL)
 			return false;                             /* no list of tags from here on */
 		end++;
-		if ((takes_weak || !is_weak) && is_tag_of(at, (size_t) (end - at), id, version))
+		if ((wish->takes_weak || !is_weak) && is_tag_of(at, (size_t) (end - at), id, version, wish->forms))
 			return true;
 		at = end;
 	}
 	return false;
+}
+
+bool condition_names(const char *header, int64_t id, uint64_t version, bool takes_weak)
+{
+	const struct wish wish = { ALL_FORMS, takes_weak };
+
+	return names(header, id, version, &wish);
+}
+
+bool condition_has(const char *header, int64_t id, uint64_t version, enum entity_form form)
+{
+	const struct wish wish = { 1U << form, true };
+
+	return names(header, id, version, &wish);
 }

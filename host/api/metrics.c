@@ -1,3 +1,4 @@
+/* Requests are counted in atomics, a row for each endpoint; everything else is asked of its owner when /metrics is read. */
 #include "host/api/metrics.h"
 
 #include "host/api/status.h"
@@ -206,6 +207,8 @@ enum status metrics_print(struct api *api, struct buf *out, struct error *err)
 		st = print_pool(api, out, err);
 	if (st == ST_OK)
 		st = print_controllers(api, out, err);
+	if (st == ST_OK)
+		st = metrics_print_objects(api, out, err);
 	return st == ST_OK ? print_value(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes(), err)
 	                   : st;
 }

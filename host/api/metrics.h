@@ -15,4 +15,7 @@ void metrics_count(struct metrics *metrics, const struct endpoint *endpoint, int
 /* Append everything there is to know. */
 enum status MUST_CHECK metrics_print(struct api *api, struct buf *out, struct error *err);
 
+/* The part of it that is about objects. */
+enum status MUST_CHECK metrics_print_objects(const struct api *api, struct buf *out, struct error *err);
+
 #endif

@@ -32,7 +32,7 @@ static const struct { int codes[16]; } faults[OPERATION_COUNT] = {
 	[OPERATION_READ]      = { { 400, 404, 406, 503, 504 } },
 	[OPERATION_REPLACE]   = { { 400, 404, 409, 412, 413, 415, 422, 503, 504 } },
 	[OPERATION_DELETE]    = { { 400, 404, 409, 412, 503, 504 } },
-	[OPERATION_VERB]      = { { 400, 404, 409, 413, 415, 422, 502, 503, 504 } },
+	[OPERATION_VERB]      = { { 400, 404, 409, 412, 413, 415, 422, 502, 503, 504 } },
 	[OPERATION_LOOK]      = { { 400, 404, 503, 504 } },
 	[OPERATION_READINESS] = { { 503 } },
 };
@@ -171,7 +171,9 @@ json_t *openapi_answers(const struct endpoint *endpoint)
 	case OPERATION_DELETE:  add_answer(all, 204, "Deleted.", NULL, NULL);            break;
 	case OPERATION_VERB:    add_done(all, endpoint->verb);                           break;
 	case OPERATION_LOOK:
-		add_answer(all, 200, "As asked.", TYPE_JSON, any_of(endpoint, NULL));
+		answer = add_answer(all, 200, "As asked.", TYPE_JSON, any_of(endpoint, NULL));
+		if (endpoint_takes(endpoint, VIEW("continue")))
+			add_header(answer, "Link");
 		if (endpoint_takes(endpoint, VIEW("watch")))
 			add_header(add_answer(all, 307, "Where its events are streamed.", NULL, NULL), "Location");
 		break;

@@ -4,14 +4,15 @@
 #include "host/api/handlers.h"
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
+#include "lib/base/clock.h"
 #include "lib/base/random.h"
 
 #include <inttypes.h>
 #include <strings.h>
 
-enum form { FORM_JSON, FORM_BYTES, FORM_PARTS };
-
-static const char *const form_types[] = { TYPE_JSON, TYPE_BYTES, TYPE_FORM };
+static const char *const form_types[ENTITY_FORMS] = {
+	[ENTITY_JSON] = TYPE_JSON, [ENTITY_FILE] = TYPE_BYTES, [ENTITY_PARTS] = TYPE_FORM,
+};
 
 /* -- one ------------------------------------------------------------------------------------------------------------- */
 
@@ -54,8 +55,8 @@ static void make_boundary(char boundary[2 * 24 + 1])
 }
 
 /* The body holds the document; put the files in its place, or around it. */
-static enum status add_files(struct request *req, struct db *db, const struct type *type, struct view path, enum form *form,
-                             char *content_type, size_t size, struct error *err)
+static enum status add_files(struct request *req, struct db *db, const struct type *type, struct view path,
+                             enum entity_form *form, char *content_type, size_t size, struct error *err)
 {
 	auto_buf     document = BUF(req->reply.max);
 	char         boundary[2 * 24 + 1] = "";
@@ -64,7 +65,7 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 
 	st = buf_add(&document, req->reply.data + REPLY_ROOM, answer_body_len(req), err);
 	answer_drop_body(req);
-	if (st == ST_OK && *form == FORM_PARTS) {
+	if (st == ST_OK && *form == ENTITY_PARTS) {
 		make_boundary(boundary);
 		files.boundary = boundary;
 		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
@@ -72,17 +73,18 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 	}
 	if (st == ST_OK)
 		st = resource_files(req->api->store, db, path, add_file, &files, err);
-	if (st == ST_OK && *form == FORM_PARTS)
+	if (st == ST_OK && *form == ENTITY_PARTS)
 		st = multipart_end(files.body, boundary, err);
 	if (st == ST_OK && files.count == 0) {            /* it came without a file: there is only the document to show */
 		answer_drop_body(req);
-		*form = FORM_JSON;
+		*form = ENTITY_JSON;
+		snprintf(content_type, size, "%s", TYPE_JSON);
 		st = buf_add_view(files.body, buf_view(&document), err);
 	}
 	return st;
 }
 
-static enum status choose_form(const struct request *req, const struct type *type, enum form *ret_form, struct error *err)
+static enum status choose_form(const struct request *req, const struct type *type, enum entity_form *ret_form, struct error *err)
 {
 	const char *accept = request_header(req, "Accept");
 	const bool  has_files = type->row->file_count > 0;
@@ -92,38 +94,42 @@ static enum status choose_form(const struct request *req, const struct type *typ
 	if (chosen < 0 && !negotiate_names(accept, TYPE_PROBLEM))
 		return fail(err, ST_NOT_ACCEPTABLE, "this can be sent as " TYPE_JSON "%s, and the client accepts nothing of it",
 		            has_files ? ", " TYPE_BYTES " or " TYPE_FORM : "");
-	*ret_form = chosen < 0 ? FORM_JSON : (enum form) chosen;
+	*ret_form = chosen < 0 ? ENTITY_JSON : (enum entity_form) chosen;
 	return ST_OK;
 }
 
 enum status resource_answer(struct request *req, const struct type *type, struct view path, struct error *err)
 {
-	struct store *store = req->api->store;
-	struct db    *db = NULL;
-	struct buf   *body = answer_body(req, err);
-	char          content_type[128];
-	uint64_t      version = 0;
-	int64_t       id = 0;
-	enum form     form = FORM_JSON;
+	struct store    *store = req->api->store;
+	struct db       *db = NULL;
+	struct buf      *body = answer_body(req, err);
+	char             content_type[128];
+	uint64_t         version = 0;
+	int64_t          id = 0;
+	enum entity_form form = ENTITY_JSON;
 
 	if (body == NULL)
 		return ST_NO_MEMORY;
 	enum status st = choose_form(req, type, &form, err);
 	if (st == ST_OK)
 		st = db_borrow(store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK && form != ENTITY_JSON)            /* else somebody could replace the files in between */
+		st = db_begin_read(db, err);
 	if (st == ST_OK)
 		st = resource_read(store, db, path, body, &version, &id, err);
-	const char *known = request_header(req, "If-None-Match");
-	const bool  has_it = st == ST_OK && known != NULL && condition_names(known, id, version, true);
 	if (st == ST_OK)
 		st = buf_add(body, "\n", 1, err);
 	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
-	if (st == ST_OK && form != FORM_JSON && !has_it)
+	if (st == ST_OK && form != ENTITY_JSON)            /* which may find that there are none */
 		st = add_files(req, db, type, path, &form, content_type, sizeof content_type, err);
+	if (db != NULL)
+		db_rollback(db);
 	db_return(db);
 	if (st != ST_OK)
 		return st;
-	answer_entity(req, id, version);
+	const char *known = request_header(req, "If-None-Match");
+	const bool  has_it = known != NULL && condition_has(known, id, version, form);
+	answer_entity(req, id, version, form);
 	if (type->row->file_count > 0)
 		answer_header(req, "Vary: Accept");
 	answer_send(req, has_it ? 304 : 200, content_type);
@@ -142,12 +148,22 @@ enum status handle_read(struct request *req, struct error *err)
 
 /* -- many ------------------------------------------------------------------------------------------------------------ */
 
-enum { PAGE_MAX = 1000 };
+enum {
+	PAGE_MAX     = 1000,
+	STEP_FIRST   = 64,                     /* rows */
+	STEP_BYTES   = 512 << 10,              /* what a step should come to */
+	READER_BYTES = 16 << 10                /* a second: who reads slower has had time enough */
+};
 
-/* A list on its way out.  A page is sent whole, because only its end tells whether there is another. */
+/*
+ * A list on its way out.  A page is sent whole, because only its end tells whether there is another.  A list without limit
+ * is read and sent in steps, and nothing of the database is held while a reader takes his time.
+ */
 struct listing {
 	struct request *req;
-	uint64_t        limit, count;          /* 0: all                                     */
+	uint64_t        limit, count;          /* limit 0: all                               */
+	uint64_t        step, in_step;         /* rows                                       */
+	uint64_t        sent;                  /* bytes                                      */
 	struct view     after, last;           /* paths                                      */
 	bool            has_more;
 };
@@ -188,32 +204,70 @@ static enum status add_item(void *data, const struct resource_item *item, struct
 	struct listing *listing = data;
 	struct request *req = listing->req;
 
-	if (listing->limit > 0 && listing->count == listing->limit) {
+	if (listing->in_step++ == listing->step) {
 		listing->has_more = true;
 		return ST_OK;
 	}
 	enum status st = listing->count++ == 0 ? ST_OK : buf_add(&req->reply, ",", 1, err);
 	if (st == ST_OK)
 		st = buf_add_view(&req->reply, item->doc, err);
-	if (st != ST_OK || listing->limit == 0)
-		return st == ST_OK ? answer_stream(req, 200, TYPE_JSON, err) : st;
-	if (listing->count < listing->limit)
-		return ST_OK;
+	if (st != ST_OK || listing->in_step < listing->step)
+		return st;
 	return arena_keep(&req->arena, item->path, &listing->last, err);
 }
 
-static enum status add_items(struct listing *listing, struct error *err)
+/* The request's own, and the time that a slow reader may have taken. */
+static int64_t step_deadline_ns(const struct listing *listing)
+{
+	return listing->req->deadline_ns + (int64_t) (listing->sent / READER_BYTES) * 1000000000;
+}
+
+/* One row more than the step has tells whether there are more. */
+static enum status add_step(struct listing *listing, struct error *err)
 {
 	struct request *req = listing->req;
 	auto_db        *db = NULL;
 
-	enum status st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
-	if (st == ST_OK)
-		st = buf_add(&req->reply, "[", 1, err);
-	if (st == ST_OK)
-		st = resource_list(req->api->store, db, view_of(req->endpoint->type->row->name), req->parent, listing->after,
-		                   listing->limit > 0 ? listing->limit + 1 : 0, add_item, listing, err);
-	return st == ST_OK ? buf_add(&req->reply, "]\n", 2, err) : st;
+	listing->in_step = 0;
+	listing->has_more = false;
+	enum status st = db_borrow(req->api->store->pool, step_deadline_ns(listing), &db, err);
+	if (st != ST_OK)
+		return st;
+	st = resource_list(req->api->store, db, view_of(req->endpoint->type->row->name), req->parent, listing->after,
+	                   listing->step + 1, add_item, listing, err);
+	/* The parent was there when the list began: one that went since ends it, as its members did. */
+	return st == ST_NOT_FOUND && listing->count > 0 ? ST_OK : st;
+}
+
+static enum status send_step(struct listing *listing, struct error *err)
+{
+	const size_t bytes = listing->req->reply.len;
+
+	if (deadline_past(step_deadline_ns(listing)))
+		return fail(err, ST_DEADLINE, "the client reads less than %d bytes a second", READER_BYTES);
+	const enum status st = answer_stream(listing->req, 200, TYPE_JSON, err);
+	if (st != ST_OK)
+		return st;
+	listing->sent += bytes;
+	listing->step = bytes < STEP_BYTES / PAGE_MAX ? PAGE_MAX : listing->step * STEP_BYTES / bytes;
+	listing->step = listing->step < 1 ? 1 : listing->step > PAGE_MAX ? PAGE_MAX : listing->step;
+	listing->after = listing->last;
+	return ST_OK;
+}
+
+static enum status add_items(struct listing *listing, struct error *err)
+{
+	struct buf *reply = &listing->req->reply;
+	enum status st = buf_add(reply, "[", 1, err);
+
+	listing->step = listing->limit > 0 ? listing->limit : STEP_FIRST;
+	do {
+		if (st == ST_OK)
+			st = add_step(listing, err);
+		if (st == ST_OK && listing->limit == 0)
+			st = send_step(listing, err);
+	} while (st == ST_OK && listing->limit == 0 && listing->has_more);
+	return st == ST_OK ? buf_add(reply, "]\n", 2, err) : st;
 }
 
 /* Names need no escape in a URL.  A query's other parameters chose a view, not this list. */

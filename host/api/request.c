@@ -157,6 +157,27 @@ const char *request_header(const struct request *req, const char *name)
 	return mg_get_header(req->conn, name);
 }
 
+enum status request_check_length(struct request *req, struct error *err)
+{
+	size_t lengths = 0;
+	bool   is_number = true;
+
+	for (int i = 0; i < req->info->num_headers; i++) {
+		const struct mg_header *header = &req->info->http_headers[i];
+		if (strcasecmp(header->name, "Content-Length") != 0)
+			continue;
+		lengths++;
+		is_number = is_number && header->value[0] != '\0' && header->value[strspn(header->value, "0123456789")] == '\0';
+	}
+	if (lengths == 0 || (lengths == 1 && is_number && request_header(req, "Transfer-Encoding") == NULL))
+		return ST_OK;
+	req->is_closing = true;
+	mg_disable_connection_keep_alive(req->conn);
+	if (lengths == 1 && is_number)
+		return fail(err, ST_INVALID, "the request has both Content-Length and Transfer-Encoding");
+	return fail(err, ST_INVALID, "the request must have one Content-Length, a number");
+}
+
 bool request_has_body(const struct request *req)
 {
 	return req->info->content_length > 0 || request_header(req, "Transfer-Encoding") != NULL;

@@ -7,6 +7,7 @@
 #define HOST_API_REQUEST_H
 
 #include "host/api/api.h"
+#include "host/api/condition.h"
 
 #include <civetweb.h>
 
@@ -37,6 +38,7 @@ struct request {
 	struct buf                    packed;                 /* the reply, compressed; laid out like it   */
 	int64_t                       entity_id;              /* and version, for ETag; 0: the answer has none */
 	uint64_t                      entity_version;
+	enum entity_form              entity_form;
 	int64_t                       begin_ns, deadline_ns;
 	size_t                        reserved_bytes;         /* of api->body_bytes                       */
 	bool                          is_head, is_closing, is_body_read, is_body_broken, is_streaming;
@@ -59,6 +61,12 @@ bool        request_has_body(const struct request *req);
  * or ".." segments, an encoded slash, NUL or control character, a bad escape, bad UTF-8: no path of ours.
  */
 bool path_decode(const char *raw, struct arena *arena, struct view *ret_path);
+
+/*
+ * How long the body is must be said once, or somebody on the way may see another request where we see a body.  ST_INVALID,
+ * and the connection ends.
+ */
+enum status MUST_CHECK request_check_length(struct request *req, struct error *err);
 
 /* "a=1&b=%20x" as parameters in arena.  ST_INVALID: a bad escape, a semicolon, or more than PARAMETERS_MAX. */
 enum status MUST_CHECK query_decode(const char *query, struct arena *arena, struct ask_parameter **ret_parameters,

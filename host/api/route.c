@@ -226,6 +226,8 @@ static enum status add_view(struct routes *routes, const struct place *place, co
 		looks[i] = plain->looks[i];
 	looks[plain->look_count++] = look;
 	plain->looks = looks;
+	if (look->parameter == NULL)             /* it stands for the plain answer always: there are no pages */
+		plain->options = NULL;
 	return ST_OK;
 }
 

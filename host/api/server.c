@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 
 #include <pthread.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -81,11 +82,40 @@ static void tell_ignored(struct request *req)
 		}
 }
 
+#define DRY_RUN  "dryRun"
+
+static bool is_dry_run(struct view name)
+{
+	return name.len == sizeof DRY_RUN - 1 && strncasecmp(name.ptr, DRY_RUN, name.len) == 0;
+}
+
+/* Whoever asks what would be done must not find it done, also when he has not got the name quite right. */
+static enum status check_dry_run(const struct request *req, struct error *err)
+{
+	if (strcmp(req->info->request_method, "GET") == 0 || req->is_head)
+		return ST_OK;
+	for (size_t i = 0; i < req->parameter_count; i++) {
+		const struct ask_parameter *parameter = &req->parameters[i];
+
+		if (!is_dry_run(parameter->name) || view_is(parameter->value, "false") || endpoint_takes(req->endpoint, parameter->name))
+			continue;
+		if (endpoint_takes(req->endpoint, VIEW(DRY_RUN)))
+			return fail_at(err, ST_INVALID, DRY_RUN, "the parameter is called \"" DRY_RUN "\", got \"%.*s\"; nothing was done",
+			               V(parameter->name));
+		IGNORE(fail_at(err, ST_INVALID, DRY_RUN, "there is no dry run of this; nothing was done"));
+		return fail_hint(err, "Leave the parameter out to have it done.");
+	}
+	return ST_OK;
+}
+
 static enum status dispatch(struct request *req, const struct listener *listener, struct error *err)
 {
 	struct match match;
 	struct view  path;
 
+	enum status st = request_check_length(req, err);
+	if (st != ST_OK)
+		return st;
 	const enum method method = (enum method) method_of(req->info->request_method);
 	if (!path_decode(req->info->local_uri_raw, &req->arena, &path)
 	    || !routes_match(req->api->routes, method, path, &match)
@@ -100,7 +130,9 @@ static enum status dispatch(struct request *req, const struct listener *listener
 	req->parent = match.parent;
 	if (atomic_load(&req->api->is_draining) && !is_system(match.endpoint))
 		return fail(err, ST_UNAVAILABLE, "the server stops");
-	enum status st = query_decode(req->info->query_string, &req->arena, &req->parameters, &req->parameter_count, err);
+	st = query_decode(req->info->query_string, &req->arena, &req->parameters, &req->parameter_count, err);
+	if (st == ST_OK)
+		st = check_dry_run(req, err);
 	if (st != ST_OK)
 		return st;
 	tell_ignored(req);

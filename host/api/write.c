@@ -45,7 +45,7 @@ static enum status check_tags(const struct change *change, int64_t id, uint64_t 
 {
 	char tag[ENTITY_TAG_SIZE];
 
-	entity_tag(id, version, false, tag);
+	entity_tag(id, version, ENTITY_JSON, false, tag);
 	if (change->if_match != NULL && !condition_names(change->if_match, id, version, false))
 		return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", (int) change->path.len,
 		            change->path.ptr, tag);
@@ -182,7 +182,7 @@ static enum status echo(const struct change *change, int code, struct error *err
 		st = buf_add(body, "\n", 1, err);
 	if (st != ST_OK)
 		return st;
-	answer_entity(req, change->written.id, change->written.version);
+	answer_entity(req, change->written.id, change->written.version, ENTITY_JSON);
 	if (change->written.is_new)
 		answer_header(req, "Location: /v2/%.*s", (int) change->path.len, change->path.ptr);
 	answer_send(req, code, TYPE_JSON);

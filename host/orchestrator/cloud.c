@@ -14,8 +14,6 @@
 
 enum { CLUSTERS_MAX = 100000 };
 
-#define V(view_) (int) (view_).len, (view_).ptr
-
 static const struct query user_query = { "cloud_user",
 	"SELECT src.path FROM resource_ref ref JOIN resource src ON src.id = ref.src"
 	" WHERE ref.dst = $1 AND src.type = 'deploymentIntentGroup' AND src.doc IS NOT NULL ORDER BY src.path LIMIT 1" };
@@ -171,20 +169,17 @@ static enum status write_instantiated(struct db *db, void *data, struct error *e
 	struct making *making = data;
 	struct operation *operation = making->operation;
 	const int64_t  context = plan_id(making->plan);
-	struct action  last, action = { .instance = context, .status_context = context };
+	struct action  last;
 	enum outcome   outcome;
-	int64_t        id, revision;
+	int64_t        id;
 	enum status    st;
 
 	if ((st = resource_lock(db, operation->path, &id, err)) != ST_OK ||
 	    (st = read_outcome(db, id, &last, &outcome, err)) != ST_OK ||
 	    (st = cloud_gate(outcome, CLOUD_INSTANTIATE, name_of(operation->path), err)) != ST_OK ||
-	    (st = plan_flush(making->plan, operation->o->store, db, id, err)) != ST_OK ||
-	    (st = action_max_revision(db, id, &revision, err)) != ST_OK)
+	    (st = plan_flush(making->plan, operation->o->store, db, id, err)) != ST_OK)
 		return st;
-	snprintf(action.state, sizeof action.state, "%s", life_name(LIFE_INSTANTIATED));
-	action.revision = revision + 1;
-	return action_add(db, id, &action, err);
+	return deployment_arrived(operation->o, db, id, context, context, &operation->revision, err);
 }
 
 static enum status instantiate(struct operation *operation, struct error *err)

@@ -7,8 +7,6 @@
 
 enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20 };
 
-#define V(view_) (int) (view_).len, (view_).ptr
-
 void deployment_init(struct deployment *deployment)
 {
 	memset(deployment, 0, sizeof *deployment);
@@ -286,14 +284,16 @@ enum status deployment_load(struct deployment *d, struct orchestrator *o, struct
 		return st;
 	const char *profile = arena_printf(&d->arena, "%.*s/composite-profiles/%.*s", V(d->composite_app_path),
 	                                   V(d->profile_name));
-	if (profile == NULL)
+	const char *cloud = arena_printf(&d->arena, "projects/%.*s/logical-clouds/%.*s", V(d->project), V(d->cloud));
+	if (profile == NULL || cloud == NULL)
 		return no_memory(err);
 
-	if ((st = wanted_add(&wanted, view_of(profile), err)) != ST_OK ||
-	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK ||
+	if ((st = wanted_add(&wanted, view_of(cloud), err)) != ST_OK ||
+	    (st = wanted_add(&wanted, view_of(profile), err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK ||
 	    (st = load_placement(d, o, db, &intents, &wanted, err)) != ST_OK ||
-	    (st = wanted_check(&wanted, db, err)) != ST_OK)
+	    (st = wanted_check(&wanted, db, err)) != ST_OK ||
+	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK)
 		return st;
 	if (d->placement_path.len == 0)
 		return fail(err, ST_NOT_FOUND, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->path));

@@ -76,10 +76,19 @@ enum status MUST_CHECK deployment_lock(struct db *db, struct view path, int64_t 
                                        struct error *err);
 enum status MUST_CHECK deployment_lock_cloud(const struct deployment *d, struct db *db, struct error *err);
 
-/* Record that the context of the last action was left for another, and that a context is what the owner is now. */
+/*
+ * Are all clusters of the context still in the logical cloud?  In the transaction that moves there: they stay in it until
+ * its end.  ST_CONFLICT names one that is not.
+ */
+enum status MUST_CHECK deployment_check_clusters(struct deployment *d, struct db *db, int64_t context, struct error *err);
+
+/*
+ * Record that the context of the last action was left for another, and that a context is what the owner is now: contexts
+ * of revisions that are too old go.
+ */
 enum status MUST_CHECK deployment_left(struct db *db, int64_t owner, const struct action *last, struct error *err);
-enum status MUST_CHECK deployment_arrived(struct db *db, int64_t owner, int64_t instance, int64_t status_context,
-                                          int64_t *ret_revision, struct error *err);
+enum status MUST_CHECK deployment_arrived(const struct orchestrator *o, struct db *db, int64_t owner, int64_t instance,
+                                          int64_t status_context, int64_t *ret_revision, struct error *err);
 
 /* Where an app may go; explains: also what was passed over.  Labels are read once each.  Result in the deployment's arena. */
 struct placement;

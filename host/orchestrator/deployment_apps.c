@@ -6,8 +6,6 @@
 /* Objects carry the label "<status context>-<app>": 63 characters, of which an id takes up to 19. */
 enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, APP_NAME_MAX = 63 - 19 - 1 };
 
-#define V(view_) (int) (view_).len, (view_).ptr
-
 struct deployment_app *deployment_find_app(struct deployment *d, struct view name)
 {
 	for (size_t i = 0; i < d->app_count; i++)
@@ -173,6 +171,11 @@ enum status deployment_load_apps(struct deployment *d, struct orchestrator *o, s
 
 enum status deployment_check_apps(struct deployment *d, struct error *err)
 {
+	if (d->app_count == 0) {
+		fail(err, ST_CONFLICT, "composite app \"%.*s\", version \"%.*s\", has no apps: nothing would be deployed", (int) d->composite_app.len,
+		     d->composite_app.ptr, (int) d->version.len, d->version.ptr);
+		return fail_hint(err, "Add an app first.");
+	}
 	const enum status st = check_parts(d, err);
 
 	return st == ST_OK ? check_dependencies(d, err) : st;

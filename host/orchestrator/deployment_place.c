@@ -3,8 +3,6 @@
 #include "host/orchestrator/placement.h"
 #include "host/store/resource.h"
 
-#define V(view_) (int) (view_).len, (view_).ptr
-
 /* One label of one provider, looked up once for all apps. */
 struct looked {
 	struct view    provider, label;

@@ -26,6 +26,18 @@ enum status deployment_lock_cloud(const struct deployment *d, struct db *db, str
 	return st == ST_OK ? deployment_check_cloud(d, db, id, err) : st;
 }
 
+enum status deployment_check_clusters(struct deployment *d, struct db *db, int64_t context, struct error *err)
+{
+	struct view app, cluster;
+	const enum status st = context_outside(db, context, d->cloud_id, &d->arena, &app, &cluster, err);
+
+	if (st != ST_OK || cluster.len == 0)
+		return st;
+	fail(err, ST_CONFLICT, "app \"%.*s\" would run on cluster \"%.*s\", which is not in logical cloud \"%.*s\" any more", (int) app.len,
+	     app.ptr, (int) cluster.len, cluster.ptr, (int) d->cloud.len, d->cloud.ptr);
+	return fail_hint(err, "Add a reference to the cluster, or place the app elsewhere.");
+}
+
 enum status deployment_left(struct db *db, int64_t owner, const struct action *last, struct error *err)
 {
 	struct action updated = *last;
@@ -35,8 +47,9 @@ enum status deployment_left(struct db *db, int64_t owner, const struct action *l
 	return action_add(db, owner, &updated, err);
 }
 
-enum status deployment_arrived(struct db *db, int64_t owner, int64_t instance, int64_t status_context, int64_t *ret_revision,
-                               struct error *err)
+/* Older contexts go with the step that makes a newer one: what is kept stays bounded, and nobody looks for it. */
+enum status deployment_arrived(const struct orchestrator *o, struct db *db, int64_t owner, int64_t instance,
+                               int64_t status_context, int64_t *ret_revision, struct error *err)
 {
 	struct action action = { .instance = instance, .status_context = status_context };
 	enum status   st = action_max_revision(db, owner, &action.revision, err);
@@ -45,8 +58,8 @@ enum status deployment_arrived(struct db *db, int64_t owner, int64_t instance, i
 		return st;
 	action.revision++;
 	snprintf(action.state, sizeof action.state, "%s", life_name(LIFE_INSTANTIATED));
-	st = action_add(db, owner, &action, err);
-	if (st == ST_OK)
-		*ret_revision = action.revision;
-	return st;
+	if ((st = action_add(db, owner, &action, err)) != ST_OK || (st = context_retain(db, owner, o->options.revisions, err)) != ST_OK)
+		return st;
+	*ret_revision = action.revision;
+	return ST_OK;
 }

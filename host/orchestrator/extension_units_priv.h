@@ -1,5 +1,5 @@
 /*
- * extension_units_priv.h - what the two halves of "emco.units/1" share: work, and what is seen.
+ * extension_units_priv.h - what the parts of "emco.units/1" share: work, reports, sets, and what is seen.
  */
 #ifndef HOST_ORCHESTRATOR_EXTENSION_UNITS_PRIV_H
 #define HOST_ORCHESTRATOR_EXTENSION_UNITS_PRIV_H
@@ -24,7 +24,17 @@ enum status MUST_CHECK units_enter(struct call *call, struct db **ret_db, struct
 bool             units_is_text(struct view text);
 enum status MUST_CHECK units_words(struct call *call, emco_str text, struct view *ret_words, struct error *err);
 
-/* Slots of the table, in extension_sights.c. */
+/* The row of a unit that was given out; NULL: a copy. */
+const struct unit_row *units_row_of(const emco_unit *unit);
+
+/* Hex digits in arena; nothing when it is not there. */
+enum status MUST_CHECK units_digest(struct arena *arena, bool is_there, const struct digest *digest, emco_str *ret_text,
+                                    struct error *err);
+
+/* Slots of the table: extension_report.c, extension_sets.c, extension_sights.c. */
+emco_status units_report(emco_call *abi, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost);
+emco_status units_each_entry(emco_call *abi, emco_str set, emco_units_each_entry *each, void *data);
+emco_status units_bodies(emco_call *abi, const emco_str *hex, uint64_t count, emco_units_each_body *each, void *data);
 emco_status sights_watch(emco_call *abi, const emco_str *names, uint64_t count, int64_t lease_ns, emco_cluster_each *each,
                          void *data);
 emco_status sights_observe(emco_call *abi, const emco_sight *sights, uint64_t count);

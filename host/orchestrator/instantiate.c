@@ -58,6 +58,9 @@ static enum status load(struct making *making, struct placement **ret_placements
 	    (st = chain_build(operation->o->plugins, operation->o->store, db, d->intents, &d->arena, &making->chain,
 	                      err)) != ST_OK)
 		return st;
+	making->told = making->chain;
+	if (making->tell_more != NULL && (st = making->tell_more(making, db, err)) != ST_OK)
+		return st;
 	*ret_placements = arena_alloc(&d->arena, d->app_count + 1, sizeof **ret_placements);
 	if (*ret_placements == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -113,13 +116,18 @@ static enum status make_plan(struct making *making, const struct render *renders
 
 /* -- controllers ------------------------------------------------------------------------------------------------- */
 
-static enum status run_step(struct making *making, enum chain_step step, struct error *err)
+static struct chain_call step_of(const struct making *making, enum chain_step step)
 {
-	struct chain_call call = {
+	return (struct chain_call) {
 		.step = step, .context = plan_id_text(making->plan), .from = view_of(making->from),
 		.event = making_replaces(making) ? EMCO_EVENT_UPDATE : EMCO_EVENT_INSTANTIATE,
 	};
-	struct overlay overlay;
+}
+
+static enum status run_step(struct making *making, enum chain_step step, struct error *err)
+{
+	struct chain_call call = step_of(making, step);
+	struct overlay    overlay;
 
 	overlay_for(&overlay, making->plan, &call);
 	if (making->operation->input.dry != DRY_NOT)
@@ -128,13 +136,11 @@ static enum status run_step(struct making *making, enum chain_step step, struct 
 	                 making->operation->deadline_ns, err);
 }
 
-/* After the commit: nothing that a controller says now changes the outcome. */
 static void tell(struct making *making)
 {
-	struct error err;
+	const struct chain_call call = step_of(making, CHAIN_POST);
 
-	if (run_step(making, CHAIN_POST, &err) != ST_OK)
-		log_warning("operation.post_event_failed", "path", making->operation->path.ptr, "error", err.text);
+	operation_tell(making->operation, &making->told, &call);
 }
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
@@ -237,11 +243,12 @@ static enum status write(struct db *db, void *data, struct error *err)
 	if ((st = deployment_lock(db, making->path, owner, &making->last, err)) != ST_OK ||
 	    (st = deployment_lock_cloud(&making->deployment, db, err)) != ST_OK ||
 	    (st = plan_flush(making->plan, operation->o->store, db, owner, err)) != ST_OK ||
+	    (st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
 	    (st = unit_move(db, owner, id, status_context, operation->kind, err)) != ST_OK)
 		return st;
 	if (making_replaces(making) && (st = deployment_left(db, owner, &making->last, err)) != ST_OK)
 		return st;
-	return deployment_arrived(db, owner, id, status_context, &operation->revision, err);
+	return deployment_arrived(operation->o, db, owner, id, status_context, &operation->revision, err);
 }
 
 enum status deployment_instantiating(struct operation *operation, struct error *err)

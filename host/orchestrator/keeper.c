@@ -13,6 +13,7 @@
 enum {
 	LOOK_MS        = 2000,       /* for events that nobody notified                       */
 	COLLECT_MS     = 60000,
+	COLLECTING_MS  = 3000,       /* of those                                              */
 	COLLECT_ROWS   = 1000,
 	EVENTS         = 32,         /* claimed at one time                                   */
 	LEASE_S        = 60,
@@ -173,16 +174,20 @@ static enum status tell_due(struct keeper *keeper, struct error *err)
 static enum status collect(struct keeper *keeper, struct error *err)
 {
 	auto_db *db = NULL;
-	uint64_t removed = 0;
+	uint64_t removed = 1, all = 0;
 
 	if (!deadline_past(keeper->collect_ns))
 		return ST_OK;
+	const int64_t until_ns = deadline_in_ms(COLLECTING_MS);
 	keeper->collect_ns = deadline_in_ms(COLLECT_MS);
 	enum status st = db_borrow(keeper->store->pool, deadline_in_ms(DATABASE_MS), &db, err);
-	if (st == ST_OK)
+	/* Each look is at a part: where one finds much, there is more. */
+	while (st == ST_OK && removed > 0 && !deadline_past(until_ns) && !atomic_load(&keeper->is_stopping)) {
 		st = content_collect(keeper->store, db, COLLECT_ROWS, &removed, err);
-	if (st == ST_OK && removed > 0)
-		log_debug("keeper.collected", "rows", log_num((int64_t) removed));
+		all += removed;
+	}
+	if (all > 0)
+		log_debug("keeper.collected", "rows", log_num((int64_t) all));
 	return st;
 }
 

@@ -18,10 +18,11 @@ struct making {
 	struct view       path;              /* of the deployment that is made: of a migration, the target            */
 	making_check     *check;             /* fills last, and from unless nothing is replaced                       */
 	making_check     *check_loaded;      /* once the deployment is loaded; NULL: nothing more                     */
+	making_check     *tell_more;         /* adds to told; NULL: nobody                                            */
 	db_work          *write;             /* the commit; data is this                                              */
 	/* filled on the way */
 	struct deployment deployment;
-	struct chain      chain;
+	struct chain      chain, told;       /* who decides; who is told once it is done                              */
 	struct action     last;              /* of the operation's owner: the state it started from                   */
 	char              from[24];          /* id of the replaced context, or ""                                     */
 	struct plan      *plan;

@@ -18,8 +18,6 @@ struct migration {
 	struct action     target_last;
 };
 
-#define V(view_) (int) (view_).len, (view_).ptr
-
 static struct migration *of(struct making *making)
 {
 	return (struct migration *) making;
@@ -51,7 +49,7 @@ static enum status check_target(struct migration *migration, struct db *db, stru
 	if (view_is(path, operation->path.ptr))
 		return fail_at(err, ST_INVALID, "/spec/targetDeploymentIntentGroup",
 		               "a deployment intent group cannot migrate to itself, got \"%.*s\"", V(name));
-	if ((st = operation_also(operation, path, err)) != ST_OK ||
+	if ((st = operation_also(operation, db, path, err)) != ST_OK ||
 	    (st = action_last(db, operation->also->owner, &migration->target_last, err)) != ST_OK)
 		return st;
 	if (strcmp(migration->target_last.state, life_name(LIFE_APPROVED)) == 0)
@@ -97,6 +95,27 @@ static enum status check_place(struct making *making, struct db *db, struct erro
 	            "(level %.*s)", V(d->path), V(d->namespace_), V(d->level), V(namespace_), V(level));
 }
 
+/* Controllers of what is left are told where it has gone.  That one of them is missing now keeps nobody from leaving. */
+static enum status tell_source(struct making *making, struct db *db, struct error *err)
+{
+	struct operation *operation = making->operation;
+	struct arena     *arena = &making->deployment.arena;
+	CLEANUP(deployment_done) struct deployment source;
+	struct chain      chain = { 0 };
+	struct error      fault;
+	enum status       st;
+
+	deployment_init(&source);
+	if ((st = deployment_load_head(&source, operation->o, db, operation->path, err)) != ST_OK ||
+	    (st = deployment_load_intents(&source, operation->o, db, err)) != ST_OK)
+		return st;
+	if (chain_build(operation->o->plugins, operation->o->store, db, source.intents, arena, &chain, &fault) != ST_OK) {
+		log_warning("operation.nobody_is_told", "path", operation->path.ptr, "error", fault.text);
+		return ST_OK;
+	}
+	return chain_join(&making->chain, &chain, arena, &making->told, err);
+}
+
 /* -- the transaction --------------------------------------------------------------------------------------------- */
 
 /* Both deployments in the order of their ids: whoever locks two does it so. */
@@ -130,11 +149,12 @@ static enum status write(struct db *db, void *data, struct error *err)
 	    (st = unit_forget(db, target, err)) != ST_OK ||
 	    (st = unit_reown(db, source, target, err)) != ST_OK ||
 	    (st = plan_flush(making->plan, operation->o->store, db, target, err)) != ST_OK ||
+	    (st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
 	    (st = unit_move(db, target, id, status_context, operation->kind, err)) != ST_OK ||
 	    (st = deployment_left(db, source, &making->last, err)) != ST_OK)
 		return st;
 	/* What the target got is its revision, and in its history. */
-	return deployment_arrived(db, target, id, status_context, &operation->also->revision, err);
+	return deployment_arrived(operation->o, db, target, id, status_context, &operation->also->revision, err);
 }
 
 /* -- both -------------------------------------------------------------------------------------------------------- */
@@ -143,7 +163,7 @@ enum status deployment_migrating(struct operation *operation, struct error *err)
 {
 	struct migration migration = {
 		.making = { .operation = operation, .path = operation->input.target, .check = check, .check_loaded = check_place,
-		            .write = write },
+		            .tell_more = tell_source, .write = write },
 	};
 
 	return making_run(&migration.making, err);

@@ -66,6 +66,20 @@ bool object_is_brought(int phase, struct view events)
 	return false;
 }
 
+bool object_hook_is_of(struct view events, const char *event)
+{
+	const char *end = events.ptr + events.len;
+
+	for (const char *at = events.ptr, *stop; events.len > 0 && at < end; at = stop + 1) {
+		const char *comma = memchr(at, ',', (size_t) (end - at));
+		stop = comma != NULL ? comma : end;
+		const char *dash = memchr(at, '-', (size_t) (stop - at));
+		if (dash != NULL && view_is((struct view) { dash + 1, (size_t) (stop - dash - 1) }, event))
+			return true;
+	}
+	return false;
+}
+
 enum status objects_encode(const struct objects *objects, struct buf *out, struct error *err)
 {
 	enum status st = buf_printf(out, err, "%s%zu\n", magic, objects->count);

@@ -36,6 +36,9 @@ struct view object_plain_name(struct view name);
 /* false: a hook that only deletes, rolls back or tests: nothing that an operation which brings something is said to bring. */
 bool object_is_brought(int phase, struct view events);
 
+/* Does a hook of these events, "pre-install,post-upgrade", run before or after an "upgrade"? */
+bool object_hook_is_of(struct view events, const char *event);
+
 /* As bytes and back, for caches.  Views of decoded objects point into text, which must outlive them. */
 enum status MUST_CHECK objects_encode(const struct objects *objects, struct buf *out, struct error *err);
 enum status MUST_CHECK objects_decode(struct view text, struct arena *arena, struct objects *ret_objects,

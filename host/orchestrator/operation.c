@@ -101,20 +101,19 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 
 /* -- the row ----------------------------------------------------------------------------------------------------- */
 
-static enum status take_row(struct operation *operation, struct error *err)
+static enum status take_row(struct operation *operation, struct db *db, struct error *err)
 {
 	struct store *store = operation->o->store;
 	const int64_t lease_ns = operation->deadline_ns - clock_ns() + (int64_t) LEASE_SLACK_MS * 1000000;
-	auto_db      *db = NULL;
 	auto_buf      doc = BUF(4 << 20);
-	enum status   st = db_borrow(store->pool, operation->deadline_ns, &db, err);
+	struct error  row;
+	enum status   st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 
-	if (st == ST_OK)
-		st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 	if (st == ST_OK && operation->input.dry != DRY_NOT)
 		return operation_check_none(db, operation->owner, err);
-	if (st == ST_OK)
-		st = running_add(operation, err);
+	if (st == ST_OK && (st = running_add(operation, err)) == ST_CONFLICT &&
+	    operation_check_none(db, operation->owner, &row) == ST_CONFLICT)
+		*err = row;                      /* it knows since when; the list knows that it runs before there is a row */
 	if (st == ST_OK)
 		st = operation_begin(store, db, operation->owner, operation->kind, &operation->input.asker, lease_ns, true,
 		                     &operation->token, err);
@@ -152,7 +151,7 @@ static void drop_row(struct operation *operation, const char *why)
 	running_remove(operation);               /* now: the next one would take over a row that is being ended, as lost */
 }
 
-enum status operation_also(struct operation *operation, struct view path, struct error *err)
+enum status operation_also(struct operation *operation, struct db *db, struct view path, struct error *err)
 {
 	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, &(struct operation_input) {
 		.asker = operation->input.asker, .target = VIEW(""), .dry = operation->input.dry,
@@ -161,7 +160,7 @@ enum status operation_also(struct operation *operation, struct view path, struct
 	if (also == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	also->deadline_ns = operation->deadline_ns;
-	const enum status st = take_row(also, err);
+	const enum status st = take_row(also, db, err);
 	if (st != ST_OK)
 		unref(also);
 	else
@@ -171,10 +170,18 @@ enum status operation_also(struct operation *operation, struct view path, struct
 
 /* -- running ----------------------------------------------------------------------------------------------------- */
 
+static enum status begin(struct operation *operation, struct error *err)
+{
+	auto_db          *db = NULL;
+	const enum status st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
+
+	return st == ST_OK ? take_row(operation, db, err) : st;
+}
+
 static enum status run(struct guard *guard, void *data, struct error *err)
 {
 	struct operation *operation = data;
-	enum status       st = take_row(operation, err);
+	enum status       st = begin(operation, err);
 
 	(void) guard;
 	if (st != ST_OK)

@@ -62,9 +62,15 @@ enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, c
  * Hold another owner as well, until the operation ends; operation->also names it.  Once.  ST_NOT_FOUND; ST_CONFLICT: an
  * operation is on that one.
  */
-enum status MUST_CHECK operation_also(struct operation *operation, struct view path, struct error *err);
+enum status MUST_CHECK operation_also(struct operation *operation, struct db *db, struct view path, struct error *err);
 
 /* Do the last step in one transaction with the end of what is held.  write must be repeatable.  Once only. */
 enum status MUST_CHECK operation_commit(struct operation *operation, db_work *write, void *data, struct error *err);
+
+/*
+ * After the commit: all controllers of the chain are told, whatever the first says.  What one could not do with it is logged
+ * and stands in the history as a warning.  call: a CHAIN_POST.
+ */
+void operation_tell(const struct operation *operation, const struct chain *chain, const struct chain_call *call);
 
 #endif

@@ -4,6 +4,8 @@
 #include "host/orchestrator/render.h"
 #include "host/registry/extension.h"
 
+enum { REVISIONS = 10 };
+
 enum status orchestrator_open(struct orchestrator *orchestrator, struct error *err)
 {
 	const struct orchestrator_options *options = &orchestrator->options;
@@ -13,6 +15,8 @@ enum status orchestrator_open(struct orchestrator *orchestrator, struct error *e
 	};
 
 	orchestrator->running = 0;
+	if (orchestrator->options.revisions == 0)
+		orchestrator->options.revisions = REVISIONS;
 	return renderer_open(&renderer, &orchestrator->renderer, err);
 }
 

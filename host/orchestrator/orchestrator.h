@@ -13,6 +13,7 @@ struct orchestrator_options {
 	const char *data_dir;                /* private folder for what can be made again                */
 	unsigned    renders;                 /* at once                                                  */
 	unsigned    operations;              /* at once; past it ST_UNAVAILABLE                          */
+	unsigned    revisions;               /* different ones that are kept of a deployment; 0: 10      */
 	int64_t     render_limit_ns;
 	int64_t     operation_limit_ns;
 	bool        strict_references;
@@ -80,11 +81,11 @@ enum status MUST_CHECK deployment_dry_run(struct orchestrator *o, struct view pa
 enum status MUST_CHECK deployment_stop(struct orchestrator *o, struct view path, const struct asker *asker,
                                        int64_t deadline_ns, struct error *err);
 
-/*
- * What was done with it, newest first, as a JSON array appended to reply: at most limit, those with a sequence below
- * `before` (0: all).
- */
-enum status MUST_CHECK deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit,
+/* At most limit entries with a sequence below `before`, 0: the newest.  next is set: what the page after it is before; 0: none. */
+struct history_page { uint64_t limit; int64_t before, next; };
+
+/* What was done with it, newest first, as a JSON array appended to reply. */
+enum status MUST_CHECK deployment_history(struct orchestrator *o, struct view path, struct history_page *page,
                                           int64_t deadline_ns, struct buf *reply, struct error *err);
 
 /* May the resource be replaced or deleted in its present state?  ST_CONFLICT: no.  In the caller's transaction. */

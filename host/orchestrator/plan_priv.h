@@ -87,4 +87,12 @@ enum status MUST_CHECK plan_fetch_set(struct plan *plan, struct set *set, struct
 enum status MUST_CHECK plan_fetch_body(struct plan *plan, const struct set_entry *entry, struct body **ret_body,
                                        struct error *err);
 
+/* The texts that are stored of a plan; whoever reads them back borrows from the JSON and the arena. */
+enum { PLAN_META_MAX = 64 << 10, PLAN_APPS_MAX = 16 << 20 };
+enum status MUST_CHECK plan_write_meta(struct plan_meta *meta, struct buf *out, struct error *err);
+enum status MUST_CHECK plan_read_meta(struct view text, struct arena *arena, struct plan_meta *meta, struct error *err);
+enum status MUST_CHECK plan_write_apps(const struct plan *plan, struct buf *buf, struct error *err);
+enum status MUST_CHECK plan_read_whys(const json_t *apps, struct arena *arena, struct plan_app *app, struct error *err);
+size_t plan_app_rank(const json_t *apps, struct view app);       /* its place in the order; one that is in none is last */
+
 #endif

@@ -1,109 +1,14 @@
+/*
+ * plan_store.c - plans as rows: a context, its placements, and the sets and objects that they share.
+ */
 #include "host/orchestrator/plan_priv.h"
 #include "host/orchestrator/status_priv.h"
 
 #include <inttypes.h>
 
-enum { META_MAX = 64 << 10, PLAN_MAX = 1 << 20, BODY_MAX = 16 << 20 };
-
-/* -- the meta object, as the contract has it: all members, always ------------------------------------------------ */
-
-/* An offset of 0, the owner's, stands for null: no member of the object is the owner. */
-static const struct { const char *member; size_t offset; } meta_members[] = {
-	{ "Project",               offsetof(struct plan_meta, project)                 },
-	{ "CompositeApp",          offsetof(struct plan_meta, composite_app)           },
-	{ "Version",               offsetof(struct plan_meta, version)                 },
-	{ "Release",               offsetof(struct plan_meta, release)                 },
-	{ "DeploymentIntentGroup", offsetof(struct plan_meta, deployment_intent_group) },
-	{ "Namespace",             offsetof(struct plan_meta, namespace_)              },
-	{ "Level",                 offsetof(struct plan_meta, level)                   },
-	{ "ChildContextIDs",       0                                                   },
-	{ "LogicalCloud",          offsetof(struct plan_meta, logical_cloud)           },
-	{ "LogicalCloudNamespace", offsetof(struct plan_meta, cloud_namespace)         },
-	{ "LogicalCloudLevel",     offsetof(struct plan_meta, cloud_level)             },
-};
-
-static struct view *meta_view(struct plan_meta *meta, size_t row)
-{
-	return (struct view *) (void *) ((char *) meta + meta_members[row].offset);
-}
-
-static enum status write_meta(struct plan_meta *meta, struct buf *out, struct error *err)
-{
-	enum status st = ST_OK;
-
-	for (size_t i = 0; st == ST_OK && i < ARRAY_LEN(meta_members); i++) {
-		st = buf_printf(out, err, "%s\"%s\":", i == 0 ? "{" : ",", meta_members[i].member);
-		if (st == ST_OK)
-			st = meta_members[i].offset == 0 ? buf_add_text(out, "null", err)
-			                                 : buf_add_json(out, *meta_view(meta, i), err);
-	}
-	return st == ST_OK ? buf_add_text(out, "}", err) : st;
-}
-
-static enum status read_meta(struct view text, struct arena *arena, struct plan_meta *meta, struct error *err)
-{
-	auto_json  *value = NULL;
-	enum status st = json_read(text, &value, err);
-
-	for (size_t i = 0; st == ST_OK && i < ARRAY_LEN(meta_members); i++) {
-		const struct view member = json_text_at(value, meta_members[i].member);
-		if (meta_members[i].offset == 0)
-			continue;
-		const char *copy = arena_copy(arena, member.ptr, member.len);
-		if (copy == NULL)
-			return fail(err, ST_NO_MEMORY, "out of memory");
-		*meta_view(meta, i) = (struct view) { copy, member.len };
-	}
-	return st;
-}
-
-/* The owner's path is not stored a second time: the meta object says it. */
-static enum status name_owner(struct plan_meta *meta, struct arena *arena, struct error *err)
-{
-#define V(view_) (int) (view_).len, (view_).ptr
-	const char *path = meta->deployment_intent_group.len > 0
-		? arena_printf(arena, "projects/%.*s/composite-apps/%.*s/%.*s/deployment-intent-groups/%.*s", V(meta->project),
-		               V(meta->composite_app), V(meta->version), V(meta->deployment_intent_group))
-		: arena_printf(arena, "projects/%.*s/logical-clouds/%.*s", V(meta->project), V(meta->logical_cloud));
-#undef V
-
-	if (path == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	meta->owner = view_of(path);
-	return ST_OK;
-}
+enum { BODY_MAX = 16 << 20 };
 
 /* -- writing ----------------------------------------------------------------------------------------------------- */
-
-/* {"apporder":["a","b"],"dependencies":{"a":[{"app":"b","opStatus":"Ready","wait":5}]}} */
-static enum status write_order(const struct plan *plan, struct buf *out, struct error *err)
-{
-	enum status st = buf_add_text(out, "{\"apporder\":[", err);
-	bool        is_first = true;
-
-	for (size_t i = 0; st == ST_OK && i < plan->app_count; i++) {
-		if (i > 0)
-			st = buf_add_text(out, ",", err);
-		if (st == ST_OK)
-			st = buf_add_json(out, plan->apps[i].name, err);
-	}
-	if (st == ST_OK)
-		st = buf_add_text(out, "],\"dependencies\":{", err);
-	for (size_t i = 0; st == ST_OK && i < plan->app_count; i++) {
-		if (plan->apps[i].dependencies.len == 0)
-			continue;
-		if (!is_first)
-			st = buf_add_text(out, ",", err);
-		if (st == ST_OK)
-			st = buf_add_json(out, plan->apps[i].name, err);
-		if (st == ST_OK)
-			st = buf_add_text(out, ":", err);
-		if (st == ST_OK)
-			st = buf_add_view(out, plan->apps[i].dependencies, err);
-		is_first = false;
-	}
-	return st == ST_OK ? buf_add_text(out, "}}", err) : st;
-}
 
 /* Everything that live slots need, each once. */
 struct needs {
@@ -195,15 +100,15 @@ struct plan_size plan_size(struct plan *plan)
 enum status plan_flush(struct plan *plan, struct store *store, struct db *db, int64_t owner, struct error *err)
 {
 	auto_arena   arena = ARENA(PLAN_BYTES_MAX);
-	auto_buf     meta = BUF(META_MAX), order = BUF(PLAN_MAX);
+	auto_buf     meta = BUF(PLAN_META_MAX), apps = BUF(PLAN_APPS_MAX);
 	struct needs needs = { .count = { 0, 0, 0 } };
 	enum status  st;
 
-	if ((st = write_meta(&plan->meta, &meta, err)) != ST_OK || (st = write_order(plan, &order, err)) != ST_OK ||
+	if ((st = plan_write_meta(&plan->meta, &meta, err)) != ST_OK || (st = plan_write_apps(plan, &apps, err)) != ST_OK ||
 	    (st = gather_needs(plan, &arena, &needs, err)) != ST_OK)
 		return st;
 	struct context_row row = {
-		.id = plan->id, .owner = owner, .meta = buf_view(&meta), .plan = buf_view(&order),
+		.id = plan->id, .owner = owner, .meta = buf_view(&meta), .plan = buf_view(&apps),
 		.status_context = plan->meta.status_context != 0 ? plan->meta.status_context : plan->id,
 	};
 	return context_write(store, db, &row, needs.manifests, needs.count.manifests, needs.sets, needs.count.sets,
@@ -242,19 +147,8 @@ static int by_rank(const void *a, const void *b)
 	return order != 0 ? order : view_order(&left->row->cluster, &right->row->cluster);
 }
 
-static size_t rank_of(const json_t *order, struct view app)
-{
-	size_t  i;
-	json_t *name;
-
-	json_array_foreach(json_for_reading(order), i, name)
-		if (json_string_length(name) == app.len && memcmp(json_string_value(name), app.ptr, app.len) == 0)
-			return i;
-	return json_array_size(order);
-}
-
 static enum status
-load_apps(struct plan *plan, const json_t *order, const struct placement_row *rows, size_t count, struct error *err)
+load_apps(struct plan *plan, const json_t *apps, const struct placement_row *rows, size_t count, struct error *err)
 {
 	struct ranked    *ranked = arena_alloc(&plan->arena, count + 1, sizeof *ranked);
 	struct plan_slot *slots = arena_alloc(&plan->arena, count + 1, sizeof *slots);
@@ -264,13 +158,18 @@ load_apps(struct plan *plan, const json_t *order, const struct placement_row *ro
 	if (ranked == NULL || slots == NULL || plan->apps == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++)
-		ranked[i] = (struct ranked) { &rows[i], rank_of(order, rows[i].app) };
+		ranked[i] = (struct ranked) { &rows[i], plan_app_rank(apps, rows[i].app) };
 	qsort(ranked, count, sizeof *ranked, by_rank);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct placement_row *row = ranked[i].row;
-		if (last.ptr == NULL || view_order(&last, &row->app) != 0)
-			plan->apps[plan->app_count++] = (struct plan_app) { .name = row->app, .slots = &slots[i] };
+		if (last.ptr == NULL || view_order(&last, &row->app) != 0) {
+			struct plan_app *begun = &plan->apps[plan->app_count++];
+			*begun = (struct plan_app) { .name = row->app, .slots = &slots[i] };
+			const enum status read = plan_read_whys(apps, &plan->arena, begun, err);
+			if (read != ST_OK)
+				return read;
+		}
 		last = row->app;
 		struct plan_app *app = &plan->apps[plan->app_count - 1];
 		slots[i] = (struct plan_slot) {
@@ -288,7 +187,7 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 {
 	static const struct plan_meta no_meta = { .status_context = 0 };
 	auto_plan             *plan = plan_new(store->sealer, &no_meta);
-	auto_json             *order = NULL;
+	json_t                *apps;                        /* the plan's from the moment it is read */
 	struct context_row     row;
 	struct placement_row  *rows;
 	size_t                 count;
@@ -302,10 +201,9 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 	plan->db = db;
 	if ((st = context_read(db, id, &plan->arena, &row, err)) != ST_OK ||
 	    (st = context_placements(db, id, &plan->arena, &rows, &count, err)) != ST_OK ||
-	    (st = read_meta(row.meta, &plan->arena, &plan->meta, err)) != ST_OK ||
-	    (st = name_owner(&plan->meta, &plan->arena, err)) != ST_OK ||
-	    (st = json_read(row.plan, &order, err)) != ST_OK ||
-	    (st = load_apps(plan, json_object_get(order, "apporder"), rows, count, err)) != ST_OK)
+	    (st = plan_read_meta(row.meta, &plan->arena, &plan->meta, err)) != ST_OK ||
+	    (st = json_read(row.plan, &apps, err)) != ST_OK || (st = json_own(&plan->arena, apps, err)) != ST_OK ||
+	    (st = load_apps(plan, apps, rows, count, err)) != ST_OK)
 		return st;
 	plan->meta.status_context = row.status_context;
 	*ret_plan = plan;

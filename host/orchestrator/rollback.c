@@ -20,7 +20,11 @@ struct returning {
 	struct chain      chain;
 	struct action     last;              /* the state it started from                 */
 	struct action     target;            /* what has the revision; instance 0: none   */
-	int64_t           revisions[REVISIONS_SHOWN];    /* the last ones, as a ring      */
+	int64_t           seq, newest;       /* of the last action; its revision          */
+	bool              is_cut;            /* the life is longer than its actions tell  */
+	const int64_t    *kept;              /* contexts, in order                        */
+	size_t            kept_count;
+	int64_t           revisions[REVISIONS_SHOWN];    /* the last ones kept, as a ring */
 	size_t            revision_count;
 	char              context[24], from[24];
 };
@@ -32,6 +36,18 @@ static void returning_done(struct returning *returning)
 
 /* -- which context ----------------------------------------------------------------------------------------------- */
 
+static int by_id(const void *a, const void *b)
+{
+	const int64_t left = *(const int64_t *) a, right = *(const int64_t *) b;
+
+	return (left > right) - (left < right);
+}
+
+static bool is_kept(const struct returning *returning, int64_t context)
+{
+	return bsearch(&context, returning->kept, returning->kept_count, sizeof context, by_id) != NULL;
+}
+
 /* In the order of the life: another instantiation begins where the deployment was not instantiated. */
 static enum status note_action(void *data, const struct action *action, struct error *err)
 {
@@ -41,18 +57,24 @@ static enum status note_action(void *data, const struct action *action, struct e
 	(void) err;
 	if (!life_of(action->state, &life))
 		return ST_OK;
-	if (life == LIFE_CREATED || life == LIFE_APPROVED || life == LIFE_TERMINATED) {
+	const bool is_start = life == LIFE_CREATED || life == LIFE_APPROVED || life == LIFE_TERMINATED;
+	if (is_start) {
 		returning->target.instance = 0;
 		returning->revision_count = 0;
 	}
+	returning->is_cut = !is_start && (returning->is_cut || action->seq != returning->seq + 1);
+	returning->seq = action->seq;
 	if (life != LIFE_INSTANTIATED)
 		return ST_OK;
-	returning->revisions[returning->revision_count++ % REVISIONS_SHOWN] = action->revision;
+	returning->newest = action->revision;
+	if (is_kept(returning, action->instance))
+		returning->revisions[returning->revision_count++ % REVISIONS_SHOWN] = action->revision;
 	if (action->revision == returning->operation->input.revision)
 		returning->target = *action;
 	return ST_OK;
 }
 
+/* It never was, or it is too old.  One of a long life's middle, or before, is too old as far as can be told. */
 static enum status no_revision(const struct returning *returning, struct error *err)
 {
 	const struct view name = path_part(returning->operation->path, PART_DEPLOYMENT);
@@ -64,18 +86,25 @@ static enum status no_revision(const struct returning *returning, struct error *
 		st = buf_printf(&list, err, "%s%" PRId64, i > first ? ", " : "", returning->revisions[i % REVISIONS_SHOWN]);
 	if (st != ST_OK)
 		return st;
-	return fail_at(err, ST_NOT_FOUND, "/spec/revision",
-	               "\"%.*s\" has no revision %" PRId64 " since it was instantiated; there is %s", (int) name.len, name.ptr,
-	               returning->operation->input.revision, list.data);
+	const int64_t asked = returning->operation->input.revision;
+	const bool    was = returning->target.instance != 0 || (returning->is_cut && asked > 0 && asked < returning->newest);
+	return fail_at(err, was ? ST_CONFLICT : ST_NOT_FOUND, "/spec/revision", "\"%.*s\" %s revision %" PRId64 " %s; there is %s",
+	               (int) name.len, name.ptr, was ? "does not keep" : "has no", asked,
+	               was ? "any more" : "since it was instantiated", list.data);
 }
 
 static enum status find_target(struct returning *returning, struct db *db, struct error *err)
 {
-	const enum status st = action_list(db, returning->operation->owner, note_action, returning, err);
+	const int64_t owner = returning->operation->owner;
+	int64_t      *kept;
+	enum status   st = context_list(db, owner, &returning->deployment.arena, &kept, &returning->kept_count, err);
 
 	if (st != ST_OK)
 		return st;
-	if (returning->target.instance == 0)
+	returning->kept = kept;
+	if ((st = action_list(db, owner, note_action, returning, err)) != ST_OK)
+		return st;
+	if (!is_kept(returning, returning->target.instance))
 		return no_revision(returning, err);
 	snprintf(returning->context, sizeof returning->context, "%" PRId64, returning->target.instance);
 	snprintf(returning->from, sizeof returning->from, "%" PRId64, returning->last.instance);
@@ -122,7 +151,7 @@ static enum status load(struct returning *returning, struct error *err)
 
 	if (st != ST_OK || (st = action_last(db, operation->owner, &returning->last, err)) != ST_OK ||
 	    (st = life_check(returning->last.state, ON_ROLLBACK, path_part(operation->path, PART_DEPLOYMENT), &to, err)) != ST_OK ||
-	    (st = find_target(returning, db, err)) != ST_OK || (st = check_kept(returning, db, err)) != ST_OK ||
+	    (st = find_target(returning, db, err)) != ST_OK ||
 	    (st = deployment_load_head(d, o, db, operation->path, err)) != ST_OK ||
 	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK)
@@ -142,35 +171,39 @@ static enum status write(struct db *db, void *data, struct error *err)
 	if ((st = deployment_lock(db, operation->path, owner, &returning->last, err)) != ST_OK ||
 	    (st = deployment_lock_cloud(&returning->deployment, db, err)) != ST_OK ||
 	    (st = check_kept(returning, db, err)) != ST_OK ||
+	    (st = deployment_check_clusters(&returning->deployment, db, instance, err)) != ST_OK ||
 	    (st = unit_move(db, owner, instance, status_context, "rollback", err)) != ST_OK ||
 	    (st = deployment_left(db, owner, &returning->last, err)) != ST_OK)
 		return st;
-	return deployment_arrived(db, owner, instance, status_context, &operation->revision, err);
+	return deployment_arrived(operation->o, db, owner, instance, status_context, &operation->revision, err);
 }
 
-/* After the commit: nothing that a controller says now changes the outcome. */
 static void tell(struct returning *returning)
 {
-	struct operation       *operation = returning->operation;
 	const struct chain_call call = {
 		.step = CHAIN_POST, .context = view_of(returning->context), .from = view_of(returning->from),
 		.event = EMCO_EVENT_UPDATE,
 	};
-	struct error err;
 
-	if (chain_run(&returning->chain, operation->o->plugins, operation->o->store, &call, operation->deadline_ns, &err) != ST_OK)
-		log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", err.text);
+	operation_tell(returning->operation, &returning->chain, &call);
+}
+
+/* The report reads on a connection of its own: none is held while another is waited for. */
+static enum status load_plan(const struct returning *returning, struct plan **ret_plan, struct error *err)
+{
+	const struct operation *operation = returning->operation;
+	auto_db                *db = NULL;
+	const enum status       st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
+
+	return st == ST_OK ? plan_load(operation->o->store, db, returning->target.instance, ret_plan, err) : st;
 }
 
 static enum status report(const struct returning *returning, struct error *err)
 {
 	struct operation *operation = returning->operation;
 	auto_plan        *plan = NULL;
-	auto_db          *db = NULL;
-	enum status       st = db_borrow(operation->o->store->pool, operation->deadline_ns, &db, err);
+	const enum status st = load_plan(returning, &plan, err);
 
-	if (st == ST_OK)
-		st = plan_load(operation->o->store, db, returning->target.instance, &plan, err);
 	if (st != ST_OK)
 		return st;
 	return dry_run_report(&(struct dry_run) {

@@ -29,24 +29,9 @@ bool report_has_filter(const struct report *report)
 	return report->query->app_count > 0 || report->query->cluster_count > 0 || report->query->resource_count > 0;
 }
 
-struct place_key { struct view app, cluster; };
-
-static int by_place(const void *key, const void *unit)
-{
-	const struct place_key   *place = key;
-	const struct unit_status *at = unit;
-	const int                 order = view_order(&place->app, &at->app);
-
-	return order != 0 ? order : view_order(&place->cluster, &at->cluster);
-}
-
 const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster)
 {
-	const struct place_key key = { app, cluster };
-
-	if (report->unit_count == 0)
-		return NULL;
-	return bsearch(&key, report->units, report->unit_count, sizeof *report->units, by_place);
+	return unit_find(report->units, report->unit_count, app, cluster);
 }
 
 /* -- the context that is shown ----------------------------------------------------------------------------------- */
@@ -78,17 +63,42 @@ static const struct action *find_action(const struct report *report, int64_t ins
 	return NULL;
 }
 
-/* What became of an older context: it was replaced or ended, and units speak of it only while it is being replaced. */
+static bool is_in_state(const struct action *action, enum life wanted)
+{
+	enum life life;
+
+	return life_of(action->state, &life) && life == wanted;
+}
+
+/* An earlier life than the present one: its units are no more, and those of the present one say nothing of it. */
+static bool is_over(const struct report *report, const struct action *action)
+{
+	const struct action *last = &report->actions[report->action_count - 1];
+
+	return action->status_context != 0 && action->status_context != last->status_context;
+}
+
+/* Did the life of the context end by terminate?  Else its objects went on to another deployment. */
+static bool was_terminated(const struct report *report, const struct action *action)
+{
+	for (size_t i = 0; i < report->action_count; i++)
+		if (report->actions[i].status_context == action->status_context && is_in_state(&report->actions[i], LIFE_TERMINATED))
+			return true;
+	return false;
+}
+
+/* What became of an older context: it was replaced or ended.  Only the last one that was replaced still is being replaced. */
 static enum outcome outcome_now(const struct report *report, const struct action *action)
 {
 	const struct action *last = &report->actions[report->action_count - 1];
-	enum life            life;
 
+	if (is_over(report, action))
+		return is_in_state(action, LIFE_UPDATED) || !was_terminated(report, action) ? OUTCOME_UPDATED : OUTCOME_TERMINATED;
 	if (action->instance == last->instance)
 		return outcome_of(last->state, report->units, report->unit_count, false);
-	if (!life_of(action->state, &life) || life != LIFE_UPDATED)
+	if (!is_in_state(action, LIFE_UPDATED))
 		return OUTCOME_TERMINATED;
-	return life_of(last->state, &life) && life == LIFE_INSTANTIATED
+	return is_in_state(last, LIFE_INSTANTIATED) && action + 1 == last
 		? outcome_of(last->state, report->units, report->unit_count, true) : OUTCOME_UPDATED;
 }
 
@@ -118,7 +128,7 @@ static enum status take_sums(struct report *report, const struct action *action,
 	struct owner_status        sums;
 
 	if (query->form != STATUS_FULL || query->output != STATUS_SUMMARY || report_has_filter(report) ||
-	    action->instance != last->instance)
+	    action->instance != last->instance || is_in_state(last, LIFE_UPDATED))       /* its units are another's now */
 		return ST_OK;
 	const enum status st = owner_status_read(report->db, report->owner, report_is_about_ready(report), &sums, err);
 	if (st != ST_OK || (sums.odd > 0 && !report_is_about_ready(report)))
@@ -153,11 +163,14 @@ static enum status choose_context(struct report *report, struct error *err)
 		return st;
 	st = plan_load(report->o->store, report->db, instance, &report->plan, err);
 	if (st == ST_NOT_FOUND)
-		return fail(err, ST_NOT_FOUND, "context %" PRId64 " of \"%.*s\" does not exist", instance,
-		            (int) report->path.len, report->path.ptr);
-	if (st == ST_OK)
+		return fail_at(err, ST_NOT_FOUND, "instance", "what instance %" PRId64 " of \"%.*s\" deployed is not kept any more; the last"
+		               " %u that differ are", instance, (int) report->path.len, report->path.ptr, report->o->options.revisions);
+	const bool is_present = !is_over(report, action);
+	report->is_gone = !is_present && was_terminated(report, action);
+	report->is_elsewhere = !report->is_gone && (!is_present || is_in_state(&report->actions[report->action_count - 1], LIFE_UPDATED));
+	if (st == ST_OK && is_present)
 		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
-	if (st == ST_OK && report->query->output != STATUS_SUMMARY)
+	if (st == ST_OK && is_present && report->query->output != STATUS_SUMMARY)
 		st = unit_wait_list(report->db, report->owner, &report->arena, &report->waits, &report->wait_count, err);
 	if (st == ST_OK)
 		report->outcome = outcome_now(report, action);

@@ -227,7 +227,7 @@ static void put_full(struct out *out, struct report *report)
 		out->st = beside.st;
 
 	out_member(out, mode_words[report->query->mode].status, view_of(outcome_name(report->outcome)));
-	if (report_is_about_ready(report))
+	if (report_is_about_ready(report) && !report->is_elsewhere)
 		out_member(out, "readyStatus",
 		           view_of(report->ready[READY_NOT_PRESENT] + report->ready[READY_NOT_READY] > 0 ? "NotReady" : "Ready"));
 	put_counts(out, report);

@@ -4,7 +4,7 @@
 #include "host/orchestrator/status_place.h"
 
 #include "host/orchestrator/object.h"
-#include "host/orchestrator/placement.h"
+#include "host/orchestrator/placement_json.h"
 #include "lib/base/clock.h"
 
 /* -- pieces ---------------------------------------------------------------------------------------------------------- */
@@ -31,6 +31,15 @@ void put_gvk(struct out *out, const struct set_entry *entry)
 	out_key(out, "Kind");
 	out_text(out, entry->kind);
 	out_raw(out, "}");
+}
+
+void open_object(struct out *out, const struct set_entry *entry)
+{
+	out_comma(out);
+	out_raw(out, "{");
+	put_gvk(out, entry);
+	out_key(out, "name");
+	out_text(out, object_plain_name(entry->name));
 }
 
 bool name_is_among(const struct view *names, size_t count, struct view name)
@@ -108,12 +117,12 @@ static const struct object_row *object_of(const struct here *here, size_t at)
 }
 
 /* An object that nobody speaks of is as its unit is; what is to go, and was there as a whole, still is. */
-static enum object_state state_of(const struct here *here, const struct object_row *object)
+static enum object_state state_of(const struct report *report, const struct here *here, const struct object_row *object)
 {
 	if (object != NULL)
 		return object->state;
 	if (here->unit == NULL)
-		return OBJECT_PENDING;
+		return report->is_gone ? OBJECT_DELETED : OBJECT_PENDING;
 	if (!here->unit->is_done)
 		return !here->unit->is_wanted && here->object_count == 0 && here->unit->counts[OBJECT_APPLIED] > 0
 			? OBJECT_APPLIED : OBJECT_PENDING;
@@ -169,40 +178,43 @@ static struct view reason_of(const struct here *here, const struct seen_row *see
 	return here->unit != NULL && here->unit->is_lost ? here->unit->lost_why : seen != NULL ? seen->reason : VIEW("");
 }
 
-/* Count the object, and write it when there is somewhere to. */
+/* Count the object, and say how it is; NULL: that is not known here, or does not count. */
+static const char *count_object(struct report *report, const struct here *here, size_t at, struct view *ret_message)
+{
+	const struct set_entry *entry = &here->entries[at];
+
+	if (report->is_elsewhere)
+		return NULL;
+	if (!report_is_about_ready(report)) {
+		const struct object_row *object = object_of(here, at);
+		const enum object_state  state = state_of(report, here, object);
+		report->deployed[state]++;
+		if (object != NULL)
+			*ret_message = object->message;
+		return deployed_word(state);
+	}
+	/* Nobody watches a cluster behind Git: its objects are not known to be there. */
+	const struct seen_row *seen = place_seen(here, entry->name);
+	*ret_message = reason_of(here, seen);
+	if (!status_tracks(entry->api_version, entry->kind))
+		return NULL;
+	const enum ready ready = ready_of(here, seen);
+	report->ready[ready]++;
+	return ready_word(ready);
+}
+
 static void put_object(struct out *out, struct report *report, const struct here *here, size_t at)
 {
 	const struct set_entry *entry = &here->entries[at];
-	const char             *word = NULL, *member = mode_words[report->query->mode].resource;
 	struct view             message = VIEW("");
+	const char             *word = count_object(report, here, at, &message);
 
-	if (!report_is_about_ready(report)) {
-		const struct object_row *object = object_of(here, at);
-		const enum object_state  state = state_of(here, object);
-		report->deployed[state]++;
-		word = deployed_word(state);
-		if (object != NULL)
-			message = object->message;
-	} else {
-		/* Nobody watches a cluster behind Git: its objects are not known to be there. */
-		const struct seen_row *seen = place_seen(here, entry->name);
-		if (status_tracks(entry->api_version, entry->kind)) {
-			const enum ready ready = ready_of(here, seen);
-			report->ready[ready]++;
-			word = ready_word(ready);
-		}
-		message = reason_of(here, seen);
-	}
 	if (report->query->output == STATUS_SUMMARY)
 		return;
-	out_comma(out);
-	out_raw(out, "{");
-	put_gvk(out, entry);
-	out_key(out, "name");
-	out_text(out, object_plain_name(entry->name));
+	open_object(out, entry);
 	put_detail(out, report, here, entry);
 	if (word != NULL)
-		out_member(out, member, view_of(word));
+		out_member(out, mode_words[report->query->mode].resource, view_of(word));
 	out_member(out, "message", message);
 	out_raw(out, "}");
 }
@@ -254,6 +266,7 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 	put_cluster(out, here->cluster);
 	out_member(out, mode_words[report->query->mode].connectivity,
 	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
+	put_placement(out, report->plan, here->slot);
 	if (unit != NULL && unit->observed_ms != 0 && report_is_about_ready(report)) {
 		wall_text(unit->observed_ms, time);
 		out_member(out, "observedAt", view_of(time));
@@ -301,11 +314,7 @@ static void put_made_there(struct out *out, struct report *report, const struct 
 		report->ready[ready]++;
 	if (report->query->output == STATUS_SUMMARY)
 		return;
-	out_comma(out);
-	out_raw(out, "{");
-	put_gvk(out, &entry);
-	out_key(out, "name");
-	out_text(out, object_plain_name(seen->name));
+	open_object(out, &entry);
 	if (is_counted)
 		out_member(out, mode_words[report->query->mode].resource, view_of(ready_word(ready)));
 	out_member(out, "message", reason_of(here, seen));

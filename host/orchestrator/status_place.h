@@ -35,6 +35,7 @@ void put_place(struct out *out, struct report *report, struct here *here);
 
 void put_cluster(struct out *out, struct view cluster);                  /* "clusterProvider" and "cluster" */
 void put_gvk(struct out *out, const struct set_entry *entry);
+void open_object(struct out *out, const struct set_entry *entry);        /* its kind and name; the caller closes it */
 
 /* No names: every one. */
 bool name_is_among(const struct view *names, size_t count, struct view name);

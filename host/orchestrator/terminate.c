@@ -50,14 +50,26 @@ static enum status load(struct ending *ending, struct error *err)
 }
 
 /* Controllers read the context from the store: it is theirs no longer to edit. */
-static enum status run_step(struct ending *ending, enum chain_step step, struct error *err)
+static struct chain_call step_of(const struct ending *ending, enum chain_step step)
 {
-	struct operation       *operation = ending->operation;
-	const struct chain_call call = {
+	return (struct chain_call) {
 		.step = step, .context = view_of(ending->context), .from = VIEW(""), .event = EMCO_EVENT_TERMINATE,
 	};
+}
+
+static enum status ask(struct ending *ending, struct error *err)
+{
+	struct operation       *operation = ending->operation;
+	const struct chain_call call = step_of(ending, CHAIN_TERMINATE);
 
 	return chain_run(&ending->chain, operation->o->plugins, operation->o->store, &call, operation->deadline_ns, err);
+}
+
+static void tell(struct ending *ending)
+{
+	const struct chain_call call = step_of(ending, CHAIN_POST);
+
+	operation_tell(ending->operation, &ending->chain, &call);
 }
 
 static enum status write(struct db *db, void *data, struct error *err)
@@ -79,15 +91,13 @@ static enum status write(struct db *db, void *data, struct error *err)
 static enum status terminate(struct operation *operation, struct error *err)
 {
 	CLEANUP(ending_done) struct ending ending = { .operation = operation };
-	struct error told;
-	enum status  st;
+	enum status st;
 
 	deployment_init(&ending.deployment);
-	if ((st = load(&ending, err)) != ST_OK || (st = run_step(&ending, CHAIN_TERMINATE, err)) != ST_OK ||
+	if ((st = load(&ending, err)) != ST_OK || (st = ask(&ending, err)) != ST_OK ||
 	    (st = operation_commit(operation, write, &ending, err)) != ST_OK)
 		return st;
-	if (run_step(&ending, CHAIN_POST, &told) != ST_OK)
-		log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", told.text);
+	tell(&ending);
 	return ST_OK;
 }
 
@@ -200,7 +210,7 @@ static enum status check_empty(struct db *db, int64_t id, struct view name, stru
 			fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" has not completed terminating: app \"%.*s\" is still "
 			     "on cluster \"%.*s\"", (int) name.len, name.ptr, (int) units[i].app.len, units[i].app.ptr,
 			     (int) units[i].cluster.len, units[i].cluster.ptr);
-			return fail_hint(err, "Wait until its status is Terminated.");
+			return fail_hint(err, "Wait until its status is Terminated; if it was stopped, terminate it again; if the cluster is gone, abandon that.");
 		}
 	return st == ST_OK ? unit_forget(db, id, err) : st;
 }

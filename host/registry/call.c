@@ -1,3 +1,4 @@
+/* Status numbers cross the boundary through one table; the rest is what stands behind an emco_call: arena, deadline, fault. */
 #include "host/registry/call.h"
 
 #include "lib/base/clock.h"
@@ -139,6 +140,8 @@ struct call *call_of(emco_call *call)
 
 enum status call_db(struct call *call, struct db **ret_db, struct error *err)
 {
+	if (call->reading != NULL)
+		return fail(err, ST_CONFLICT, "\"%s\" has not ended: its call back may ask this call for memory only", call->reading);
 	if (call->db == NULL) {
 		if (call->store == NULL)
 			return fail(err, ST_UNAVAILABLE, "there is no store to ask yet");
@@ -152,7 +155,7 @@ enum status call_db(struct call *call, struct db **ret_db, struct error *err)
 
 void call_db_done(struct call *call)
 {
-	if (call->db == NULL || call->is_lent || call->overlay != NULL)
+	if (call->db == NULL || call->is_lent || call->overlay != NULL || call->reading != NULL)
 		return;
 	db_return(call->db);
 	call->db = NULL;

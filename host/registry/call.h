@@ -25,6 +25,7 @@ struct call {
 	void         *overlay;         /* of emco.app-context; NULL: read only                  */
 	struct db    *db;
 	bool          is_lent;         /* db is of whoever makes the call                       */
+	const char   *reading;         /* a slot that calls back while db reads for it; NULL     */
 };
 
 void call_init(struct call *call, struct store *store, const char *who, uint32_t roles, int64_t deadline_ns);
@@ -33,7 +34,10 @@ void call_done(struct call *call);
 
 struct call *call_of(emco_call *call);                  /* from the plugin's pointer */
 
-/* The call's own connection, borrowed on first use and returned by call_db_done or call_done. */
+/*
+ * The call's own connection, borrowed on first use and returned by call_db_done or call_done.  ST_CONFLICT: a slot that calls
+ * back is still reading from it.
+ */
 enum status MUST_CHECK call_db(struct call *call, struct db **ret_db, struct error *err);
 
 /*

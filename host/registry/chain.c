@@ -1,3 +1,4 @@
+/* Group intents become links in order of priority, bound to instances; then one slot of each link is called in turn. */
 #include "host/registry/chain.h"
 
 #include "host/registry/instance.h"
@@ -167,6 +168,23 @@ enum status chain_build(const struct plugins *plugins, struct store *store, stru
 	}
 	qsort(chain.links, chain.count, sizeof *chain.links, by_priority);
 	*ret_chain = chain;
+	return ST_OK;
+}
+
+enum status chain_join(const struct chain *one, const struct chain *other, struct arena *arena, struct chain *ret_chain,
+                       struct error *err)
+{
+	const size_t count = one->count + other->count;
+	struct link *links = arena_alloc(arena, count + 1, sizeof *links);
+
+	if (links == NULL)
+		return fail(err, ST_NO_MEMORY, "no memory for the chain of controllers");
+	if (one->count > 0)
+		memcpy(links, one->links, one->count * sizeof *links);
+	if (other->count > 0)
+		memcpy(links + one->count, other->links, other->count * sizeof *links);
+	qsort(links, count, sizeof *links, by_priority);
+	*ret_chain = (struct chain) { links, count };
 	return ST_OK;
 }
 

@@ -31,6 +31,10 @@ enum status MUST_CHECK chain_build(const struct plugins *plugins, struct store *
                                    const json_t *intents, struct arena *arena, struct chain *ret_chain,
                                    struct error *err);
 
+/* The links of both, in order; in arena, the names borrowed. */
+enum status MUST_CHECK chain_join(const struct chain *one, const struct chain *other, struct arena *arena,
+                                  struct chain *ret_chain, struct error *err);
+
 enum chain_step { CHAIN_PLACE, CHAIN_ACT, CHAIN_TERMINATE, CHAIN_POST };
 
 struct chain_call {

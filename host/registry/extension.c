@@ -1,3 +1,4 @@
+/* One list without a lock: all is offered before the first plugin is created, and only read from then on. */
 #include "host/registry/extension.h"
 
 #include <assert.h>

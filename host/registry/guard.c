@@ -1,3 +1,4 @@
+/* One thread for each guarded work; those that were let go of are kept in a list, to be joined once they have ended. */
 #include "host/registry/guard.h"
 
 #include "lib/base/clock.h"

@@ -1,3 +1,4 @@
+/* The gate of a serial plugin, the call with its deadline, and what lateness or a fault costs the controller. */
 #include "host/registry/instance.h"
 
 #include "host/registry/guard.h"

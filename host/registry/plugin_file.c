@@ -1,3 +1,4 @@
+/* First who could have written the file, by every folder on its way; then what its descriptor promises. */
 #include "host/registry/plugin_file.h"
 
 #include "lib/base/name.h"

@@ -1,3 +1,4 @@
+/* The life of the instances from check to stop, and which of them a controller's record means. */
 #include "host/registry/plugins.h"
 
 #include "host/registry/plugins_priv.h"

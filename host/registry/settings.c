@@ -1,3 +1,4 @@
+/* The values of a file meet the rows of a table; what no row names is refused, with the row that was probably meant. */
 #include "host/registry/settings.h"
 
 #include "lib/base/utf8.h"

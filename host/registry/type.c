@@ -140,6 +140,8 @@ static enum status check_row(const struct types *types, const emco_resource_type
 		return st;
 	if (row->schema == NULL)
 		return fail(err, ST_INVALID, "has no schema");
+	if (row->gauge != NULL && row->gauge[strspn(row->gauge, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
+		return fail(err, ST_INVALID, "gauge must be lower-case letters, digits and \"_\", got \"%s\"", row->gauge);
 	if ((row->flags & ~flags_known) != 0)
 		return fail(err, ST_INVALID, "flags 0x%x are not known to this server", row->flags & ~flags_known);
 	for (size_t i = 0; i < types->count; i++)

@@ -45,17 +45,20 @@ static const emco_resource_type types[] = {
 		.name = "app", .parent = "compositeAppVersion", .segment = "apps",
 		.schema = schema_app, .flags = EMCO_RESOURCE_PUT_201, EMCO_FILES(chart_file),
 		.summary = "One Helm chart of a composite application.",
+		.gauge = "emco_app",
 	},
 	{
 		.name = "appDependency", .parent = "app", .segment = "dependency", .variables = "dependency",
 		.schema = schema_app_dependency, .flags = EMCO_RESOURCE_PUT_201,
 		.summary = "The app waits until another app has reached a status.",
+		.gauge = "emco_dependency",
 	},
 	{
 		.name = "appProfile", .parent = "compositeProfile", .segment = "profiles",
 		.schema = schema_app_profile, .flags = EMCO_RESOURCE_PUT_201, .unique = "spec.app",
 		EMCO_REFERENCES(profile_references), EMCO_FILES(profile_file),
 		.summary = "What is different about one app under a composite profile.",
+		.gauge = "emco_app_profile",
 	},
 };
 

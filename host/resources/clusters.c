@@ -1,5 +1,6 @@
 /* Cluster providers, their clusters, and what is known about them. */
 #include "host/resources/resources_priv.h"
+#include "host/store/unit.h"
 
 #include "lib/kube/config.h"
 #include "schemas.h"      /* made from schemas/ */
@@ -44,13 +45,71 @@ static emco_status kubeconfig_is_sound(emco_call *call, emco_str content)
 	return hook_end(call, st, &err);
 }
 
+/* As units call it, "provider+name"; NULL: out of memory. */
+static const char *cluster_of(struct call *call, struct view path)
+{
+	const struct view cluster = path_name(path);
+	const size_t      before = strlen("cluster-providers/"), between = strlen("/clusters/");
+
+	return arena_printf(&call->arena, "%.*s+%.*s", (int) (path.len - before - between - cluster.len), path.ptr + before,
+	                    (int) cluster.len, cluster.ptr);
+}
+
+/* What is there could not be taken away any more: nobody would know how to reach it. */
+static enum status check_empty(struct call *call, struct view path, struct error *err)
+{
+	const struct view cluster = path_name(path);
+	const char       *name = cluster_of(call, path);
+	struct view       owner, app;
+	struct db        *db = NULL;
+	enum status       st = name == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : call_db(call, &db, err);
+
+	if (st == ST_OK)
+		st = unit_on_cluster(db, view_of(name), &call->arena, &owner, &app, err);
+	if (st != ST_OK || owner.len == 0)
+		return st;
+	fail(err, ST_CONFLICT, "cluster \"%.*s\" still has app \"%.*s\" of \"%.*s\"", (int) cluster.len, cluster.ptr, (int) app.len,
+	     app.ptr, (int) owner.len, owner.ptr);
+	return fail_hint(err, "Terminate the deployment or place it elsewhere; if the cluster is gone, abandon it first.");
+}
+
+/*
+ * Who works on it works where it was and, as soon as the change is committed, where it is: it is said in the same transaction,
+ * or he would have ended before anybody heard of it.
+ */
+static enum status say_moved(struct call *call, struct view path, struct error *err)
+{
+	const char *name = cluster_of(call, path);
+	struct db  *db = NULL;
+	enum status st = name == NULL ? fail(err, ST_NO_MEMORY, "out of memory") : call_db(call, &db, err);
+
+	return st == ST_OK ? unit_retry_cluster(db, view_of(name), err) : st;
+}
+
 static emco_status cluster_changes(emco_call *call, emco_change *change)
 {
-	struct error err = { .code = ST_OK };
+	const struct view path = view_from_abi(change->path);
+	struct error      err = { .code = ST_OK };
+	enum status       st = change->kind == EMCO_CHANGE_DELETE ? check_empty(call_of(call), path, &err) : check_access(change, &err);
 
-	if (change->kind == EMCO_CHANGE_DELETE)
+	if (st == ST_OK && change->kind == EMCO_CHANGE_REPLACE)
+		st = say_moved(call_of(call), path, &err);
+	return hook_end(call, st, &err);
+}
+
+/* What waits for another url or token is tried with it at once, in the same transaction. */
+static emco_status sync_object_changes(emco_call *call, emco_change *change)
+{
+	struct error err = { .code = ST_OK };
+	struct db   *db = NULL;
+	enum status  st;
+
+	if (change->kind != EMCO_CHANGE_REPLACE)
 		return EMCO_OK;
-	return hook_end(call, check_access(change, &err), &err);
+	st = call_db(call_of(call), &db, &err);
+	if (st == ST_OK)
+		st = unit_retry_sync(db, view_from_abi(change->path), &err);
+	return hook_end(call, st, &err);
 }
 
 /* -- views of the clusters of a provider ----------------------------------------------------------------------------- */
@@ -254,6 +313,7 @@ static const emco_resource_type types[] = {
 	{
 		.name = "clusterSyncObject", .parent = "clusterProvider", .segment = "cluster-sync-objects",
 		.schema = schema_cluster_sync_object, .flags = EMCO_RESOURCE_PUT_201 | EMCO_RESOURCE_SECRET,
+		.before_change = sync_object_changes,
 		.summary = "Access to a Git repository or a cloud, for clusters that are reached through Git.",
 	},
 };

@@ -118,6 +118,7 @@ static const emco_resource_type types[] = {
 		.name = "controller", .segment = "controllers",
 		.schema = schema_controller, .flags = EMCO_RESOURCE_PUT_201,
 		.summary = "A controller that may take part in deployments.",
+		.gauge = "emco_controller",
 	},
 	{
 		.name = "clmController", .segment = "clm-controllers",

@@ -169,14 +169,18 @@ static enum status read_number(const struct ask *ask, const char *name, int64_t 
 
 static enum status show_history(struct ask *ask, struct error *err)
 {
-	int64_t     limit = HISTORY_PAGE, before = 0;
-	enum status st = read_number(ask, "limit", HISTORY_PAGE_MAX, &limit, err);
+	struct history_page page = { .before = 0 };
+	int64_t             limit = HISTORY_PAGE;
+	enum status         st = read_number(ask, "limit", HISTORY_PAGE_MAX, &limit, err);
 
 	if (st == ST_OK)
-		st = read_number(ask, "continue", SEQUENCE_MAX, &before, err);
-	if (st != ST_OK)
-		return st;
-	return deployment_history(ask->orchestrator, ask->path, before, (uint64_t) limit, ask->deadline_ns, ask->reply, err);
+		st = read_number(ask, "continue", SEQUENCE_MAX, &page.before, err);
+	page.limit = (uint64_t) limit;
+	if (st == ST_OK)
+		st = deployment_history(ask->orchestrator, ask->path, &page, ask->deadline_ns, ask->reply, err);
+	ask->next = page.next;
+	ask->next_limit = page.limit;
+	return st;
 }
 
 /* What the list of group intents writes into; count tells whether a comma is due. */
@@ -249,6 +253,7 @@ static const emco_resource_type types[] = {
 		.schema = schema_deployment_intent_group, .flags = EMCO_RESOURCE_OWNER,
 		EMCO_REFERENCES(deployment_references), .before_change = deployment_changes,
 		.summary = "One deployment of a composite application.",
+		.gauge = "emco_deployment_intent_group",
 	},
 	{
 		.name = "groupIntent", .parent = "deploymentIntentGroup", .segment = "intents",
@@ -304,7 +309,7 @@ static const struct verb verbs[] = {
 	"\"user\":{\"type\":\"string\"},\"client\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"}," \
 	"\"began\":{\"type\":\"string\"},\"ended\":{\"type\":\"string\"}," \
 	"\"outcome\":{\"type\":\"string\",\"enum\":[\"done\",\"failed\",\"lost\"]},\"error\":{\"type\":\"string\"}," \
-	"\"revision\":{\"type\":\"integer\"},\"sequence\":{\"type\":\"integer\"}}}}"
+	"\"warning\":{\"type\":\"string\"},\"revision\":{\"type\":\"integer\"},\"sequence\":{\"type\":\"integer\"}}}}"
 
 static const struct query_option history_options[] = {
 	{ "limit",    "At most so many; 100 unless it is said, 1000 at most." },

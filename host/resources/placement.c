@@ -30,11 +30,13 @@ static const emco_resource_type types[] = {
 		.name = "genericPlacementIntent", .parent = "deploymentIntentGroup",
 		.segment = "generic-placement-intents", .schema = schema_generic_placement_intent,
 		.summary = "Where the apps of a deployment may run: a set of app intents.",
+		.gauge = "emco_generic_placement_intent",
 	},
 	{
 		.name = "genericAppPlacementIntent", .parent = "genericPlacementIntent", .segment = "app-intents",
 		.schema = schema_app_intent, EMCO_REFERENCES(app_intent_references),
 		.summary = "Where one app may run: clusters and cluster labels.",
+		.gauge = "emco_generic_app_placement_intent",
 	},
 };
 

@@ -109,7 +109,8 @@ enum status ask_of_app(const struct ask *ask, const char *type, struct view *ret
 
 	enum status st = ask_db(ask, &db, err);
 	if (st == ST_OK)
-		st = ask_list(ask, db, type, ask->path, look_at_app, &search, err);
+		st = resource_list_by_age(ask->orchestrator->store, db, view_of(type), ask->path, list_one,
+		                          &(struct listing) { look_at_app, &search }, err);
 	if (st != ST_OK || ret_document == NULL) {
 		json_decref(search.document);
 		search.document = NULL;

@@ -26,6 +26,8 @@ struct ask {
 	unsigned             success;               /* the code to send: the verb's own, or what its handler puts here */
 	/* A view may answer with a resource instead, negotiated as a read of it is (JSON, file, multipart). */
 	struct view          instead;               /* its path, in arena; empty: no                             */
+	uint64_t             next_limit;            /* a view in pages whose page is full: its Link header names ... */
+	int64_t              next;                  /* ... the page that continues here; 0: this is the last      */
 	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
 };
 

@@ -3,7 +3,7 @@
 #include "host/store/db_priv.h"
 
 #define SQL_COLUMNS \
-	"state, instance, status_context, revision, (extract(epoch FROM at) * 1000)::bigint"
+	"state, instance, status_context, revision, (extract(epoch FROM at) * 1000)::bigint, seq"
 
 static const struct query list_query = { "action_list",
 	"SELECT " SQL_COLUMNS " FROM action WHERE owner = $1 ORDER BY seq" };
@@ -16,6 +16,8 @@ static const struct query last_of_query = { "action_last_of",
 	" (SELECT * FROM action a WHERE a.owner = o.id ORDER BY a.seq DESC LIMIT 1) AS a ON true ORDER BY o.at_place" };
 
 static const struct query add_query = { "action_add",
+	"WITH labelled AS (INSERT INTO owner_label (owner, status_context) SELECT $1::bigint, $4::bigint"
+	" WHERE $2::text = 'Instantiated' AND $4::bigint <> 0 ON CONFLICT DO NOTHING)"
 	"INSERT INTO action (owner, seq, state, instance, status_context, revision, at)"
 	" SELECT $1, coalesce((SELECT max(seq) FROM action WHERE owner = $1), 0) + 1, $2, $3, $4, $5,"
 	" CASE WHEN $6::bigint = 0 THEN statement_timestamp() ELSE to_timestamp($6::bigint / 1000.0) END" };
@@ -28,7 +30,8 @@ static void read_action(const struct rows *rows, size_t at, struct action *actio
 	const struct view state = rows_view(rows, at, 0);
 
 	*action = (struct action) { .instance = rows_int(rows, at, 1), .status_context = rows_int(rows, at, 2),
-	                            .revision = rows_int(rows, at, 3), .at_ms = rows_int(rows, at, 4) };
+	                            .revision = rows_int(rows, at, 3), .at_ms = rows_int(rows, at, 4),
+	                            .seq = rows_int(rows, at, 5) };
 	snprintf(action->state, sizeof action->state, "%.*s", (int) state.len, state.ptr);
 }
 

@@ -2,13 +2,16 @@
  * action.h - the life cycle of an owner: the actions it went through, the last of which is its state; and the operation
  * that is changing it now.
  *
- * Actions only grow.  The row of the owner is locked (resource_lock) by whoever adds one.  An operation is a row with a
- * lease: two callers cannot change one owner, and one that died is taken over.
+ * The row of the owner is locked (resource_lock) by whoever adds an action.  They are never changed, but those in the middle
+ * of a long life go (context_retain).  An operation is a row with a lease: two callers cannot change one owner, and one that
+ * died is taken over.
  */
 #ifndef HOST_STORE_ACTION_H
 #define HOST_STORE_ACTION_H
 
 #include "host/store/resource.h"
+
+#define ACTIONS_KEPT  "1000"
 
 /* Who asks for a step: the peer's address, and the id of the request. */
 struct asker { struct view client, request; };
@@ -19,6 +22,7 @@ struct action {
 	int64_t status_context;         /* collects status; 0: none                              */
 	int64_t revision;
 	int64_t at_ms;                  /* wall time                                             */
+	int64_t seq;                    /* of the owner: a gap shows what is gone; not written   */
 };
 
 /* Appended in order; last may be NULL.  ST_NOT_FOUND when the owner has none. */
@@ -27,6 +31,7 @@ enum status MUST_CHECK action_list(struct db *db, int64_t owner, action_each *ea
 enum status MUST_CHECK action_last(struct db *db, int64_t owner, struct action *ret_action, struct error *err);
 /* The same of many, in one statement; who has none gets one with an empty state. */
 enum status MUST_CHECK action_last_of(struct db *db, const int64_t *owners, size_t count, struct action *ret_actions, struct error *err);
+/* One that instantiates makes its status context the owner's (unit_owns), for longer than the action is kept. */
 enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct action *action, struct error *err);
 enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
 

@@ -1,11 +1,21 @@
 #include "host/store/context.h"
 
+#include "host/store/action.h"
 #include "host/store/db_priv.h"
+#include "host/store/unit_priv.h"
 
 enum { ARRAYS_MAX = 64 << 20, MANIFEST_LIMIT = 16 << 20 };
 
 static const struct query read_query = { "context_read",
 	"SELECT owner, meta, plan, status_context FROM app_context WHERE id = $1" };
+
+static const struct query list_query = { "context_list", "SELECT id FROM app_context WHERE owner = $1 ORDER BY id" };
+
+static const struct query outside_query = { "context_outside",
+	"WITH held AS (SELECT (doc::json -> 'spec' ->> 'clusterProvider') || '+' || (doc::json -> 'spec' ->> 'cluster') AS cluster"
+	" FROM resource WHERE parent = $2 AND type = 'clusterReference' AND doc IS NOT NULL ORDER BY id FOR KEY SHARE)"
+	" SELECT app, cluster FROM app_context_cluster WHERE context = $1 AND cluster NOT IN (SELECT cluster FROM held"
+	" WHERE cluster IS NOT NULL) ORDER BY app, cluster LIMIT 1" };
 
 static const struct query placements_query = { "context_placements",
 	"SELECT app, cluster, grp, set FROM app_context_cluster WHERE context = $1 ORDER BY app, cluster" };
@@ -15,10 +25,23 @@ static const struct query set_query = { "set_read", "SELECT entries FROM resourc
 static const struct query manifests_query = { "manifests_read",
 	"SELECT w.at, m.body, m.sealed FROM unnest($1::bytea[]) WITH ORDINALITY AS w (digest, at) JOIN manifest m ON m.digest = w.digest" };
 
-/* A unit shows the meta of its context, so one that units still name stays. */
-static const struct query remove_query = { "context_remove",
-	"DELETE FROM app_context c WHERE c.owner = $1 AND c.id <> $2"
-	" AND NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.context = c.id)" };
+/*
+ * Going back and forth makes revisions, but no contexts.  A unit shows the meta of its context, so one that a unit with anything to bring or take away
+ * names stays.  Of the actions the first stays, the one that the present life follows, and those that a rollback looks for.
+ * NOTE: both are taken in batches, for after a change of the option there may be many; the next call goes on.
+ */
+static const struct query retain_query = { "context_retain",
+	"WITH recent AS MATERIALIZED (SELECT a.instance, max(a.seq) AS seq FROM action a WHERE a.owner = $1"
+	" AND a.state = 'Instantiated' GROUP BY a.instance ORDER BY max(a.seq) DESC LIMIT $2),"
+	"life AS MATERIALIZED (SELECT max(seq) FILTER (WHERE state IN ('Approved', 'Terminated')) AS after, max(seq) AS last"
+	" FROM action WHERE owner = $1),"
+	"old AS MATERIALIZED (SELECT a.seq FROM action a, life l WHERE a.owner = $1 AND a.seq > 1 AND a.seq <= l.last - " ACTIONS_KEPT
+	" AND a.seq IS DISTINCT FROM l.after AND a.seq NOT IN (SELECT seq FROM recent) ORDER BY a.seq LIMIT 1000),"
+	"forgotten AS (DELETE FROM action a USING old o WHERE a.owner = $1 AND a.seq = o.seq)"
+	"DELETE FROM app_context WHERE id IN (SELECT c.id FROM app_context c WHERE c.owner = $1"
+	" AND c.id NOT IN (SELECT instance FROM recent)"
+	" AND NOT EXISTS (SELECT FROM unit u WHERE u.owner = $1 AND u.context = c.id AND NOT " SQL_IS_EMPTY ")"
+	" ORDER BY c.created_at LIMIT 16)" };
 
 enum status context_read(struct db *db, int64_t id, struct arena *arena, struct context_row *ret_context, struct error *err)
 {
@@ -122,7 +145,38 @@ enum status manifest_read(struct store *store, struct db *db, const struct diges
 	return manifests_read(store, db, digest, 1, body_keep, body, err);
 }
 
-enum status context_remove(struct db *db, int64_t owner, int64_t keep, struct error *err)
+enum status context_outside(struct db *db, int64_t context, int64_t cloud, struct arena *arena, struct view *ret_app,
+                            struct view *ret_cluster, struct error *err)
 {
-	return db_query(db, &remove_query, PARAMS(P_INT(owner), P_INT(keep)), EXPECT_NONE, NULL, err);
+	auto_rows *rows = NULL;
+
+	*ret_app = *ret_cluster = VIEW("");
+	enum status st = db_query(db, &outside_query, PARAMS(P_INT(context), P_INT(cloud)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK || rows_count(rows) == 0)
+		return st;
+	st = arena_keep(arena, rows_view(rows, 0, 0), ret_app, err);
+	return st == ST_OK ? arena_keep(arena, rows_view(rows, 0, 1), ret_cluster, err) : st;
+}
+
+enum status context_list(struct db *db, int64_t owner, struct arena *arena, int64_t **ret_ids, size_t *ret_count,
+                         struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	const enum status st = db_query(db, &list_query, PARAMS(P_INT(owner)), EXPECT_ROWS, &rows, err);
+	if (st != ST_OK)
+		return st;
+	int64_t *ids = arena_alloc(arena, rows_count(rows) + 1, sizeof *ids);
+	if (ids == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < rows_count(rows); i++)
+		ids[i] = rows_int(rows, i, 0);
+	*ret_ids = ids;
+	*ret_count = rows_count(rows);
+	return ST_OK;
+}
+
+enum status context_retain(struct db *db, int64_t owner, unsigned count, struct error *err)
+{
+	return db_query(db, &retain_query, PARAMS(P_INT(owner), P_INT(count)), EXPECT_NONE, NULL, err);
 }

@@ -63,8 +63,25 @@ enum status MUST_CHECK manifests_read(struct store *store, struct db *db, const 
 enum status MUST_CHECK manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
                                      struct error *err);
 
-/* Remove contexts of an owner except `keep` (0: all), then whatever nobody needs.  Bounded per call. */
-enum status MUST_CHECK context_remove(struct db *db, int64_t owner, int64_t keep, struct error *err);
+/* Ids of the owner's contexts, in order; they live in arena. */
+enum status MUST_CHECK context_list(struct db *db, int64_t owner, struct arena *arena, int64_t **ret_ids, size_t *ret_count,
+                                    struct error *err);
+
+/*
+ * The first place of a context on a cluster that a logical cloud does not refer to (any more), in arena; an empty cluster:
+ * all are referred to, and stay so until the end of the transaction.
+ */
+enum status MUST_CHECK context_outside(struct db *db, int64_t context, int64_t cloud, struct arena *arena, struct view *ret_app,
+                                       struct view *ret_cluster, struct error *err);
+
+/*
+ * Remove the owner's contexts but the last that it was instantiated with, so many, and those that units still name; and its
+ * actions but the last ACTIONS_KEPT, the first, and those that speak of what is kept.  The owner is locked.  Bounded per
+ * call.  What only they needed is collected later.
+ */
+enum status MUST_CHECK context_retain(struct db *db, int64_t owner, unsigned count, struct error *err);
+
+/* Remove what no context and no unit needs.  Bounded per call. */
 enum status MUST_CHECK content_collect(struct store *store, struct db *db, uint64_t limit, uint64_t *ret_removed,
                                        struct error *err);
 

@@ -28,7 +28,10 @@ void pool_close(struct pool *pool);                     /* after every db has be
 struct pool_state { unsigned open, busy, waiting; uint64_t statements, failures, waits; };
 struct pool_state pool_state(struct pool *pool);
 
-/* Wait for a connection until the deadline, which becomes that of all its statements.  ST_UNAVAILABLE with a hint. */
+/*
+ * Wait for a connection until the deadline, which becomes that of all its statements.  ST_UNAVAILABLE with a hint; ST_DEADLINE.
+ * Who holds one borrows no other: as many of those as there are connections would wait for each other.
+ */
 enum status MUST_CHECK db_borrow(struct pool *pool, int64_t deadline_ns, struct db **ret_db, struct error *err);
 void db_return(struct db *db);                          /* NULL is fine; an open transaction is rolled back */
 static inline void db_returnp(struct db **db) { db_return(*db); }
@@ -89,6 +92,7 @@ struct digest rows_digest(const struct rows *rows, size_t row, size_t column);  
 /* -- transactions -- */
 
 enum status MUST_CHECK db_begin(struct db *db, struct error *err);
+enum status MUST_CHECK db_begin_read(struct db *db, struct error *err);       /* what is read is of one moment; end it by db_rollback */
 enum status MUST_CHECK db_commit(struct db *db, struct error *err);
 void db_rollback(struct db *db);
 

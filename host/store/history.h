@@ -17,10 +17,14 @@ struct history_row {
 	struct view outcome;                                     /* "done", "failed", "lost"       */
 	int64_t     revision;                                    /* that it made; 0: none          */
 	struct view error;
+	struct view warning;                                     /* of what followed a commit      */
 };
 
 /* A step that was one transaction, in it. */
 enum status MUST_CHECK history_add(struct db *db, int64_t owner, const char *kind, const struct asker *asker, struct error *err);
+
+/* Of the operation with that token, once it has ended.  Nothing when it is not there any more. */
+enum status MUST_CHECK history_warn(struct db *db, int64_t owner, int64_t token, struct view warning, struct error *err);
 
 /* Newest first: at most limit, those before seq `before` (0: from the newest). */
 typedef enum status history_each(void *data, const struct history_row *row, struct error *err);

@@ -364,6 +364,26 @@ static const char hooks_sql[] =
 	"UPDATE unit u SET size = s.size, tracked = s.tracked FROM resource_set s WHERE s.digest = u.set"
 	" AND (u.size, u.tracked) <> (s.size, s.tracked);";
 
+static const char warnings_sql[] = "ALTER TABLE history ADD warning text NOT NULL DEFAULT '';";
+
+/*
+ * By which status contexts an owner's objects on clusters are known, in all its lives.  Contexts and actions go with time,
+ * these stay: else what was left behind would look like somebody else's.  A label has one owner: the last that had it.
+ */
+static const char labels_sql[] =
+	"CREATE TABLE owner_label ("
+	"  owner          bigint NOT NULL CONSTRAINT owner_label_owner_fkey REFERENCES resource (id) ON DELETE CASCADE,"
+	"  status_context bigint NOT NULL,"
+	"  PRIMARY KEY (owner, status_context)"
+	");"
+	"INSERT INTO owner_label (owner, status_context) SELECT DISTINCT ON (status_context) owner, status_context FROM action"
+	" WHERE state = 'Instantiated' AND status_context <> 0 ORDER BY status_context, at DESC, owner;";
+
+/* Which transaction has claimed a unit last: who walks knows which of them he could not see, and needs no other unit again. */
+static const char claims_sql[] =
+	"ALTER TABLE unit DROP live_at, ADD live_xid bigint NOT NULL DEFAULT 0;"
+	"CREATE INDEX unit_live ON unit (live_xid);";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -378,5 +398,8 @@ const struct migration migrations[] = {
 	{ 11, "what was done with an owner",           history_sql      },
 	{ 12, "objects that go with their units",      objects_sql      },
 	{ 13, "hooks of units",                        hooks_sql        },
+	{ 14, "what followed an operation",            warnings_sql     },
+	{ 15, "by what owners know their objects",     labels_sql       },
+	{ 16, "which transaction has claimed a unit",  claims_sql       },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -6,6 +6,7 @@
 enum {
 	BACKOFF_FIRST_MS = 50,       /* after the first failed connection, doubled with each further one */
 	BACKOFF_MOST_MS  = 1000,
+	CONNECT_MS       = 2000,     /* at least: a borrower's haste says nothing about the database     */
 	ROLLBACK_MS      = 1000,     /* a borrower past its deadline still gets this long to roll back   */
 };
 
@@ -131,9 +132,10 @@ static void release_room(struct pool *pool)
 /* Connect in room that is already counted.  While the database is away, one borrower tries and the others fail at once. */
 static enum status connect_new(struct pool *pool, int64_t deadline_ns, struct db **ret_db, struct error *err)
 {
+	const int64_t least_ns = deadline_in_ms(CONNECT_MS);
 	struct db *db = calloc(1, sizeof *db);
 	enum status st = db == NULL ? fail(err, ST_NO_MEMORY, "out of memory")
-	                            : conn_open(pool->conninfo, deadline_ns, &db->conn, err);
+	                            : conn_open(pool->conninfo, deadline_ns > least_ns ? deadline_ns : least_ns, &db->conn, err);
 
 	pthread_mutex_lock(&pool->lock);
 	if (st == ST_OK) {
@@ -202,6 +204,8 @@ enum status db_borrow(struct pool *pool, int64_t deadline_ns, struct db **ret_db
 	struct db *db = NULL;
 
 	for (;;) {
+		if (deadline_past(deadline_ns))
+			return fail(err, ST_DEADLINE, "no time is left for the database");
 		pthread_mutex_lock(&pool->lock);
 		enum status st = take(pool, deadline_ns, &db, err);
 		pthread_mutex_unlock(&pool->lock);

@@ -80,6 +80,14 @@ typedef enum status resource_each_path(void *data, struct view path, struct erro
 enum status MUST_CHECK resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,
                                              resource_each_path *each, void *data, struct error *err);
 
+/*
+ * Resources of some types, in order of (type, path), at most limit.  The index is walked from the top, so an ancestor's
+ * type must be among them.
+ */
+typedef enum status resource_each_typed(void *data, struct view type, struct view path, struct error *err);
+enum status MUST_CHECK resource_walk(struct db *db, const struct view *types, size_t count, uint64_t limit,
+                                     resource_each_typed *each, void *data, struct error *err);
+
 /* -- files -- */
 
 struct resource_file_row { struct view field, filename, media_type, content; };   /* borrowed for the call back */

@@ -3,15 +3,25 @@
 #include "host/store/db_priv.h"
 #include "host/store/resource_priv.h"
 
+#define SQL_PARENT  "(SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL)"
+
+/*
+ * NOTE: a planner that believes most rows to be children of this one walks the paths in order.  It then begins at the
+ * parent's own and not at the first path there is.
+ */
 static const struct query list_query = { "resource_list",
-	"SELECT path, doc, id, version FROM resource"
-	" WHERE parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) AND type = $1 AND path > $3"
-	" ORDER BY path LIMIT nullif($4::bigint, 0)" };
+	"SELECT path, doc, id, version FROM resource WHERE parent = " SQL_PARENT " AND type = $1"
+	" AND path > greatest($3, $2 || '/') ORDER BY path LIMIT nullif($4::bigint, 0)" };
 
 /* Where several claim the same, the first counts. */
 static const struct query age_query = { "resource_list_by_age",
 	"SELECT path, doc, id, version FROM resource"
-	" WHERE parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) AND type = $1 ORDER BY created_at, path" };
+	" WHERE parent = " SQL_PARENT " AND type = $1 ORDER BY created_at, path" };
+
+static const struct query walk_query = { "resource_walk",
+	"WITH RECURSIVE walk (id, type, path) AS (SELECT 0::bigint, 'root'::text COLLATE \"C\", ''::text COLLATE \"C\" UNION ALL"
+	" SELECT c.id, c.type, c.path FROM walk w JOIN resource c ON c.parent = w.id AND c.type = ANY ($1::text[]) AND c.doc IS NOT NULL)"
+	" SELECT type, path FROM walk WHERE id <> 0 ORDER BY type, path LIMIT $2" };
 
 static const struct query exists_query = { "resource_exists",
 	"SELECT EXISTS (SELECT FROM resource WHERE path = $1 AND doc IS NOT NULL)" };
@@ -20,10 +30,10 @@ static const struct query exists_query = { "resource_exists",
 static const struct query label_query = { "resource_label_parents",
 	"SELECT p.path FROM resource l JOIN resource p ON p.id = l.parent"
 	" WHERE l.type = 'clusterLabel' AND l.name = $1 AND l.doc IS NOT NULL"
-	" AND p.parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL) ORDER BY p.path" };
+	" AND p.parent = " SQL_PARENT " ORDER BY p.path" };
 
 static const struct query parents_query = { "resource_list_parents",
-	"SELECT p.path FROM resource p WHERE p.parent = (SELECT id FROM resource WHERE path = $2 AND doc IS NOT NULL)"
+	"SELECT p.path FROM resource p WHERE p.parent = " SQL_PARENT
 	" AND EXISTS (SELECT FROM resource l WHERE l.parent = p.id AND l.type = $3 AND l.name = $1 AND l.doc IS NOT NULL)"
 	" ORDER BY p.path" };
 
@@ -101,4 +111,27 @@ enum status resource_list_parents(struct db *db, struct view type, struct view n
 	if (view_is(type, "clusterLabel"))
 		return db_stream(db, &label_query, PARAMS(P_TEXT(name), P_TEXT(grandparent)), path_row, &paths, err);
 	return db_stream(db, &parents_query, PARAMS(P_TEXT(name), P_TEXT(grandparent), P_TEXT(type)), path_row, &paths, err);
+}
+
+struct walking {
+	resource_each_typed *each;
+	void                *data;
+};
+
+static enum status walk_row(void *data, const struct rows *row, struct error *err)
+{
+	const struct walking *walking = data;
+
+	return walking->each(walking->data, rows_view(row, 0, 0), rows_view(row, 0, 1), err);
+}
+
+enum status resource_walk(struct db *db, const struct view *types, size_t count, uint64_t limit, resource_each_typed *each,
+                          void *data, struct error *err)
+{
+	struct walking walking = { each, data };
+	auto_buf       names = BUF(1 << 20);
+	enum status    st = param_texts(&names, types, count, err);
+
+	return st == ST_OK ? db_stream(db, &walk_query, PARAMS(P_BYTES(buf_view(&names)), P_INT((int64_t) limit)), walk_row, &walking, err)
+	                   : st;
 }

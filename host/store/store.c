@@ -39,10 +39,12 @@ static enum status prepare_database(struct pool *pool, int64_t deadline_ns, stru
 	return st == ST_OK ? migrate(db, &applied, err) : st;
 }
 
+#define DEPENDENCY_NS  (30 * 60 * 1000000000LL)
+
 enum status store_open(const struct store_options *options, int64_t deadline_ns, struct store *ret_store,
                        struct error *err)
 {
-	struct store store = { 0 };
+	struct store store = { .dependency_ns = options->dependency_ns > 0 ? options->dependency_ns : DEPENDENCY_NS };
 
 	enum status st = sealer_open(options->seal_key_file, &store.sealer, err);
 	if (st == ST_OK)
@@ -58,11 +60,14 @@ enum status store_open(const struct store_options *options, int64_t deadline_ns,
 		return st;
 	}
 	memcpy(ret_store, &store, sizeof store);
+	unit_claim_init(ret_store);
 	return ST_OK;
 }
 
 void store_close(struct store *store)
 {
+	if (store->notifier != NULL)             /* the last that is opened: all of it is there */
+		unit_claim_done(store);
 	notifier_close(store->notifier);
 	liveness_close(store->liveness);
 	pool_close(store->pool);

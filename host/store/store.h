@@ -7,6 +7,8 @@
 #include "host/store/db.h"
 #include "host/store/seal.h"
 
+#include <pthread.h>
+
 struct notifier;
 struct liveness;
 
@@ -16,6 +18,10 @@ struct store {
 	int64_t          host;         /* this process: holder of leases; its liveness connection holds advisory lock (1, host) */
 	struct notifier *notifier;
 	struct liveness *liveness;
+	int64_t          dependency_ns;/* how long an app waits for another before that is a failure                            */
+	pthread_mutex_t  turn_lock;    /* guards is_claiming                                                                    */
+	pthread_cond_t   turn_over;
+	bool             is_claiming;  /* a thread looks for units, or waits until there are some                               */
 	_Atomic int64_t  claimed;      /* owner of the last claim: the next one goes to another, so that none starves           */
 	_Atomic int64_t  swept_ns;     /* when leases of dead processes were last given back                                    */
 };
@@ -23,6 +29,7 @@ struct store {
 struct store_options {
 	struct pool_options pool;
 	const char         *seal_key_file;
+	int64_t             dependency_ns;         /* see above; 0: half an hour */
 };
 
 /* Waits for the database until deadline_ns, then migrates under an advisory lock. */

@@ -38,4 +38,9 @@ enum status MUST_CHECK notifier_open(const char *conninfo, int64_t deadline_ns, 
                                      struct error *err);
 void notifier_close(struct notifier *notifier);          /* NULL is fine; wakes and outlives no waiter */
 
+/* -- unit_claim.c: whose turn it is to look for units -- */
+
+void unit_claim_init(struct store *store);
+void unit_claim_done(struct store *store);
+
 #endif

@@ -19,6 +19,11 @@ enum status db_begin(struct db *db, struct error *err)
 	return query_command(db, "BEGIN", err);
 }
 
+enum status db_begin_read(struct db *db, struct error *err)
+{
+	return query_command(db, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+}
+
 enum status db_commit(struct db *db, struct error *err)
 {
 	const bool is_aborted = PQtransactionStatus(db->conn) == PQTRANS_INERROR;

@@ -46,17 +46,28 @@ static const struct query stop_query = { "unit_stop",
 	SQL_HELD("u.owner = $1 AND u.due_at IS NOT NULL")
 	"UPDATE unit u SET is_stopped = true, due_at = NULL FROM held h WHERE u.id = h.id" };
 
-static const struct query retry_query = { "unit_retry",
-	SQL_HELD("u.owner = $1 AND NOT " SQL_IS_DONE)
-	"UPDATE unit u SET is_stopped = false, is_failed = false, attempts = 0, due_at = " SQL_SOON " FROM held h WHERE u.id = h.id" };
-
 /*
+ * Units of a cluster that is reached in another way.  The try that is under way may do a part of its work where it was before, and a
+ * part where it is now, and so may one that has ended have: nothing of it is known to be there, so all is sent again.  What is
+ * done and at rest stays so: what a watcher misses of it is a drift.  One that was stopped only has to know.
+ *
  * NOTE: the generation moves, so that a try that has begun with what was known before neither ends with an old fault nor
- * waits long.
+ * waits long, nor is the last word.
  */
-static const struct query retry_cluster_query = { "unit_retry_cluster",
-	SQL_HELD("u.cluster = $1 AND NOT u.is_stopped AND NOT " SQL_IS_DONE)
-	"UPDATE unit u SET generation = u.generation + 1, is_failed = false, attempts = 0, due_at = " SQL_SOON " FROM held h WHERE u.id = h.id" };
+#define SQL_IS_UNDER_WAY  "(u.lease IS NOT NULL OR NOT " SQL_IS_DONE ")"
+#define SQL_RETRY \
+	"UPDATE unit u SET generation = u.generation + 1, is_failed = u.is_failed AND u.is_stopped, attempts = 0," \
+	" is_unsure = u.is_unsure OR u.applied IS NOT NULL OR u.tried <> '{}' OR u.lease IS NOT NULL," \
+	" due_at = CASE WHEN NOT u.is_stopped THEN " SQL_SOON " END FROM held h WHERE u.id = h.id"
+
+static const struct query retry_cluster_query = { "unit_retry_cluster", SQL_HELD("u.cluster = $1 AND " SQL_IS_UNDER_WAY) SQL_RETRY };
+
+/* $1 the path of what clusters refer to, their sync object */
+static const struct query retry_sync_query = { "unit_retry_sync",
+	"WITH c AS MATERIALIZED (SELECT split_part(r.path, '/', 2) || '+' || split_part(r.path, '/', 4) AS name FROM resource s"
+	" JOIN resource_ref x ON x.dst = s.id JOIN resource r ON r.id = x.src AND r.type = 'cluster' WHERE s.path = $1),"
+	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN c ON u.cluster = c.name WHERE " SQL_IS_UNDER_WAY
+	" ORDER BY u.id FOR NO KEY UPDATE OF u)" SQL_RETRY };
 
 /* The triggers have told both, but who owns nothing any more has no status either. */
 static const struct query reowned_query = { "unit_reowned",
@@ -65,8 +76,17 @@ static const struct query reowned_query = { "unit_reowned",
 static const struct query reown_query = { "unit_reown",
 	SQL_HELD("u.owner = $1") "UPDATE unit u SET owner = $2 FROM held h WHERE u.id = h.id" };
 
+/*
+ * What was left on clusters in earlier lives goes with the units.  NOTE: the owner of before must not keep the labels: in
+ * another life it would take what it has given away for its own left-overs, and take it back.
+ */
+static const struct query relabel_query = { "unit_relabel",
+	"WITH gone AS (DELETE FROM owner_label WHERE owner = $1 RETURNING status_context)"
+	" INSERT INTO owner_label (owner, status_context) SELECT $2::bigint, status_context FROM gone ON CONFLICT DO NOTHING" };
+
+/* Labels stay when contexts and actions are gone, and what was left on clusters is still known by them. */
 static const struct query owns_query = { "unit_owns",
-	"SELECT true FROM app_context WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };
+	"SELECT true FROM owner_label WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };
 
 static const struct query forget_query = { "unit_forget",
 	SQL_HELD("u.owner = $1")
@@ -98,24 +118,25 @@ enum status unit_stop(struct db *db, int64_t owner, struct error *err)
 	return db_query(db, &stop_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err);
 }
 
-enum status unit_retry(struct db *db, int64_t owner, struct error *err)
-{
-	return db_query(db, &retry_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err);
-}
-
 enum status unit_retry_cluster(struct db *db, struct view cluster, struct error *err)
 {
 	return db_query(db, &retry_cluster_query, PARAMS(P_TEXT(cluster)), EXPECT_NONE, NULL, err);
 }
 
+enum status unit_retry_sync(struct db *db, struct view sync_object, struct error *err)
+{
+	return db_query(db, &retry_sync_query, PARAMS(P_TEXT(sync_object)), EXPECT_NONE, NULL, err);
+}
+
 enum status unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err)
 {
-	const enum status st = db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+	enum status st = db_query(db, &reown_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
 
-	if (st != ST_OK)
-		return st;
-	const enum status moved = unit_wait_write(db, owner, 0, err);
-	return moved == ST_OK ? db_query(db, &reowned_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err) : moved;
+	if (st == ST_OK)
+		st = db_query(db, &relabel_query, PARAMS(P_INT(owner), P_INT(to)), EXPECT_NONE, NULL, err);
+	if (st == ST_OK)
+		st = unit_wait_write(db, owner, 0, err);
+	return st == ST_OK ? db_query(db, &reowned_query, PARAMS(P_INT(owner)), EXPECT_NONE, NULL, err) : st;
 }
 
 enum status unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns, struct error *err)
@@ -176,4 +197,22 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 	*ret_units = units;
 	*ret_count = count;
 	return ST_OK;
+}
+
+struct place_key { struct view app, cluster; };
+
+static int by_place(const void *key, const void *unit)
+{
+	const struct place_key   *place = key;
+	const struct unit_status *at = unit;
+	const int                 order = view_order(&place->app, &at->app);
+
+	return order != 0 ? order : view_order(&place->cluster, &at->cluster);
+}
+
+const struct unit_status *unit_find(const struct unit_status *units, size_t count, struct view app, struct view cluster)
+{
+	const struct place_key key = { app, cluster };
+
+	return count > 0 ? bsearch(&key, units, count, sizeof *units, by_place) : NULL;
 }

@@ -34,6 +34,13 @@ struct unit_row {
 };
 
 /*
+ * One thread of a process at a time looks for work, and waits until there is some: a notification would wake all of those who
+ * wait, and all but one would find nothing.  false: not its turn by until_ns.
+ */
+bool MUST_CHECK unit_claim_enter(struct store *store, int64_t until_ns);
+void unit_claim_leave(struct store *store);
+
+/*
  * Up to limit units of one owner that need work now; owners take turns.  Views live in arena.  *ret_count 0: nothing to
  * do; *ret_next_ns, set in any case, says after how long to ask again when no notification comes before.
  */
@@ -59,23 +66,19 @@ struct unit_outcome {
 
 /*
  * One statement for all.  *ret_stored: of so many units; the lease of the others is lost, and nothing was stored of them.
- * When desired has moved since the claim, only what is applied is noted, and the unit is due at once.  Objects, when there
- * are any, are all of the unit: others are forgotten.  *ret_wakes: others have waited for one of these, and are due now.
+ * When desired has moved since the claim, only what is applied is noted, and the unit is due at once.  When what is there was
+ * doubted since (a drift, a cluster that is reached in another way), not even that: all is done again.  Objects, when there are
+ * any, are all of the unit: others are forgotten.  A progress is noted unless desired has moved, so that no hook that has run
+ * does so again.  *ret_wakes: others have waited for one of these, and are due now.
  */
 enum status MUST_CHECK unit_report(struct db *db, const struct unit_outcome *outcomes, size_t count, size_t *ret_stored,
                                    bool *ret_wakes, struct error *err);
 
-/*
- * Note the progress of those that have one, as far as their leases hold and desired has not moved: before they are
- * reported, so that nothing that was noted is done again.  unit_hook.c
- */
-enum status MUST_CHECK unit_hook_note(struct db *db, const struct unit_outcome *outcomes, size_t count, struct error *err);
-
 /* -- what is seen on clusters: unit_seen.c -- */
 
-/* Begun at or after since_us of the database's clock, 0: all; *ret_now_us: what to ask next time.  lease is 0. */
-enum status MUST_CHECK unit_live(struct db *db, int64_t since_us, struct arena *arena, struct unit_row **ret_units,
-                                 size_t *ret_count, int64_t *ret_now_us, struct error *err);
+/* Claimed since the walk that gave since, 0: all; *ret_next: what to ask next time.  lease is 0. */
+enum status MUST_CHECK unit_live(struct db *db, int64_t since, struct arena *arena, struct unit_row **ret_units,
+                                 size_t *ret_count, int64_t *ret_next, struct error *err);
 
 /* Which of the clusters this process may watch for lease_ns: rows of the answer, in arena. */
 enum status MUST_CHECK unit_watch(struct store *store, struct db *db, const struct view *clusters, size_t count,
@@ -95,7 +98,7 @@ struct seen_row {
 
 /*
  * One statement, for any clusters: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
- * from those of another session, and since not, are one too.  *ret_heals: some unit is due now.
+ * from those of another session, and since not, are one too, whatever the unit does.  *ret_heals: some unit is due now.
  */
 enum status MUST_CHECK unit_observe(struct store *store, struct db *db, const struct seen_row *rows, size_t count,
                                     bool *ret_heals, struct error *err);
@@ -139,6 +142,9 @@ struct unit_status {
 enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
                                  size_t *ret_count, struct error *err);
 
+/* In what unit_list has given; NULL: none is there. */
+const struct unit_status *unit_find(const struct unit_status *units, size_t count, struct view app, struct view cluster);
+
 /*
  * The same for a whole owner at once, at a cost that grows with neither units nor objects: owner_status.c.  Counts are of the
  * units of its last context; busy and refused are also of what is left of others.  version: another whenever any of it,
@@ -172,15 +178,23 @@ enum status MUST_CHECK unit_wait_list(struct db *db, int64_t owner, struct arena
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
                                     struct object_row **ret_objects, size_t *ret_count, struct error *err);
 
-/* Retry what is not done now; or set it aside until desired moves: renew then gives ST_CONFLICT, report still counts. */
-enum status MUST_CHECK unit_retry(struct db *db, int64_t owner, struct error *err);
+/* Set aside what is not done until desired moves: renew then gives ST_CONFLICT, report still counts. */
 enum status MUST_CHECK unit_stop(struct db *db, int64_t owner, struct error *err);
 
-/* Retry now what is not done on a cluster ("provider+name"), whosever it is: how it is reached has changed. */
+/*
+ * Retry now what is not done, or worked on, on a cluster ("provider+name"), whosever it is: how it is reached has changed.  All
+ * of it is sent again, as a part may have gone to where the cluster was.
+ */
 enum status MUST_CHECK unit_retry_cluster(struct db *db, struct view cluster, struct error *err);
+/* The same on all clusters that refer to a sync object (a path). */
+enum status MUST_CHECK unit_retry_sync(struct db *db, struct view sync_object, struct error *err);
 
-/* Give all units of an owner to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
+/* Give all units of an owner, and what is left of earlier ones, to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
 enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
+
+/* Owner (path) and app of a unit that has something on the cluster, or wants to; empty: there is none.  In arena. */
+enum status MUST_CHECK unit_on_cluster(struct db *db, struct view cluster, struct arena *arena, struct view *ret_owner,
+                                       struct view *ret_app, struct error *err);
 
 /*
  * A cluster that is gone.  Answers: it has, and nobody is known whom it has not answered since.  Abandon: forget what may be there;

@@ -31,6 +31,23 @@ static const struct query abandon_query = { "unit_abandon",
 	" SELECT " SQL_UNIT_ROW("old") " FROM old JOIN resource r ON r.id = old.owner LEFT JOIN app_context x ON x.id = old.context"
 	" ORDER BY r.path, old.app" };
 
+static const struct query on_query = { "unit_on_cluster",
+	"SELECT r.path, u.app FROM unit u JOIN resource r ON r.id = u.owner WHERE u.cluster = $1 AND NOT " SQL_IS_EMPTY
+	" ORDER BY r.path, u.app LIMIT 1" };
+
+enum status unit_on_cluster(struct db *db, struct view cluster, struct arena *arena, struct view *ret_owner, struct view *ret_app,
+                            struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	*ret_owner = *ret_app = VIEW("");
+	enum status st = db_query(db, &on_query, PARAMS(P_TEXT(cluster)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK || rows_count(rows) == 0)
+		return st;
+	st = arena_keep(arena, rows_view(rows, 0, 0), ret_owner, err);
+	return st == ST_OK ? arena_keep(arena, rows_view(rows, 0, 1), ret_app, err) : st;
+}
+
 enum status unit_cluster_answers(struct db *db, struct view cluster, bool *ret_answers, struct error *err)
 {
 	auto_rows *rows = NULL;

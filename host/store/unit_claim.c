@@ -8,8 +8,10 @@
 #include "host/store/store_priv.h"
 #include "host/store/unit_priv.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/random.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum {
@@ -17,12 +19,13 @@ enum {
 	MOST_MS     = 2000,     /* when nothing is known to come                                                */
 	WATCH_MS    = 200,      /* while other processes hold leases: a death is noticed by looking             */
 	AGAIN_MS    = 10,       /* what is due is in another's hands at this moment                             */
+	TRIED_MOST  = 8,        /* sets that were begun, before those that tell nothing are forgotten           */
 	OWNERS_AT_ONCE = 16,    /* whose units all wait, before somebody else may use the connection            */
 	IS_BEGUN = 19, TURN     /* columns behind those of a unit                                               */
 };
 
 /*
- * $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after
+ * $1 host  $2 limit  $3 lease  $4 token  $5 owner to go on after  $6 how long a wait is no failure, in us
  *
  * Units whose app waits for another are put off, whatever has made them due; after some time they are failed, and still wait.
  *
@@ -31,7 +34,6 @@ enum {
  */
 #define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(3, (" of ".owner % 2147483647)::int)"
 
-#define SQL_PATIENCE    "interval '30 minutes'"       /* until a wait is a failure                    */
 #define SQL_LOOK_AGAIN  "interval '2 seconds'"        /* when nobody has told that it is over         */
 
 static const struct query claim_query = { "unit_claim",
@@ -46,7 +48,7 @@ static const struct query claim_query = { "unit_claim",
 	" FROM unit_wait w WHERE w.owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)) AS w),"
 	"noted AS (UPDATE unit_wait w SET met_at = CASE WHEN s.is_met THEN statement_timestamp() END FROM waits s"
 	" WHERE w.owner = s.owner AND w.app = s.app AND w.on_app = s.on_app AND (s.met_at IS NULL) = s.is_met),"
-	"open AS MATERIALIZED (SELECT app, bool_or(since < statement_timestamp() - " SQL_PATIENCE ") AS is_late,"
+	"open AS MATERIALIZED (SELECT app, bool_or(" SQL_AFTER_US("since", "$6") " < statement_timestamp()) AS is_late,"
 	" max(CASE WHEN is_met THEN coalesce(met_at, statement_timestamp()) + wait_s * interval '1 second'"
 	" ELSE statement_timestamp() + " SQL_LOOK_AGAIN " END) AS until,"
 	" string_agg(CASE WHEN is_met THEN format('waits %s s after app \"%s\" is ', wait_s, on_app) ELSE format('waits until app \"%s\" is ', on_app) END ||"
@@ -62,7 +64,7 @@ static const struct query claim_query = { "unit_claim",
 	"claimed AS (UPDATE unit u SET lease = $4, lease_host = $1, due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") ","
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
-	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_at = statement_timestamp()"
+	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_xid = pg_current_xact_id()::text::bigint"
 	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
 	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
 	" JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context) ON true ORDER BY c.id" };
@@ -145,7 +147,8 @@ static enum status claim_after(struct db *db, const struct claim *claim, int64_t
 
 	*ret_turn = 0;
 	enum status st = db_query(db, &claim_query, PARAMS(P_INT(claim->store->host), P_INT((int64_t) claim->limit),
-	                          P_INT(claim->lease_ns / 1000), P_INT(claim->token), P_INT(after)), EXPECT_ROWS, &rows, err);
+	                          P_INT(claim->lease_ns / 1000), P_INT(claim->token), P_INT(after),
+	                          P_INT(claim->store->dependency_ns / 1000)), EXPECT_ROWS, &rows, err);
 	if (st != ST_OK)
 		return st;
 	if (rows_count(rows) > 0)
@@ -182,6 +185,7 @@ enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64
 	size_t           count = 0;
 	int64_t          next_ns = 0, after = store->claimed, turn = 0;
 	bool             is_round = after == 0;
+	struct error     unfolded;
 
 	*ret_count = 0;
 	*ret_next_ns = WATCH_MS * 1000000LL;
@@ -200,12 +204,55 @@ enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64
 	}
 	if (st == ST_OK && count == 0)
 		st = read_next(store, db, &next_ns, err);
+	/* What cannot be folded is worked on as it is. */
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		if (units[i].tried_count > TRIED_MOST && unit_fold(db, arena, &units[i], &unfolded) != ST_OK)
+			log_warning("unit.not_folded", "unit", log_num(units[i].id), "error", unfolded.text);
 	if (st != ST_OK)
 		return st;
 	*ret_units = units;
 	*ret_count = count;
 	*ret_next_ns = next_ns;
 	return ST_OK;
+}
+
+void unit_claim_init(struct store *store)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&store->turn_over, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_init(&store->turn_lock, NULL);
+}
+
+void unit_claim_done(struct store *store)
+{
+	pthread_cond_destroy(&store->turn_over);
+	pthread_mutex_destroy(&store->turn_lock);
+}
+
+bool unit_claim_enter(struct store *store, int64_t until_ns)
+{
+	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
+
+	pthread_mutex_lock(&store->turn_lock);
+	while (store->is_claiming)
+		if (pthread_cond_timedwait(&store->turn_over, &store->turn_lock, &until) != 0)
+			break;
+	const bool is_mine = !store->is_claiming;
+	store->is_claiming = true;
+	pthread_mutex_unlock(&store->turn_lock);
+	return is_mine;
+}
+
+void unit_claim_leave(struct store *store)
+{
+	pthread_mutex_lock(&store->turn_lock);
+	store->is_claiming = false;
+	pthread_cond_signal(&store->turn_over);
+	pthread_mutex_unlock(&store->turn_lock);
 }
 
 enum status unit_renew(struct store *store, struct db *db, const struct unit_row *unit, int64_t lease_ns, struct error *err)

@@ -23,7 +23,8 @@
 /* A watcher prolongs its right every second or two: one that has not for so long is dead, and nobody sees the cluster. */
 #define SQL_STALE  "interval '5 seconds'"
 
-#define SQL_IN_US(parameter)  "statement_timestamp() + " parameter "::bigint * interval '1 microsecond'"
+#define SQL_AFTER_US(time, parameter)  time " + " parameter "::bigint * interval '1 microsecond'"
+#define SQL_IN_US(parameter)  SQL_AFTER_US("statement_timestamp()", parameter)
 
 /*
  * What an app waits for, as a unit_wait w: is all there that is wanted of the other app, and, when it is to be ready, is all of it
@@ -63,5 +64,8 @@ struct rows;
 /* Units of rows that begin with SQL_UNIT_ROW.  Takes rows into arena, where views of the units point. */
 enum status MUST_CHECK unit_rows_take(struct rows *rows, int64_t lease, struct arena *arena, struct unit_row **ret_units,
                                       size_t *ret_count, struct error *err);
+
+/* Forget those of the tried sets that name nothing that another does not name.  The unit is claimed. */
+enum status MUST_CHECK unit_fold(struct db *db, struct arena *arena, struct unit_row *unit, struct error *err);
 
 #endif

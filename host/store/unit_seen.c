@@ -10,14 +10,16 @@
 
 #include <stdlib.h>
 
-enum { ARRAYS_MAX = 64 << 20, OVERLAP_US = 2000000 };
+enum { ARRAYS_MAX = 64 << 20 };
 
-/* NOTE: a claim that has not committed yet has an older time than what is read meanwhile: every walk looks back a little. */
+/* NOTE: in a database that was restored elsewhere, claims from before name transactions of the future, and are told once. */
 static const struct query live_query = { "unit_live",
 	"SELECT " SQL_UNIT_ROW("u") " FROM unit u JOIN resource r ON r.id = u.owner LEFT JOIN app_context x ON x.id = u.context"
-	" WHERE u.live_at >= to_timestamp($1::float8 / 1000000) AND (u.applied IS NOT NULL OR u.tried <> '{}') ORDER BY u.id" };
+	" WHERE u.live_xid >= $1 AND ($1 = 0 OR u.live_xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+	" AND (u.applied IS NOT NULL OR u.tried <> '{}') ORDER BY u.id" };
 
-static const struct query now_query = { "unit_now", "SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint" };
+/* Before the walk: no claim of an older transaction is missing in it.  A younger one may be, or be told twice. */
+static const struct query oldest_query = { "unit_live_oldest", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint" };
 
 /* $1 host  $2 lease  $3 clusters.  Whoever takes over has seen nothing yet. */
 static const struct query watch_query = { "unit_watch",
@@ -37,39 +39,50 @@ static const struct query watch_query = { "unit_watch",
 
 /* Nobody works on it, and everything that it wants is there: what happens to it now is somebody else's doing. */
 #define SQL_IS_AT_REST \
-	"u.is_wanted AND u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
+	"u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
 
-/* NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so. */
+/*
+ * Whoever is at work may have passed by what is to be healed: the generation moves, so that his report is not the last word, and
+ * all is sent again after it.  What he works for stays the event.
+ *
+ * NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so.
+ */
 #define SQL_UPDATE_UNITS \
-	"held AS MATERIALIZED (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals OR d.wakes" \
+	"held AS (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals OR d.wakes" \
 	" ORDER BY u.id FOR NO KEY UPDATE OF u)" \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
-	" event = CASE WHEN d.heals THEN 'drift' ELSE u.event END," \
-	" due_at = CASE WHEN d.heals AND u.lease IS NULL AND u.due_at IS NULL AND NOT u.is_stopped THEN statement_timestamp()" \
-	" WHEN d.wakes AND u.lease IS NULL AND u.due_at > statement_timestamp() THEN statement_timestamp()" \
-	" ELSE u.due_at END FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
+	" generation = u.generation + d.heals::int," \
+	" event = CASE WHEN d.heals AND u.due_at IS NULL AND u.applied = u.set THEN 'drift' ELSE u.event END," \
+	" due_at = CASE WHEN u.lease IS NULL AND (d.heals AND u.due_at IS NULL AND NOT u.is_stopped" \
+	" OR d.wakes AND u.due_at > statement_timestamp()) THEN statement_timestamp() ELSE u.due_at END" \
+	" FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
 
 /*
  * $1 clusters  $2 sessions  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
- * the unit is his doing.  What was applied after the last session told of it may have drifted before this one began, and
- * nobody knows: where drift is healed it is applied again, which changes nothing when it has not.  $12: only of the host
- * that may watch, as who stood still tells of what was long ago.
+ * the unit is his doing, and who sees more of it tells again.  But what a new session finds changed since the one before it is
+ * told once: nobody at work changes it without applying it, and it counts whatever the unit does.  What was applied after the
+ * last session told of it may have drifted before this one began, and nobody knows: where drift is healed it is applied again,
+ * which changes nothing when it has not.
+ *
+ * Only the host that may watch ($12) is heard: who stood still tells of what was long ago, and of two who tell of one new
+ * object at the same moment neither sees the other's row, so that it would be counted twice.  Who takes a cluster over
+ * waits for what the one before him is telling.
  */
 static const struct query observe_query = { "unit_observe",
-	"WITH news AS MATERIALIZED (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
-	" o.state > 0 AS is_there, o.state = 2 AS ready, o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
+	"WITH mine AS (SELECT cluster FROM cluster_watch WHERE cluster = ANY ($1::text[]) AND host = $12 ORDER BY cluster FOR SHARE),"
+	"news AS (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
+	" o.state > 0 AS is_there, o.state = 2 AS ready, o.state > 0 AND o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
 	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
-	", o.session, o.cluster, u.awaits = o.name AS is_awaited FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])"
+	", o.session, u.awaits = o.name AS is_awaited FROM unnest($1, $2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::text[], $10::int8[], $11::int8[])"
 	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
-	" JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
-	"old AS MATERIALIZED (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
+	" JOIN mine m USING (cluster) JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
+	"old AS (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
 	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted,"
-	" s.session <> n.session AND s.fields <> 0 AND s.since <> n.since AND (n.since = 0 OR s.since & 65535 = n.since & 65535)"
-	" AND EXISTS (SELECT FROM cluster_watch w WHERE w.cluster = n.cluster AND w.host = $12::bigint) AS is_unclear"
-	" FROM unit_seen s"
-	" JOIN news n ON s.unit = n.unit AND s.name = n.name FOR UPDATE OF s),"
+	" n.is_member AND s.session <> n.session AND s.fields <> 0 AND s.since <> n.since"
+	" AND (n.since = 0 OR s.since & 65535 = n.since & 65535) AS is_unclear"
+	" FROM unit_seen s JOIN news n USING (unit, name) FOR UPDATE OF s),"
 	"put AS (INSERT INTO unit_seen AS s (unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals)"
 	" SELECT unit, name, api_version, ready, is_tracked, is_member, session, reason, fields, since, heals FROM news WHERE is_there"
 	" ON CONFLICT (unit, name) DO UPDATE SET api_version = excluded.api_version, ready = excluded.ready,"
@@ -77,13 +90,13 @@ static const struct query observe_query = { "unit_observe",
 	" fields = excluded.fields, since = excluded.since, heals = excluded.heals),"
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
 	"drift AS MATERIALIZED (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
-	" FROM news n JOIN unit u ON u.id = n.unit JOIN unit_object o ON o.unit = n.unit AND o.name = n.name AND o.state = 1"
-	" LEFT JOIN old ON old.unit = n.unit AND old.name = n.name"
-	" WHERE (n.has_drifted OR coalesce(old.has_drifted OR (old.is_unclear AND n.is_member), false)) AND " SQL_IS_AT_REST " GROUP BY n.unit),"
+	" FROM news n JOIN unit u ON u.id = n.unit LEFT JOIN old USING (unit, name) LEFT JOIN unit_object o USING (unit, name)"
+	" WHERE u.is_wanted AND CASE WHEN " SQL_IS_AT_REST
+	" THEN o.state = 1 AND (n.has_drifted OR old.has_drifted OR old.is_unclear)"
+	" ELSE coalesce(o.state, 1) <> 4 AND (old.has_drifted OR old.is_unclear) END GROUP BY n.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, bool_or(wakes) AS wakes FROM ("
-	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals, is_awaited AS wakes FROM news WHERE is_there"
-	" UNION ALL SELECT unit, 0, 0, 0, 0, false, true FROM news WHERE is_awaited AND NOT is_there"
+	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals, is_awaited AS wakes FROM news"
 	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false, false FROM old"
 	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals, false FROM drift) AS all_of_it GROUP BY unit),"
 	SQL_UPDATE_UNITS " RETURNING d.heals OR d.wakes, u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
@@ -92,6 +105,9 @@ static const struct query observe_query = { "unit_observe",
 
 /*
  * $1 cluster  $2 session  $3 kinds  $4 host.  A name ends with its kind: "web+Deployment".
+ *
+ * What is missing of a unit at rest was deleted by somebody else, and so was what its last report has as applied.  What is not
+ * reported yet may have been pruned by whoever is at work: that is no drift, but nothing says that it is not missing.
  *
  * What an earlier session has seen of other kinds is gone when we have deleted it, as nobody may look at its kind any more;
  * else it may be there, but nobody can say that it is ready.
@@ -107,9 +123,9 @@ static const struct query whole_query = { "unit_observe_whole",
 	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') <> ALL ($3::text[])"
 	" AND EXISTS (SELECT FROM unit_object o WHERE o.unit = s.unit AND o.name = s.name AND o.state = 1)"
 	" RETURNING s.unit, s.is_tracked::int AS tracked),"
-	"drift AS MATERIALIZED (SELECT g.unit, count(*) AS drifts, bool_or(g.heals) AS heals FROM gone g JOIN unit u ON u.id = g.unit"
-	" JOIN unit_object o ON o.unit = g.unit AND o.name = g.name AND o.state = 1"
-	" WHERE g.is_member AND " SQL_IS_AT_REST " GROUP BY g.unit),"
+	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE o.state = 1) AS drifts, bool_or(g.heals) AS heals"
+	" FROM gone g JOIN unit u ON u.id = g.unit LEFT JOIN unit_object o USING (unit, name)"
+	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN o.state = 1 ELSE coalesce(o.state, 1) <> 4 END GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, false AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
@@ -149,19 +165,21 @@ static const struct query list_query = { "unit_seen_list",
 	"SELECT s.name, s.api_version, s.reason, s.ready, s.is_tracked, s.is_member, u.status_context FROM unit u"
 	" JOIN unit_seen s ON s.unit = u.id WHERE u.owner = $1 AND u.app = $2 AND u.cluster = $3 ORDER BY s.name" };
 
-enum status unit_live(struct db *db, int64_t since_us, struct arena *arena, struct unit_row **ret_units, size_t *ret_count,
-                      int64_t *ret_now_us, struct error *err)
+enum status unit_live(struct db *db, int64_t since, struct arena *arena, struct unit_row **ret_units, size_t *ret_count,
+                      int64_t *ret_next, struct error *err)
 {
-	auto_rows   *now = NULL;
+	auto_rows   *oldest = NULL;
 	struct rows *rows = NULL;
 
-	enum status st = db_query(db, &now_query, NULL, 0, EXPECT_ROW, &now, err);
+	enum status st = db_query(db, &oldest_query, NULL, 0, EXPECT_ROW, &oldest, err);
+	if (st == ST_OK && rows_int(oldest, 0, 0) < since)        /* the database went back, and knows nothing of since */
+		since = 0;
 	if (st == ST_OK)
-		st = db_query(db, &live_query, PARAMS(P_INT(since_us)), EXPECT_ROWS, &rows, err);
+		st = db_query(db, &live_query, PARAMS(P_INT(since)), EXPECT_ROWS, &rows, err);
 	if (st == ST_OK)
 		st = unit_rows_take(rows, 0, arena, ret_units, ret_count, err);
 	if (st == ST_OK)
-		*ret_now_us = rows_int(now, 0, 0) - OVERLAP_US;
+		*ret_next = rows_int(oldest, 0, 0);
 	return st;
 }
 

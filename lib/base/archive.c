@@ -173,12 +173,12 @@ static enum status note_path(struct reading *reading, struct view path, bool is_
 		if (len < path.len && path.ptr[len] != '/')
 			continue;
 		if (++parts > ARCHIVE_PATH_PARTS_MAX)
-			return fail(reading->err, ST_INVALID, "\"%s\" is nested deeper than %d folders", path.ptr,
+			return fail(reading->err, ST_MALFORMED, "\"%s\" is nested deeper than %d folders", path.ptr,
 			            ARCHIVE_PATH_PARTS_MAX);
 		const bool    is_file_here = is_file && len == path.len;
 		const json_t *before = json_object_getn(reading->seen, path.ptr, len);
 		if (before != NULL && (is_file_here || json_is_true(before)))
-			return fail(reading->err, ST_INVALID, "\"%.*s\" comes twice in the archive", (int) len, path.ptr);
+			return fail(reading->err, ST_MALFORMED, "\"%.*s\" comes twice in the archive", (int) len, path.ptr);
 		if (before == NULL && json_object_setn_new(reading->seen, path.ptr, len, json_boolean(is_file_here)) != 0)
 			return fail(reading->err, ST_NO_MEMORY, "out of memory");
 	}
@@ -203,13 +203,13 @@ static enum status entry_path(struct reading *reading, struct archive_entry *ent
 	if (len > ARCHIVE_PATH_MAX)
 		return fail(reading->err, ST_TOO_LARGE, "a path of the archive is longer than %d bytes", ARCHIVE_PATH_MAX);
 	if (!utf8_is_valid((struct view) { name, len }))
-		return fail(reading->err, ST_INVALID, "a path of the archive is not UTF-8");
+		return fail(reading->err, ST_MALFORMED, "a path of the archive is not UTF-8");
 	if (len > 1 && name[len - 1] == '/')
 		len--;
 	memcpy(path, name, len);
 	path[len] = '\0';
 	if (len > 0 && !path_is_inside((struct view) { path, len }))
-		return fail(reading->err, ST_INVALID, "\"%s\" is no path inside the archive", path);
+		return fail(reading->err, ST_MALFORMED, "\"%s\" is no path inside the archive", path);
 	return ST_OK;
 }
 
@@ -259,11 +259,11 @@ static enum status read_entry(struct reading *reading, struct archive_entry *ent
 	if (++reading->entries > reading->limits->entries)
 		return fail(reading->err, ST_TOO_LARGE, "archive has more than %zu entries", reading->limits->entries);
 	if (is_link(entry))
-		return fail(reading->err, ST_INVALID, "\"%s\" is a link: an archive may hold files and folders only", path);
+		return fail(reading->err, ST_MALFORMED, "\"%s\" is a link: an archive may hold files and folders only", path);
 	if (!is_file && archive_entry_filetype(entry) != AE_IFDIR)
-		return fail(reading->err, ST_INVALID, "\"%s\" is neither a file nor a folder", path);
+		return fail(reading->err, ST_MALFORMED, "\"%s\" is neither a file nor a folder", path);
 	if (path[0] == '\0')
-		return is_file ? fail(reading->err, ST_INVALID, "a file of the archive has no name") : ST_OK;
+		return is_file ? fail(reading->err, ST_MALFORMED, "a file of the archive has no name") : ST_OK;
 
 	st = note_path(reading, view_of(path), is_file);
 	if (st != ST_OK)

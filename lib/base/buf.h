@@ -24,6 +24,9 @@ struct view {
 
 #define VIEW(literal)  ((struct view) { "" literal, sizeof(literal) - 1 })
 
+/* The two arguments of "%.*s". */
+#define V(view_)  (int) (view_).len, (view_).ptr
+
 struct view view_of(const char *text);                  /* of a C string; NULL gives an empty view */
 bool        view_is(struct view view, const char *text);
 int         view_compare(struct view a, struct view b);        /* byte order, as the store sorts  */

@@ -4,7 +4,6 @@
 struct pick {
 	const json_t *value;
 	struct view   name;
-	bool          is_exact;
 };
 
 struct member {
@@ -178,9 +177,9 @@ static size_t sort_members(struct checking *at, const struct node *node, const j
 		}
 		struct pick *pick = &picks[property - node->properties];
 		if (pick->value != NULL)
-			note_unknown(at, place, pick->is_exact ? name : pick->name);
-		if (!pick->is_exact)
-			*pick = (struct pick) { json_object_iter_value(it), name, is_exact };
+			add_fault(at, &(struct place) { place, name, NO_INDEX }, "is the same member as \"%.*s\": case makes no difference",
+			          (int) pick->name.len, pick->name.ptr);
+		*pick = (struct pick) { json_object_iter_value(it), name };
 	}
 	return count;
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
+#include "lib/kube/pages.h"
 
 #include <assert.h>
 #include <unistd.h>
@@ -13,7 +14,11 @@ static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
 static void start_curl(void)
 {
+#ifdef KUBE_HEAP_ALONE
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+#else
+	curl_global_init_mem(CURL_GLOBAL_DEFAULT, pages_malloc, pages_free, pages_realloc, strdup, calloc);
+#endif
 }
 
 int64_t jittered(int64_t ns)

@@ -16,7 +16,9 @@ struct kube_config {
 	struct kube_access access;
 	char              *server;
 	struct buf         ca, certificate, key;
-	json_t            *document;
+	char              *texts;        /* of access, one after the other                             */
+	size_t             texts_size;
+	json_t            *document;     /* while it is read                                           */
 };
 
 struct refusal { const char *member, *why, *hint; };
@@ -275,6 +277,52 @@ static enum status read_document(struct kube_config *config, struct error *err)
 	return st;
 }
 
+/* Tokens and keys stand among the strings of the document; none of them is shared. */
+static void wipe(const json_t *value)
+{
+	const char   *name;
+	const json_t *item;
+	size_t        i;
+
+	if (json_is_string(value)) {
+		union { const char *in; char *out; } same = { .in = json_string_value(value) };
+		explicit_bzero(same.out, json_string_length(value));
+	}
+	json_array_foreach(value, i, item)
+		wipe(item);
+	json_object_foreach(json_for_reading(value), name, item)
+		wipe(item);
+}
+
+static void drop_document(struct kube_config *config)
+{
+	wipe(config->document);
+	json_decref(config->document);
+	config->document = NULL;
+}
+
+/* A file is a hundred times what is needed of it, and may hold the secrets of other users and clusters. */
+static enum status keep_texts(struct kube_config *config, struct error *err)
+{
+	struct kube_access *access = &config->access;
+	const char **const  texts[] = { &access->server_name, &access->namespace_, &access->token, &access->user, &access->password };
+	char               *at;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		config->texts_size += strlen(*texts[i]) + 1;
+	at = config->texts = malloc(config->texts_size);
+	if (at == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const size_t size = strlen(*texts[i]) + 1;
+
+		*texts[i] = memcpy(at, *texts[i], size);
+		at += size;
+	}
+	drop_document(config);
+	return ST_OK;
+}
+
 enum status kube_config_read(struct view kubeconfig, struct kube_config **ret_config, struct error *err)
 {
 	struct kube_config *config;
@@ -297,29 +345,14 @@ enum status kube_config_read(struct view kubeconfig, struct kube_config **ret_co
 		st = read_document(config, err);
 	else
 		fail_within(err, "kubeconfig");
+	if (st == ST_OK)
+		st = keep_texts(config, err);
 	if (st != ST_OK) {
 		kube_config_free(config);
 		return st;
 	}
 	*ret_config = config;
 	return ST_OK;
-}
-
-/* Tokens and keys stand among the strings of the document; none of them is shared. */
-static void wipe(const json_t *value)
-{
-	const char   *name;
-	const json_t *item;
-	size_t        i;
-
-	if (json_is_string(value)) {
-		union { const char *in; char *out; } same = { .in = json_string_value(value) };
-		explicit_bzero(same.out, json_string_length(value));
-	}
-	json_array_foreach(value, i, item)
-		wipe(item);
-	json_object_foreach(json_for_reading(value), name, item)
-		wipe(item);
 }
 
 static void wipe_buf(struct buf *buf)
@@ -333,8 +366,10 @@ void kube_config_free(struct kube_config *config)
 {
 	if (config == NULL)
 		return;
-	wipe(config->document);
-	json_decref(config->document);
+	drop_document(config);
+	if (config->texts != NULL)
+		explicit_bzero(config->texts, config->texts_size);
+	free(config->texts);
 	wipe_buf(&config->ca);
 	wipe_buf(&config->certificate);
 	wipe_buf(&config->key);

@@ -12,15 +12,16 @@
 #include "lib/base/clock.h"
 
 /* GROUPS_MAX: clusters have some dozens; deployments may name any number that no cluster has. */
-enum { KINDS_MAX = 4096, DOUBLINGS_MAX = 6, GROUPS_MAX = 256 };
+enum { KINDS_MAX = 4096, KIND_LEN_MAX = 63, DOUBLINGS_MAX = 6, GROUPS_MAX = 256 };
 
 static const int64_t ask_again_ns = 100000000;       /* doubled up to 6.4 s */
 
-struct known { char name[64]; struct kube_kind kind; };
+/* The texts of all of a group are in one block with them: a server has a hundred kinds, and there are thousands of servers. */
+struct known { const char *kind, *plural; bool is_namespaced; };
 
 struct lookup {
 	struct lookup *next;
-	char           kind[64];
+	char           kind[KIND_LEN_MAX + 1];
 	kube_found    *done;
 	void          *data;
 	enum status    st;                  /* an answer that is known already, on its way to the loop */
@@ -116,8 +117,9 @@ static struct group *make_group(struct kube_cluster *cluster, struct view api_ve
 static bool find_known(const struct group *group, struct view kind, struct kube_kind *ret_kind)
 {
 	for (size_t i = 0; group != NULL && i < group->known_count; i++)
-		if (view_is(kind, group->known[i].name)) {
-			*ret_kind = group->known[i].kind;
+		if (view_is(kind, group->known[i].kind)) {
+			*ret_kind = (struct kube_kind) { .is_namespaced = group->known[i].is_namespaced };
+			memcpy(ret_kind->plural, group->known[i].plural, strlen(group->known[i].plural));
 			return true;
 		}
 	return false;
@@ -166,12 +168,28 @@ static void end_from_loop(struct kube_cluster *cluster, struct lookup *lookup)
 		lookup_end(lookup);
 }
 
+/* A subresource has a slash, and is no kind. */
+static bool is_kind(struct view plural, struct view kind)
+{
+	return plural_is_sound(plural) && kind.len > 0 && kind.len <= KIND_LEN_MAX;
+}
+
+static char *add_text(char **to, struct view text)
+{
+	char *at = *to;
+
+	memcpy(at, text.ptr, text.len);          /* the zero behind it is there */
+	*to += text.len + 1;
+	return at;
+}
+
 static struct known *read_kinds(struct view body, size_t *ret_count, struct error *err)
 {
 	auto_json    *list = NULL;
 	const json_t *resources, *item;
 	struct known *known;
-	size_t        i, count = 0;
+	size_t        i, count = 0, size = 0;
+	char         *text;
 
 	resources = json_read(body, &list, NULL) == ST_OK ? json_object_get(list, "resources") : NULL;
 	if (!json_is_array(resources) || json_array_size(resources) > KINDS_MAX) {
@@ -179,19 +197,25 @@ static struct known *read_kinds(struct view body, size_t *ret_count, struct erro
 		fail_hint(err, "No API server answers like this: check \"server\" of the kubeconfig.");
 		return NULL;
 	}
-	known = calloc(json_array_size(resources) + 1, sizeof *known);
+	json_array_foreach(resources, i, item) {
+		const struct view plural = json_text_at(item, "name"), kind = json_text_at(item, "kind");
+		if (is_kind(plural, kind)) {
+			size += plural.len + 1 + kind.len + 1;
+			count++;
+		}
+	}
+	known = calloc(1, count * sizeof *known + size + 1);
 	if (known == NULL) {
 		fail(err, ST_NO_MEMORY, "out of memory");
 		return NULL;
 	}
+	text = (char *) (known + count);
+	count = 0;
 	json_array_foreach(resources, i, item) {
 		const struct view plural = json_text_at(item, "name"), kind = json_text_at(item, "kind");
-		if (!plural_is_sound(plural) || kind.len == 0 || kind.len >= sizeof known->name)
-			continue;                /* a subresource has a slash */
-		memcpy(known[count].name, kind.ptr, kind.len);
-		memcpy(known[count].kind.plural, plural.ptr, plural.len);
-		known[count].kind.is_namespaced = json_is_true(json_object_get(item, "namespaced"));
-		count++;
+		if (is_kind(plural, kind))
+			known[count++] = (struct known) { .kind = add_text(&text, kind), .plural = add_text(&text, plural),
+			                                  .is_namespaced = json_is_true(json_object_get(item, "namespaced")) };
 	}
 	*ret_count = count;
 	return known;

@@ -13,9 +13,11 @@
 typedef bool managers_pick(void *data, const char *manager);
 
 /*
- * A merge patch that gives heir all that the picked managers have applied, for this very version of the object.  Owned by the
- * caller; NULL: none of them is there, or there is no memory.
+ * A merge patch that gives heir what the picked managers have applied in his version of the API, for this very version of the
+ * object; he who has applied nothing yet begins with that of one of them.  *ret_patch: owned by the caller; NULL: there is
+ * nothing to give.  ST_NO_MEMORY; ST_TOO_LARGE beyond 64 levels.
  */
-json_t *managers_inherit(const json_t *object, const char *heir, managers_pick *pick, void *data);
+enum status MUST_CHECK managers_inherit(const json_t *object, const char *heir, managers_pick *pick, void *data,
+                                        json_t **ret_patch, struct error *err);
 
 #endif

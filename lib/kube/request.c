@@ -4,6 +4,7 @@
 #include "lib/kube/kube_priv.h"
 
 #include "lib/base/clock.h"
+#include "lib/kube/pages.h"
 
 #include <assert.h>
 
@@ -103,7 +104,7 @@ static void put_easy(struct call *call)
 	curl_multi_remove_handle(loop->multi, call->easy);
 	curl_easy_reset(call->easy);
 	bound_upload(call->easy);
-	if (loop->easy_count < EASY_IDLE_MAX)
+	if (call->bytes == NULL && loop->easy_count < EASY_IDLE_MAX)      /* a stream's buffer is none for requests, nor theirs for it */
 		loop->easy[loop->easy_count++] = call->easy;
 	else
 		curl_easy_cleanup(call->easy);
@@ -163,14 +164,18 @@ static void set_identity(CURL *easy, const struct kube_access *access)
 {
 	struct curl_blob ca = blob_of(access->ca), certificate = blob_of(access->certificate), key = blob_of(access->key);
 
-	if (ca.len > 0)
+	/* NOTE: a blob takes the place of the system's file of authorities, but not of its folder, which would be trusted too. */
+	if (ca.len > 0) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
 	if (certificate.len > 0) {
 		curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
 		curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
 	}
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);     /* kept by handle, and a cluster has none of its own */
 }
 
 /* What every transfer has in common: verified, direct, bounded in time, and none of the caller's environment. */
@@ -193,7 +198,7 @@ static void set_common(struct call *call)
 #if LIBCURL_VERSION_NUM >= 0x075700
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);      /* else a slow name server would hold up the loop */
 #endif
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) DOWNLOAD_BUFFER);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) (call->bytes != NULL ? PAGES_MIN : DOWNLOAD_BUFFER));
 	bound_upload(easy);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 	                 (long) ((options->connect_ns + call->cluster->loop->connecting * patience_ns) / 1000000));
@@ -288,7 +293,7 @@ void call_start(struct call *call)
 	call->error[0] = '\0';
 	settings_unref(call->settings);
 	call->settings = cluster_settings(cluster);
-	call->easy = loop->easy_count > 0 ? loop->easy[--loop->easy_count] : curl_easy_init();
+	call->easy = call->bytes == NULL && loop->easy_count > 0 ? loop->easy[--loop->easy_count] : curl_easy_init();
 	if (call->easy == NULL) {
 		fail_to_start(call);
 		return;

@@ -7,40 +7,16 @@
  *
  * Bookmarks move the version on while nothing happens, so that a broken stream goes on where it was.
  */
-#include "lib/kube/kube_priv.h"
+#include "lib/kube/watch_priv.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/utf8.h"
 
 #include <unistd.h>
 
-enum { PAGE = 500, LINE_MAX_BYTES = 16 << 20, LINE_KEEP_BYTES = 64 << 10, PATH_MAX_BYTES = 8 << 10, STREAM_S = 290 };
+enum { PAGE = 500, LINE_MAX_BYTES = 16 << 20 };
 
-static const int64_t second_ns = 1000000000;
-static const int64_t pause_min_ns = 200000000, pause_max_ns = 30000000000;
-static const int64_t list_ns = 60000000000, find_ns = 30000000000;
-
-struct kube_watch {
-	LIST_ENTRY(kube_watch) link;          /* loop->watches                                          */
-	struct kube_cluster *cluster;         /* a reference, until it ended                            */
-	atomic_uint      refs;                /* of the caller, of a question under way                 */
-	char            *api_version, *kind, *selector;
-	kube_seen       *seen;
-	void            *data;
-	struct timer     timer;
-	struct call     *call;                /* the page or stream under way                           */
-	struct kube_kind found;
-	char             version[64];         /* to go on from; empty: list first                       */
-	char            *next_page;
-	struct buf       line;
-	int64_t          started_ns, pause_ns;
-	bool             is_finding, is_lost, is_expired, is_resumed, is_gone;
-	char             why[LINE_SIZE];      /* of KUBE_LOST, or of what ended the stream              */
-
-	pthread_mutex_t  lock;                /* guards has_ended                                       */
-	pthread_cond_t   changed;
-	bool             has_ended;
-};
+static const int64_t pause_max_ns = 30 * WATCH_SECOND_NS, list_ns = 60 * WATCH_SECOND_NS, find_ns = 30 * WATCH_SECOND_NS;
 
 static void watch_unref(struct kube_watch *watch)
 {
@@ -56,27 +32,27 @@ static void watch_unref(struct kube_watch *watch)
 	free(watch);
 }
 
-static void go_on_at(struct kube_watch *watch, int64_t at_ns)
+void watch_go_on_at(struct kube_watch *watch, int64_t at_ns)
 {
 	timer_set(&watch->cluster->loop->timers, &watch->timer, at_ns);
 }
 
 /* While the circuit is open, its pauses are the ones that count. */
-static int64_t next_try_ns(struct kube_watch *watch)
+int64_t watch_next_try_ns(struct kube_watch *watch)
 {
 	const struct kube_cluster *cluster = watch->cluster;
 	const int64_t              now = clock_ns();
 
 	if (cluster->is_open)
-		return cluster->is_probing || cluster->probe_ns < now ? now + jittered(second_ns)
-		                                                     : cluster->probe_ns + jittered(pause_min_ns / 10);
-	watch->pause_ns = watch->pause_ns == 0 ? pause_min_ns : 2 * watch->pause_ns;
+		return cluster->is_probing || cluster->probe_ns < now ? now + jittered(WATCH_SECOND_NS)
+		                                                     : cluster->probe_ns + jittered(WATCH_PAUSE_MIN_NS / 10);
+	watch->pause_ns = watch->pause_ns == 0 ? WATCH_PAUSE_MIN_NS : 2 * watch->pause_ns;
 	if (watch->pause_ns > pause_max_ns)
 		watch->pause_ns = pause_max_ns;
 	return now + jittered(watch->pause_ns);
 }
 
-static void say_lost(struct kube_watch *watch, const char *why)
+void watch_say_lost(struct kube_watch *watch, const char *why)
 {
 	char line[sizeof watch->why];
 
@@ -91,10 +67,10 @@ static void say_lost(struct kube_watch *watch, const char *why)
 	watch->seen(watch->data, KUBE_LOST, NULL, watch->why);
 }
 
-static void lose(struct kube_watch *watch, const char *why)
+void watch_lose(struct kube_watch *watch, const char *why)
 {
-	say_lost(watch, why);
-	go_on_at(watch, next_try_ns(watch));
+	watch_say_lost(watch, why);
+	watch_go_on_at(watch, watch_next_try_ns(watch));
 }
 
 static void lose_by(struct kube_watch *watch, const struct error *err)
@@ -102,10 +78,10 @@ static void lose_by(struct kube_watch *watch, const struct error *err)
 	char line[LINE_SIZE];
 
 	error_line(err, line);
-	lose(watch, line);
+	watch_lose(watch, line);
 }
 
-static enum status add_query(struct kube_watch *watch, struct buf *path, const char *first, struct error *err)
+enum status watch_add_query(struct kube_watch *watch, struct buf *path, const char *first, struct error *err)
 {
 	enum status st = path_write_collection(path, view_of(watch->api_version), watch->found.plural, err);
 
@@ -119,8 +95,7 @@ static enum status add_query(struct kube_watch *watch, struct buf *path, const c
 	return st;
 }
 
-/* Takes nothing; done ends it, perhaps before this returns. */
-static void start_call(struct kube_watch *watch, struct buf *path, enum status st, int64_t deadline_ns, call_bytes *bytes,
+void watch_start_call(struct kube_watch *watch, struct buf *path, enum status st, int64_t deadline_ns, call_bytes *bytes,
                        kube_done *done)
 {
 	const struct kube_request request = { .method = "GET", .path = path->data, .body = VIEW(""),
@@ -128,7 +103,7 @@ static void start_call(struct kube_watch *watch, struct buf *path, enum status s
 	struct call *call = st == ST_OK ? call_new(watch->cluster, &request, done, watch) : NULL;
 
 	if (call == NULL) {
-		lose(watch, "out of memory, or a selector too long");
+		watch_lose(watch, "out of memory, or a selector too long");
 		return;
 	}
 	call->bytes = bytes;
@@ -136,9 +111,7 @@ static void start_call(struct kube_watch *watch, struct buf *path, enum status s
 	call_here(call);
 }
 
-/* -- the stream -- */
-
-static bool note_version(struct kube_watch *watch, const json_t *object, const char *path)
+bool watch_note_version(struct kube_watch *watch, const json_t *object, const char *path)
 {
 	const struct view version = json_text_at(object, path);
 
@@ -147,140 +120,6 @@ static bool note_version(struct kube_watch *watch, const json_t *object, const c
 	memcpy(watch->version, version.ptr, version.len);
 	watch->version[version.len] = '\0';
 	return true;
-}
-
-static bool end_stream(struct kube_watch *watch, const char *why)
-{
-	utf8_line(watch->why, sizeof watch->why, view_of(why));
-	return false;
-}
-
-static bool take_error(struct kube_watch *watch, const json_t *status)
-{
-	watch->is_expired = json_int_at(status, "code", 0) == 410 || view_is(json_text_at(status, "reason"), "Expired") ||
-	                    view_is(json_text_at(status, "reason"), "Gone");
-	char *message = strdup(json_string_at(status, "message"));
-	if (message != NULL)
-		call_hide_credential(watch->call, message, strlen(message));
-	end_stream(watch, message != NULL && message[0] != '\0' ? message : "the server ends the watch and does not say why");
-	free(message);
-	return false;
-}
-
-static bool take_line(struct kube_watch *watch, struct view line)
-{
-	static const struct { const char *type; enum kube_event event; } types[] = {
-		{ "ADDED", KUBE_ADDED }, { "MODIFIED", KUBE_MODIFIED }, { "DELETED", KUBE_REMOVED },
-	};
-	auto_json *entry = NULL;
-
-	if (line.len == 0)
-		return true;
-	if (json_read(line, &entry, NULL) != ST_OK)
-		return end_stream(watch, "the server's watch sends what is no JSON");
-	const struct view type = json_text_at(entry, "type");
-	const json_t     *object = json_object_get(entry, "object");
-	if (view_is(type, "ERROR"))
-		return take_error(watch, object);
-	if (!json_is_object(object) || !note_version(watch, object, "metadata.resourceVersion"))
-		return end_stream(watch, "the server's watch sends what is no object");
-	watch->is_resumed = false;
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (view_is(type, types[i].type))
-			watch->seen(watch->data, types[i].event, object, "");
-	return true;
-}
-
-static bool on_bytes(void *data, struct view bytes)
-{
-	struct kube_watch *watch = data;
-	const char        *at = bytes.ptr, *const end = bytes.ptr + bytes.len, *newline;
-
-	while (at < end && (newline = memchr(at, '\n', (size_t) (end - at))) != NULL) {
-		struct view line = { at, (size_t) (newline - at) };
-		at = newline + 1;
-		if (watch->line.len > 0) {
-			if (buf_add_view(&watch->line, line, NULL) != ST_OK)
-				return end_stream(watch, "the server's watch sends an event that is too large");
-			line = buf_view(&watch->line);
-		}
-		const bool is_good = take_line(watch, line);
-		if (watch->line.cap > LINE_KEEP_BYTES)
-			buf_done(&watch->line);
-		else
-			buf_clear(&watch->line);
-		if (!is_good)
-			return false;
-	}
-	if (buf_add(&watch->line, at, (size_t) (end - at), NULL) != ST_OK)
-		return end_stream(watch, "the server's watch sends an event that is too large");
-	return true;
-}
-
-static void list_again(struct kube_watch *watch)
-{
-	const bool is_quick = clock_ns() - watch->started_ns < second_ns;
-
-	say_lost(watch, "the server no longer has the history since the last event; listing again");
-	go_on_at(watch, is_quick ? next_try_ns(watch) : clock_ns());
-}
-
-/* Once without a word is an accident, and resumed; twice is a loss. */
-static void resume(struct kube_watch *watch, const char *why)
-{
-	const bool was_long = clock_ns() - watch->started_ns >= second_ns;
-
-	if (watch->is_resumed && !was_long) {
-		lose(watch, why);
-		return;
-	}
-	watch->is_resumed = true;
-	go_on_at(watch, was_long ? clock_ns() : clock_ns() + jittered(pause_min_ns / 2));
-}
-
-static void stream_ended(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
-{
-	struct kube_watch   *watch = data;
-	struct answer_status status;
-	char                 why[sizeof watch->why];
-
-	watch->call = NULL;
-	if (st == ST_OK && answer->code != 200) {
-		answer_read(answer, &status);
-		if (answer->code == 410) {
-			list_again(watch);
-			return;
-		}
-		if (answer_outcome(&status) == KUBE_UNKNOWN_KIND)
-			watch->found.plural[0] = '\0';
-		lose(watch, status.message);
-	} else if (watch->is_expired) {
-		list_again(watch);
-	} else if (watch->why[0] != '\0') {
-		snprintf(why, sizeof why, "%s", watch->why);
-		lose(watch, why);
-	} else {
-		if (st != ST_OK)
-			error_line(err, why);
-		resume(watch, st == ST_OK ? "the server ends every watch at once" : why);
-	}
-}
-
-static void stream(struct kube_watch *watch)
-{
-	auto_buf     path = BUF(PATH_MAX_BYTES);
-	struct error err;
-	enum status  st = add_query(watch, &path, "?watch=true&allowWatchBookmarks=true", &err);
-
-	if (st == ST_OK)
-		st = buf_printf(&path, &err, "&timeoutSeconds=%d&resourceVersion=", STREAM_S);
-	if (st == ST_OK)
-		st = path_add_escaped(&path, view_of(watch->version), &err);
-	buf_clear(&watch->line);
-	watch->is_expired = false;
-	watch->why[0] = '\0';
-	watch->started_ns = clock_ns();
-	start_call(watch, &path, st, watch->started_ns + (STREAM_S + 20) * second_ns, on_bytes, stream_ended);
 }
 
 /* -- the list -- */
@@ -305,7 +144,7 @@ static void take_page(struct kube_watch *watch, struct view body)
 
 	if (json_read(body, &page, &err) != ST_OK || !json_is_object(page) ||
 	    json_text_at(page, "metadata.resourceVersion").len == 0) {
-		lose(watch, "the server's answer is no list of objects");
+		watch_lose(watch, "the server's answer is no list of objects");
 		return;
 	}
 	json_array_foreach(json_object_get(page, "items"), i, item)
@@ -317,19 +156,19 @@ static void take_page(struct kube_watch *watch, struct view body)
 	if (next[0] != '\0') {
 		watch->next_page = strdup(next);
 		if (watch->next_page == NULL)
-			lose(watch, "out of memory");
+			watch_lose(watch, "out of memory");
 		else
 			list(watch);
 		return;
 	}
-	if (!note_version(watch, page, "metadata.resourceVersion")) {
-		lose(watch, "the server's list has no resourceVersion that can be used");
+	if (!watch_note_version(watch, page, "metadata.resourceVersion")) {
+		watch_lose(watch, "the server's list has no resourceVersion that can be used");
 		return;
 	}
 	watch->is_lost = watch->is_resumed = false;
 	watch->pause_ns = 0;
 	watch->seen(watch->data, KUBE_SYNCED, NULL, "");
-	stream(watch);
+	watch_stream(watch);
 }
 
 static void listed(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
@@ -348,25 +187,25 @@ static void listed(void *data, enum status st, const struct kube_answer *answer,
 			discovery_forget(watch->cluster, view_of(watch->api_version));
 			watch->found.plural[0] = '\0';
 		}
-		lose(watch, status.message);
+		watch_lose(watch, status.message);
 	}
 }
 
 static void list(struct kube_watch *watch)
 {
-	auto_buf     path = BUF(PATH_MAX_BYTES);
+	auto_buf     path = BUF(WATCH_PATH_MAX);
 	struct error err;
 	char         first[32];
 
 	snprintf(first, sizeof first, "?limit=%d", PAGE);
-	enum status st = add_query(watch, &path, first, &err);
+	enum status st = watch_add_query(watch, &path, first, &err);
 	if (st == ST_OK && watch->next_page != NULL) {
 		st = buf_add_text(&path, "&continue=", &err);
 		if (st == ST_OK)
 			st = path_add_escaped(&path, view_of(watch->next_page), &err);
 	}
 	watch->started_ns = clock_ns();
-	start_call(watch, &path, st, watch->started_ns + list_ns, NULL, listed);
+	watch_start_call(watch, &path, st, watch->started_ns + list_ns, NULL, listed);
 }
 
 /* -- the kind -- */
@@ -382,10 +221,10 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 			lose_by(watch, err);
 		} else if (kind->plural[0] == '\0') {
 			snprintf(why, sizeof why, "the cluster knows no kind \"%.60s\" in \"%.100s\"", watch->kind, watch->api_version);
-			lose(watch, why);
+			watch_lose(watch, why);
 		} else {
 			watch->found = *kind;
-			go_on_at(watch, 0);
+			watch_go_on_at(watch, 0);
 		}
 	}
 	watch_unref(watch);
@@ -404,7 +243,7 @@ static void go_on(struct timer *timer)
 	} else if (watch->version[0] == '\0') {
 		list(watch);
 	} else {
-		stream(watch);
+		watch_stream(watch);
 	}
 }
 
@@ -415,7 +254,7 @@ static void begin(void *data)
 	struct kube_watch *watch = data;
 
 	LIST_INSERT_HEAD(&watch->cluster->loop->watches, watch, link);
-	go_on_at(watch, 0);
+	watch_go_on_at(watch, 0);
 }
 
 struct kube_watch *kube_watch_open(struct kube_cluster *cluster, struct view api_version, struct view kind,
@@ -506,6 +345,6 @@ void watch_hurry(struct kube_cluster *cluster)
 	LIST_FOREACH(watch, &cluster->loop->watches, link)
 		if (watch->cluster == cluster && watch->timer.is_set) {
 			watch->pause_ns = 0;
-			go_on_at(watch, 0);
+			watch_go_on_at(watch, 0);
 		}
 }

@@ -36,18 +36,27 @@ struct stream {
 /* The operation of this thread. */
 static _Thread_local struct { struct pass *pass; int64_t silence_ns; bool is_ssh, was_silent; } now;
 
+/* The thread waits from now on, or it goes on: others may be wanted meanwhile. */
+static void stand(const struct pass *pass, int64_t since_ns)
+{
+	if (pass != NULL && pass->stands_ns != NULL)
+		atomic_store(pass->stands_ns, since_ns);
+}
+
 void git_stream_begin(struct pass *pass, int64_t silence_ns, bool is_ssh)
 {
 	now.pass = pass;
 	now.silence_ns = silence_ns;
 	now.is_ssh = is_ssh;
 	now.was_silent = false;
+	stand(pass, now_ns());
 }
 
 bool git_stream_end(void)
 {
 	const bool was_silent = now.was_silent;
 
+	stand(now.pass, 0);
 	memset(&now, 0, sizeof now);
 	return was_silent;
 }

@@ -15,7 +15,10 @@
 /* Register with libgit2, for the whole process.  Streams opened outside of begin and end get 30 s. */
 int git_stream_offer(void);
 
-/* Around a network operation on this thread: whose leases to keep alive, how long a silence may be, whether it is SSH. */
+/*
+ * Around a network operation on this thread: whose leases to keep alive, how long a silence may be, whether it is SSH.
+ * Meanwhile pass->stands_ns says since when it goes on.
+ */
 void git_stream_begin(struct pass *pass, int64_t silence_ns, bool is_ssh);
 bool git_stream_end(void);               /* true: SSH was shut because of a silence */
 

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #define DEPLOYMENT_LABEL  "emco/deployment-id"
+#define NAME_MARK         "emco/object"  /* annotation: of several that have one name and kind in a set, this is "web~2+ConfigMap" */
 
 struct object {
 	emco_str      name;              /* "web+Deployment"                                     */
@@ -58,6 +59,12 @@ emco_status object_set_read(struct pass *pass, emco_str digest, const struct tar
 emco_status objects_ready(struct pass *pass, const struct object_set *set, struct object **objects, size_t count,
                           struct fault *fault);
 
+/*
+ * "web~2+ConfigMap": the set holds several of that name and kind, as objects of several namespaces or as hooks, and the name of
+ * the entry is not the object's.
+ */
+bool object_is_numbered(emco_str name);
+
 /* A Helm hook is no part of what is there: work_hook.h runs it. */
 static inline bool object_is_hook(const struct object *object)
 {
@@ -78,5 +85,11 @@ struct object *object_find(const struct object_set *set, emco_str name);
 
 /* Tag one object in place: labels, namespace, and with TAG_FLUX what keeps a CRD alive when its file goes. */
 emco_status object_tag(json_t *object, const char *label, const char *namespace_, uint32_t tag, struct fault *fault);
+
+/* Write its name in the set into it, as NAME_MARK. */
+emco_status object_mark(json_t *object, const char *name, struct fault *fault);
+
+/* Also as an item of a List. */
+bool object_holds_secret(const json_t *object);
 
 #endif

@@ -65,6 +65,7 @@ struct job {
 	struct fault         fault;
 	bool                 is_lost;   /* the lease                                               */
 	bool                 has_ended, is_reported;
+	bool                 is_slow;   /* its report alone took too long: others are told first  */
 	struct work         *work;      /* what goes on in the background; NULL: nothing           */
 	const struct note   *notes;     /* by a target that knows each object's state; NULL: none  */
 	size_t               note_count;
@@ -87,10 +88,12 @@ struct pass {
 	int64_t                renewed_ns;     /* when every lease was last known to be ours       */
 	int64_t                looked_ns;      /* when pass_alive was last called                  */
 	int64_t                report_ns;      /* not to be told before: the store was away        */
+	size_t                 told_max;       /* units in one report since one took too long; 0: no limit of the pass's */
 	struct kube           *kube;
 	_Atomic(struct bell *) bell;           /* of the thread that looks after it                */
 	struct pass           *next;           /* in the list of whoever looks after many          */
 	emco_call             *claim;          /* the call the units live on                       */
+	_Atomic int64_t       *stands_ns;      /* of the worker: since when it waits for a remote; NULL: nobody asks */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include "plugins/rsync/object.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, DOUBLINGS_MAX = 40, REPORT_S = 30, LOOK_AGAIN_NS = 500 * NS_PER_MS,
@@ -242,18 +243,29 @@ static bool is_passing(emco_status status)
 	return status == EMCO_E_UNAVAILABLE || status == EMCO_E_DEADLINE;
 }
 
+/* What took too long once does so again: half of it may not. */
+static void tell_less(struct pass *pass, struct job **jobs, size_t count)
+{
+	if (count > 1)
+		pass->told_max = count / 2;
+	else
+		jobs[0]->is_slow = true;
+}
+
 /* false: to be told again.  What the store does not take is told one by one, so that it keeps nothing else from being told. */
 static bool tell(struct pass *pass, struct job **jobs, const emco_unit_report *reports, size_t count)
 {
 	const emco_status status = pass->units->report(pass->call, reports, count, NULL);
 
+	if (status == EMCO_E_DEADLINE)
+		tell_less(pass, jobs, count);
 	if (is_passing(status))
 		return false;
 	if (status != EMCO_OK && count > 1) {
 		bool is_told = true;
 
 		for (size_t i = 0; i < count; i++)
-			is_told = tell(pass, &jobs[i], &reports[i], 1) && is_told;
+			is_told = is_told && tell(pass, &jobs[i], &reports[i], 1);
 		return is_told;
 	}
 	if (status != EMCO_OK)
@@ -266,19 +278,28 @@ static bool tell(struct pass *pass, struct job **jobs, const emco_unit_report *r
 	return true;
 }
 
-/* false: some are to be told again. */
+static int compare_slow(const void *a, const void *b)
+{
+	const struct job *x = *(struct job *const *) a, *y = *(struct job *const *) b;
+
+	return x->is_slow != y->is_slow ? x->is_slow - y->is_slow : (x > y) - (x < y);
+}
+
+/* false: some are to be told again.  After one that took too long the call has no time left for others. */
 static bool tell_all(struct pass *pass, struct job **ended, size_t count)
 {
 	emco_unit_report *reports = pass_alloc(pass, count, sizeof *reports);
+	const size_t      most = pass->told_max > 0 && pass->told_max < TOLD_UNITS ? pass->told_max : TOLD_UNITS;
 	bool              is_told = reports != NULL;
 	size_t            first = 0, objects = 0;
 
-	for (size_t i = 0; reports != NULL && i < count; i++) {
+	qsort(ended, count, sizeof(struct job *), compare_slow);
+	for (size_t i = 0; is_told && i < count; i++) {
 		reports[i] = report_of(pass, ended[i]);
 		objects += reports[i].object_count;
-		if (i + 1 < count && i + 1 - first < TOLD_UNITS && objects < TOLD_OBJECTS)
+		if (i + 1 < count && i + 1 - first < most && objects < TOLD_OBJECTS)
 			continue;
-		is_told = tell(pass, &ended[first], &reports[first], i + 1 - first) && is_told;
+		is_told = tell(pass, &ended[first], &reports[first], i + 1 - first);
 		first = i + 1;
 		objects = 0;
 	}

@@ -2,16 +2,18 @@
  * rsync - brings objects to clusters.
  *
  * A worker begins a pass and waits as long as it makes progress.  A pass that clusters keep waiting is handed over to the
- * thread for stragglers, which looks after many: a dead cluster costs no worker.
+ * thread for stragglers, which looks after many: a dead cluster costs no worker.  A Git remote that keeps a worker waiting
+ * cannot be handed over, and another worker is begun meanwhile.
  *
  * Workers claim units, make applied equal desired, and report; nothing else happens here.  A worker waits for units on one
  * call and works on another, so that work has its whole time however late it came.  Everything is repeatable: a worker
  * that dies in the middle loses its leases, and whoever claims the units next finds done what was done.
  */
 #include "emco/plugin.h"
-#include "plugins/rsync/bell.h"
+#include "plugins/rsync/crew.h"
 #include "plugins/rsync/git_repo.h"
 #include "plugins/rsync/reconcile.h"
+#include "plugins/rsync/straggler.h"
 #include "plugins/rsync/versions.h"
 #include "plugins/rsync/watch.h"
 
@@ -26,8 +28,7 @@
 
 enum {
 	WAIT_S = 60,                    /* for work, on one call                                */
-	STRAGGLERS_MAX = 512,           /* passes handed over; beyond that, workers wait        */
-	LOOK_MS = 200,                  /* how often stragglers are looked at when no bell rings */
+	SPARES_MAX = 64,                /* workers that wait for Git remotes beside those that go on */
 	PAUSE_MS = 1000,                /* after a claim that failed                            */
 	NS_PER_MS = 1000000,
 	NS_PER_S = 1000000000,
@@ -38,17 +39,12 @@ struct emco_instance {
 	const emco_units_1    *units;
 	const emco_clusters_1 *clusters;
 	const struct config   *config;
-	pthread_t             *workers;
-	size_t                 worker_count;     /* running                                     */
+	struct crew           *crew;             /* the workers                                 */
 	struct kube           *kube;
 	struct watcher        *watcher;
 	struct versions        versions;         /* written to until kube is closed             */
-	struct bell           *bells;            /* of each worker; the last one of the stragglers' */
-	pthread_t              straggler;
-	bool                   has_straggler;    /* runs                                        */
-	struct pass           *handed_over, *left_behind;       /* under lock                   */
-	size_t                 straggling;                      /* under lock                   */
-	pthread_mutex_t        lock;             /* guards is_stopping, trouble, passes         */
+	struct stragglers     *stragglers;
+	pthread_mutex_t        lock;             /* guards is_stopping, trouble                 */
 	pthread_cond_t         stopped;
 	bool                   is_stopping;
 	char                   trouble[256];     /* why the last claim failed; empty: it did not */
@@ -159,119 +155,6 @@ static void pause_ms(emco_instance *self, int64_t ms)
 	pthread_mutex_unlock(&self->lock);
 }
 
-/* -- passes -- */
-
-static void pass_free(struct pass *pass)
-{
-	reconcile_drop(pass);
-	if (pass->call != NULL)
-		pass->host->end(pass->host, pass->call);
-	pass->host->end(pass->host, pass->claim);
-	free(pass);
-}
-
-/* The server stops while requests are under way: what they write to lives until the client has ended them. */
-static void pass_leave(emco_instance *self, struct pass *pass)
-{
-	pthread_mutex_lock(&self->lock);
-	pass->next = self->left_behind;
-	self->left_behind = pass;
-	pthread_mutex_unlock(&self->lock);
-}
-
-/* false: there are too many already. */
-static bool pass_hand_over(emco_instance *self, struct pass *pass)
-{
-	struct bell *bell = &self->bells[self->config->workers];
-
-	pthread_mutex_lock(&self->lock);
-	const bool is_taken = self->straggling < STRAGGLERS_MAX && !self->is_stopping;
-	if (is_taken) {
-		self->straggling++;
-		atomic_store(&pass->bell, bell);
-		pass->next = self->handed_over;
-		self->handed_over = pass;
-	}
-	pthread_mutex_unlock(&self->lock);
-	if (is_taken)
-		bell_ring(bell);
-	return is_taken;
-}
-
-/* Takes pass. */
-static void pass_wait(emco_instance *self, struct pass *pass)
-{
-	const int64_t patience_ns = self->config->patience_ms * NS_PER_MS;
-	int64_t       moved_ns = now_ns(), next_ns;
-	size_t        left = reconcile_go_on(pass, &next_ns), before = left;
-
-	while (left > 0 && !is_stopping(self)) {
-		const int64_t limit_ns = moved_ns + patience_ns;
-
-		if (now_ns() > limit_ns) {
-			if (pass_hand_over(self, pass))
-				return;
-			moved_ns = now_ns();
-		}
-		bell_wait(atomic_load(&pass->bell), next_ns < limit_ns ? next_ns : limit_ns + 1);
-		left = reconcile_go_on(pass, &next_ns);
-		if (left < before)
-			moved_ns = now_ns();
-		before = left;
-	}
-	if (left > 0)
-		pass_leave(self, pass);
-	else
-		pass_free(pass);
-}
-
-static void *straggler_run(void *data)
-{
-	emco_instance *self = data;
-	struct bell   *bell = &self->bells[self->config->workers];
-	struct pass   *passes = NULL;
-
-	while (!is_stopping(self)) {
-		int64_t next_ns = now_ns() + (int64_t) LOOK_MS * NS_PER_MS;
-
-		pthread_mutex_lock(&self->lock);
-		struct pass *more = self->handed_over;
-		self->handed_over = NULL;
-		pthread_mutex_unlock(&self->lock);
-		while (more != NULL) {
-			struct pass *pass = more;
-
-			more = pass->next;
-			pass->next = passes;
-			passes = pass;
-		}
-		for (struct pass **at = &passes; *at != NULL;) {
-			struct pass *pass = *at;
-			int64_t      pass_next_ns;
-
-			if (reconcile_go_on(pass, &pass_next_ns) > 0) {
-				if (pass_next_ns < next_ns)
-					next_ns = pass_next_ns;
-				at = &pass->next;
-				continue;
-			}
-			*at = pass->next;
-			pass_free(pass);
-			pthread_mutex_lock(&self->lock);
-			self->straggling--;
-			pthread_mutex_unlock(&self->lock);
-		}
-		bell_wait(bell, next_ns);
-	}
-	while (passes != NULL) {
-		struct pass *pass = passes;
-
-		passes = pass->next;
-		pass_leave(self, pass);
-	}
-	return NULL;
-}
-
 /* -- workers -- */
 
 struct claiming { struct pass *pass; size_t room; };
@@ -287,7 +170,7 @@ static emco_status unit_take(void *data, const emco_unit *unit)
 }
 
 /* Takes call.  NULL: no memory, and call is ended. */
-static struct pass *pass_new(emco_instance *self, emco_call *call, struct bell *bell)
+static struct pass *pass_new(emco_instance *self, emco_call *call, struct member *member)
 {
 	struct pass *pass = calloc(1, sizeof *pass);
 	struct job  *jobs = call->alloc(call, (uint64_t) self->config->batch, sizeof *jobs);
@@ -306,7 +189,8 @@ static struct pass *pass_new(emco_instance *self, emco_call *call, struct bell *
 	pass->claim = call;
 	pass->jobs = jobs;
 	pass->ended = ended;
-	atomic_init(&pass->bell, bell);
+	pass->stands_ns = &member->stands_ns;
+	atomic_init(&pass->bell, &member->bell);
 	return pass;
 }
 
@@ -320,7 +204,7 @@ static bool pass_run(emco_instance *self, struct pass *pass)
 
 	if (status != EMCO_OK && status != EMCO_E_DEADLINE) {
 		note_trouble(self, call->fault(call).len > 0 ? call->fault(call) : EMCO_STR("no reason given"));
-		pass_free(pass);
+		stragglers_end(self->stragglers, pass);
 		return false;
 	}
 	note_trouble(self, EMCO_STR(""));
@@ -328,33 +212,27 @@ static bool pass_run(emco_instance *self, struct pass *pass)
 		pass->call = self->host->begin(self->host, EMCO_STR("rsync.work"),
 		                               self->config->work_limit_ms * NS_PER_MS);
 	if (pass->call == NULL) {
-		pass_free(pass);
+		stragglers_end(self->stragglers, pass);
 		return true;
 	}
 	pass->renewed_ns = now_ns();
 	reconcile(pass);
 	watcher_look(self->watcher);
-	pass_wait(self, pass);
+	stragglers_wait(self->stragglers, pass);
 	return true;
 }
 
-struct worker { emco_instance *self; size_t number; };
-
-static void *worker_run(void *data)
+static void worker_run(void *data, struct member *member)
 {
-	struct worker *worker = data;
-	emco_instance *self = worker->self;
-	struct bell   *bell = &self->bells[worker->number];
+	emco_instance *self = data;
 
-	free(worker);
-	while (!is_stopping(self)) {
+	while (!is_stopping(self) && crew_keeps(member)) {
 		emco_call   *call = self->host->begin(self->host, EMCO_STR("rsync.claim"), (int64_t) WAIT_S * NS_PER_S);
-		struct pass *pass = call != NULL ? pass_new(self, call, bell) : NULL;
+		struct pass *pass = call != NULL ? pass_new(self, call, member) : NULL;
 
 		if (pass == NULL || !pass_run(self, pass))
 			pause_ms(self, PAUSE_MS);
 	}
-	return NULL;
 }
 
 /* -- life -- */
@@ -365,12 +243,10 @@ static void destroy(emco_instance *self)
 		return;
 	git_repo_done();
 	kube_close(self->kube);
-	for (int64_t i = 0; self->bells != NULL && i <= self->config->workers; i++)
-		bell_done(&self->bells[i]);
-	free(self->bells);
+	crew_free(self->crew);
+	stragglers_free(self->stragglers);
 	pthread_cond_destroy(&self->stopped);
 	pthread_mutex_destroy(&self->lock);
-	free(self->workers);
 	free(self);
 }
 
@@ -391,17 +267,20 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 	self->config = config;
 	self->units = host->extension(host, EMCO_UNITS_1);
 	self->clusters = host->extension(host, EMCO_CLUSTERS_1);
-	self->workers = calloc((size_t) config->workers, sizeof *self->workers);
+	self->crew = crew_new(&(struct crew_options) {
+		.size = (size_t) config->workers, .spares = SPARES_MAX, .patience_ns = config->patience_ms * NS_PER_MS,
+		.run = worker_run, .data = self,
+	});
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&self->stopped, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	self->bells = calloc((size_t) config->workers + 1, sizeof *self->bells);
-	for (int64_t i = 0; self->bells != NULL && i <= config->workers; i++)
-		bell_init(&self->bells[i]);
-	if (self->workers == NULL || self->bells == NULL || self->units == NULL || self->clusters == NULL) {
-		const bool is_memory = self->workers == NULL || self->bells == NULL;
+	self->stragglers = stragglers_new(&(struct straggler_options) {
+		.host = host, .crew = self->crew, .patience_ns = config->patience_ms * NS_PER_MS,
+	});
+	if (self->crew == NULL || self->stragglers == NULL || self->units == NULL || self->clusters == NULL) {
+		const bool is_memory = self->crew == NULL || self->stragglers == NULL;
 
 		destroy(self);
 		return is_memory ? say(call, EMCO_E_NO_MEMORY, "", "out of memory", "")
@@ -421,29 +300,6 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 	return EMCO_OK;
 }
 
-/* Passes that are not over: their clusters are let go, the client ends their requests, and then nothing refers to them. */
-static void passes_end(emco_instance *self)
-{
-	while (self->handed_over != NULL) {
-		struct pass *pass = self->handed_over;
-
-		self->handed_over = pass->next;
-		pass->next = self->left_behind;
-		self->left_behind = pass;
-	}
-	for (struct pass *pass = self->left_behind; pass != NULL; pass = pass->next)
-		reconcile_drop(pass);
-	kube_close(self->kube);
-	self->kube = NULL;
-	versions_done(&self->versions);
-	while (self->left_behind != NULL) {
-		struct pass *pass = self->left_behind;
-
-		self->left_behind = pass->next;
-		pass_free(pass);
-	}
-}
-
 /* Refuse new work, let the pass in progress see that it is cancelled, join. */
 static void stop(emco_instance *self)
 {
@@ -451,17 +307,16 @@ static void stop(emco_instance *self)
 	self->is_stopping = true;
 	pthread_cond_broadcast(&self->stopped);
 	pthread_mutex_unlock(&self->lock);
-	for (int64_t i = 0; i <= self->config->workers; i++)
-		bell_ring(&self->bells[i]);
-	for (size_t i = 0; i < self->worker_count; i++)
-		pthread_join(self->workers[i], NULL);
-	self->worker_count = 0;
-	if (self->has_straggler)
-		pthread_join(self->straggler, NULL);
-	self->has_straggler = false;
+	stragglers_stop(self->stragglers);
+	crew_join(self->crew);           /* after it, which begins new ones */
 	watcher_stop(self->watcher);
 	self->watcher = NULL;
-	passes_end(self);
+	/* Clusters are let go, the client ends their requests, and then nothing refers to the passes that are not over. */
+	stragglers_drop(self->stragglers);
+	kube_close(self->kube);
+	self->kube = NULL;
+	versions_done(&self->versions);
+	stragglers_clear(self->stragglers);
 }
 
 /* An older server stores nothing of what is seen. */
@@ -482,19 +337,9 @@ static emco_status start(emco_instance *self, emco_call *call)
 {
 	if (!watcher_begin(self))
 		return say(call, EMCO_E_UNAVAILABLE, "", "could not start a thread", "");
-	self->has_straggler = pthread_create(&self->straggler, NULL, straggler_run, self) == 0;
-	for (int64_t i = 0; i < self->config->workers; i++) {
-		struct worker *worker = malloc(sizeof *worker);
-
-		if (worker != NULL)
-			*worker = (struct worker) { self, (size_t) i };
-		if (worker == NULL || !self->has_straggler ||
-		    pthread_create(&self->workers[i], NULL, worker_run, worker) != 0) {
-			free(worker);
-			stop(self);
-			return say(call, EMCO_E_UNAVAILABLE, "workers", "could not start a thread", "");
-		}
-		self->worker_count++;
+	if (!crew_start(self->crew) || !stragglers_start(self->stragglers)) {
+		stop(self);
+		return say(call, EMCO_E_UNAVAILABLE, "workers", "could not start a thread", "");
 	}
 	return EMCO_OK;
 }

@@ -57,6 +57,34 @@ static bool has_controller(const json_t *metadata)
 	return false;
 }
 
+/*
+ * The name in its set, when that holds several of its name and kind: "web~2+ConfigMap", as we have written on it.
+ *
+ * NOTE: controllers copy annotations to what they make, and people to what they make of it: it must be this object's.
+ */
+static bool is_name_of(const char *mark, const char *name, const char *kind)
+{
+	const size_t len = strlen(name);
+
+	if (strncmp(mark, name, len) != 0 || mark[len] != '~')
+		return false;
+	mark += len + 1;
+	const size_t digits = strspn(mark, "0123456789");
+	return digits > 0 && mark[digits] == '+' && strcmp(mark + digits + 1, kind) == 0;
+}
+
+static void name_note(const json_t *object, char *name, size_t size)
+{
+	const json_t *metadata = json_object_get(object, "metadata");
+	const char   *plain = text_at(metadata, "name"), *kind = text_at(object, "kind");
+	const char   *mark = text_at(json_object_get(metadata, "annotations"), NAME_MARK);
+
+	if (is_name_of(mark, plain, kind))
+		snprintf(name, size, "%s", mark);
+	else
+		snprintf(name, size, "%s+%s", plain, kind);
+}
+
 /* A pod of a job is done, not ready. */
 static bool is_ready(const json_t *object, char *reason, size_t size)
 {
@@ -68,32 +96,31 @@ static bool is_ready(const json_t *object, char *reason, size_t size)
 	return kube_object_ready(object, reason, size) == KUBE_READY;
 }
 
-static struct sighting *with_texts(struct sighting filled, const char *key, const char *label, const char *name,
-                                   const char *text)
+static struct sighting *with_texts(struct sighting filled, const char *path, const char *label, const char *text)
 {
-	const char *const texts[] = { key, label, name, text };
-	const char      **places[4];
+	const char *const texts[] = { path, label, text };
+	const char      **places[ARRAY_LEN(texts)];
 	size_t            room = 0;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		room += strlen(texts[i]) + 1;
 	struct sighting *sighting = malloc(sizeof *sighting + room);
 	if (sighting == NULL)
 		return NULL;
 	*sighting = filled;
-	places[0] = &sighting->key;
+	places[0] = &sighting->key.ptr;
 	places[1] = &sighting->label;
-	places[2] = &sighting->name;
-	places[3] = &sighting->text;
+	places[2] = &sighting->text;
 
 	char *at = (char *) (sighting + 1);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const size_t size = strlen(texts[i]) + 1;
 
 		memcpy(at, texts[i], size);
 		*places[i] = at;
 		at += size;
 	}
+	sighting->name = strchr(sighting->key.ptr, '/') + 1;
 	return sighting;
 }
 
@@ -104,14 +131,16 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 	struct sighting sighting = { .event = event };
 	struct policy   policy;
 	struct fault    fault;
-	char            reason[REASON_MAX] = "", key[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
+	const char     *space = text_at(metadata, "namespace"), *plain = text_at(metadata, "name");
+	char            reason[REASON_MAX] = "", name[NAME_MAX_BYTES], path[NAME_MAX_BYTES];
 
 	if (object == NULL)
-		return with_texts(sighting, "", "", "", text != NULL ? text : "");
-	if (label[0] == '\0' || text_at(metadata, "name")[0] == '\0')
+		return with_texts(sighting, "/", "", text != NULL ? text : "");
+	name_note(object, name, sizeof name);
+	sighting.key.len = strlen(space) + 1 + strlen(plain);
+	if (label[0] == '\0' || plain[0] == '\0' || strchr(space, '/') != NULL ||
+	    (size_t) snprintf(path, sizeof path, "%s/%s", space, name) >= sizeof path)
 		return NULL;
-	snprintf(key, sizeof key, "%s/%s", text_at(metadata, "namespace"), text_at(metadata, "name"));
-	snprintf(name, sizeof name, "%s+%s", text_at(metadata, "name"), text_at(object, "kind"));
 	if (event != KUBE_REMOVED) {
 		sighting.is_ready = is_ready(object, reason, sizeof reason);
 		(void) policy_read(object, &policy, &fault);     /* what has no meaning was never applied */
@@ -120,5 +149,5 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 	}
 	sighting.is_hook = json_object_get(json_object_get(metadata, "annotations"), "emco/hook") != NULL;
 	sighting.is_member = !has_controller(metadata) && !sighting.is_hook;
-	return with_texts(sighting, key, label, name, sighting.is_ready ? "" : reason);
+	return with_texts(sighting, path, label, sighting.is_ready ? "" : reason);
 }

@@ -15,12 +15,12 @@ struct sighting {
 	uint64_t         fields;         /* hash of what our manager owns; 0: nothing              */
 	uint64_t         since;          /* hash of when it last applied                           */
 	enum drift       drift;          /* what is to be done about a change                      */
-	const char      *key;            /* "ns1/web"                                              */
-	const char      *label, *name;   /* "4711-web", "web+Deployment"                           */
+	struct view      key;            /* "ns1/web", the beginning of "ns1/web+Deployment\0"     */
+	const char      *label, *name;   /* "4711-web"; "web+Deployment", the end of the same      */
 	const char      *text;           /* why it is not ready, or cannot be seen                 */
 };
 
-/* NULL: no memory, or an object without a label or name.  object: NULL for KUBE_SYNCED and KUBE_LOST. */
+/* NULL: no memory, or an object without a label, or with no name or none that can be.  object: NULL for KUBE_SYNCED and KUBE_LOST. */
 struct sighting *sighting_new(enum kube_event event, const json_t *object, const char *text);
 
 #endif

@@ -194,11 +194,19 @@ static bool wave_send(struct work *work)
 	struct item *items = items_now(work, &count);
 	bool         is_sent = false;
 
-	for (; work->at < count && work->away < AWAY_MAX && !work->is_cut; work->at++) {
+	for (; work->at < count && !work->is_cut; work->at++) {
 		struct item *item = &items[work->at];
 
 		if (item->state != ITEM_WAITS || (int) item->piece->wave != work->wave)
 			continue;
+		if (!is_pruning(work) && !item_ready(item)) {    /* before its turn: others are under way meanwhile */
+			work->is_cut = true;
+			break;
+		}
+		if (item->state != ITEM_WAITS)
+			continue;
+		if (work->away >= AWAY_MAX)
+			break;
 		item_send(item);
 		is_sent = true;
 	}
@@ -216,6 +224,8 @@ static bool wave_next(struct work *work)
 			gates_hold(work);
 		work->at = 0;
 		is_sent = wave_send(work);
+		if (!is_sent && work->is_cut)
+			return false;
 	}
 	return true;
 }
@@ -338,18 +348,23 @@ static struct note *notes_desired(struct work *work, struct note *note)
 	return note;
 }
 
+/* What is left alone where nothing is desired any more is shown; while something is, only that is. */
 static struct note *notes_removed(struct work *work, struct note *note)
 {
+	const bool is_end = work->job->desired == NULL || work->job->desired->count == 0;
+
 	for (size_t i = 0; i < work->removal_count; i++) {
 		const struct item *item = &work->removals[i];
 
-		if (object_find(work->job->desired, item->object->name) != NULL)
+		if (object_find(work->job->desired, item->object->name) != NULL || (item->stays != NULL && !is_end))
 			continue;
 		*note = (struct note) { .name = item->object->name, .state = EMCO_OBJECT_DELETED };
 		if (work->step < STEP_PRUNE)
 			note->state = EMCO_OBJECT_APPLIED;
 		else
 			note_item(note, item);
+		if (item->stays != NULL)
+			*note = (struct note) { item->object->name, EMCO_OBJECT_APPLIED, item->stays };
 		note++;
 	}
 	return note;
@@ -418,6 +433,8 @@ static bool go_on(struct pass *pass, struct job *job, int64_t *ret_next_ns)
 	const int32_t reachable = !work->was_tried ? -1 : kube_cluster_state(work->cluster).is_reachable ? 1 : 0;
 	hooks_tell(work);
 	notes_make(work);
+	if (job->fault.code == EMCO_OK)
+		job->fault = work->fault;
 	if (job->fault.code == EMCO_OK)
 		fault_find(work);
 	if (job->fault.code == EMCO_OK && work->is_cut)

@@ -16,6 +16,7 @@ enum {
 	LEASE_MS = 5000,
 	CHECK_S = 30,                   /* is the cluster still there, and reached as before?   */
 	CHECK_LOST_S = 2,
+	CHECKS_MS = 1000,               /* of one round: the right to watch is prolonged between two of them */
 	GATHER_MS = 15,                 /* least time between two batches                       */
 	CALL_S = 30,
 	DOUBT_S = 60,                   /* least time between two walks over all units          */
@@ -35,6 +36,7 @@ struct watcher {
 	uint64_t               since;
 	int64_t                look_ns, right_ns, doubt_ns;
 	size_t                 tell_at;          /* the spot that is told first                    */
+	size_t                 check_at;         /* and the one that is checked first              */
 };
 
 /* -- new clusters and kinds -- */
@@ -103,28 +105,32 @@ static emco_status unit_take(void *data, const emco_unit *unit)
 	return EMCO_OK;
 }
 
-/* NOTE: the time goes on only when everything of the walk was understood, so nothing is left out for ever. */
+/* NOTE: since goes on only when everything of the walk was understood, so nothing is left out for ever. */
 static void look(struct watcher *self, emco_call *call)
 {
 	struct looking    looking = { self, call, true };
-	uint64_t          now = 0;
-	const emco_status status = self->o.units->each_live(call, self->since, &now, unit_take, &looking);
+	uint64_t          next = 0;
+	const emco_status status = self->o.units->each_live(call, self->since, &next, unit_take, &looking);
 
 	if (status == EMCO_OK && looking.is_whole)
-		self->since = now;
+		self->since = next;
 }
 
 /* -- the right to watch -- */
 
+static bool is_checked(const struct spot *spot, int64_t now)
+{
+	const int64_t check_s = spot->was_lost ? CHECK_LOST_S : CHECK_S;
+
+	return spot->checked_ns != 0 && now - spot->checked_ns < check_s * 1000 * NS_PER_MS;
+}
+
 /* A cluster without a kubeconfig is nothing to watch; one with another kubeconfig may be another cluster. */
 static void spot_check(struct watcher *self, emco_call *call, struct spot *spot)
 {
-	const int64_t       check_s = spot->was_lost ? CHECK_LOST_S : CHECK_S;
 	emco_cluster_access access;
 	emco_status         status;
 
-	if (spot->checked_ns != 0 && now_ns() - spot->checked_ns < check_s * 1000 * NS_PER_MS)
-		return;
 	status = self->o.clusters->access(call, str_of(spot->name), EMCO_STR("0"), EMCO_STR("default"), &access);
 	if (status != EMCO_OK && status != EMCO_E_NOT_FOUND)
 		return;
@@ -149,34 +155,45 @@ static emco_status mine_take(void *data, emco_str cluster)
 	return EMCO_OK;
 }
 
-static void rights(struct watcher *self, emco_call *call)
+/* false: its round has no more time, and another must come soon.  With thousands of clusters those that are left have their turn then. */
+static bool rights(struct watcher *self, emco_call *call)
 {
-	emco_str *names = call->alloc(call, self->spots.count + 1, sizeof *names);
-	uint64_t  count = 0;
+	const int64_t until_ns = now_ns() + (int64_t) CHECKS_MS * NS_PER_MS;
+	emco_str     *names = call->alloc(call, self->spots.count + 1, sizeof *names);
+	uint64_t      count = 0;
+	bool          is_whole = true;
 
 	if (names == NULL)
-		return;
-	for (size_t i = 0; i < self->spots.count; i++) {
-		struct spot *spot = self->spots.items[i];
+		return true;
+	for (size_t i = 0, first = self->check_at; i < self->spots.count; i++) {
+		const size_t  at = (first + i) % self->spots.count;
+		struct spot  *spot = self->spots.items[at];
+		const int64_t now = now_ns();
 
-		spot_check(self, call, spot);
+		if (!is_checked(spot, now) && now < until_ns) {
+			spot_check(self, call, spot);
+		} else if (!is_checked(spot, now) && is_whole) {
+			self->check_at = at;
+			is_whole = false;
+		}
 		spot->is_told_mine = false;
 		if (spot->is_kube)
 			names[count++] = str_of(spot->name);
 	}
 	if (count == 0 || self->o.units->watch(call, names, count, (int64_t) LEASE_MS * NS_PER_MS, mine_take, self) != EMCO_OK)
-		return;
+		return is_whole;
 	for (size_t i = 0; i < self->spots.count; i++) {
 		struct spot *spot = self->spots.items[i];
 
 		if (spot->is_mine && !spot->is_told_mine)
 			spot_close(spot);
 		spot->is_mine = spot->is_told_mine;
-		if (spot->is_mine && spot->cluster == NULL) {
-			spot->checked_ns = 0;
+		if (spot->is_mine && spot->cluster == NULL && now_ns() < until_ns)
 			spot_check(self, call, spot);
-		}
+		else if (spot->is_mine && spot->cluster == NULL)
+			is_whole = false;
 	}
+	return is_whole;
 }
 
 /* -- storing -- */
@@ -220,7 +237,7 @@ static bool telling_add(emco_call *call, struct telling *telling, struct spot *s
 
 		seen[i] = (emco_seen) {
 			.size = sizeof *seen, .state = row->state, .flags = row->flags, .label = str_of(row->label),
-			.name = str_of(row->name), .api_version = str_of(row->api_version), .reason = str_of(row->reason),
+			.name = str_of(row->name), .api_version = str_of(row->api_version), .reason = str_of(row->reason != NULL ? row->reason : ""),
 			.fields = row->fields, .since = row->since,
 		};
 	}
@@ -341,8 +358,7 @@ static void chores(struct watcher *self)
 	}
 	/* What is seen is only whole when every kind that units have is known. */
 	if (self->since != 0 && (now >= self->right_ns || spots_have_new(&self->spots))) {
-		rights(self, call);
-		self->right_ns = now + (int64_t) RIGHT_MS * NS_PER_MS;
+		self->right_ns = rights(self, call) ? now + (int64_t) RIGHT_MS * NS_PER_MS : now_ns();
 	}
 	for (size_t i = 0; i < self->spots.count; i++)
 		spot_open_kinds(self->spots.items[i]);

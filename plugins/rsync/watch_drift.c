@@ -18,8 +18,17 @@ const struct drift_times drift_times_default = {
 
 /* -- an object -- */
 
+bool is_drifting(const struct seen *seen)
+{
+	return seen->drifting != NULL && seen->drifting->is_on;
+}
+
 static bool drift_add(struct spot_kind *kind, struct seen *seen)
 {
+	if (seen->drifting == NULL)
+		seen->drifting = calloc(1, sizeof *seen->drifting);
+	if (seen->drifting == NULL)
+		return false;
 	if (kind->drifting_count == kind->drifting_room) {
 		const size_t  room = kind->drifting_room > 0 ? 2 * kind->drifting_room : 16;
 		struct seen **more = realloc(kind->drifting, room * sizeof(struct seen *));
@@ -29,8 +38,8 @@ static bool drift_add(struct spot_kind *kind, struct seen *seen)
 		kind->drifting = more;
 		kind->drifting_room = room;
 	}
-	seen->is_drifting = true;
-	seen->drift_at = (uint32_t) kind->drifting_count;
+	seen->drifting->is_on = true;
+	seen->drifting->at = (uint32_t) kind->drifting_count;
 	kind->drifting[kind->drifting_count++] = seen;
 	return true;
 }
@@ -47,43 +56,46 @@ static int64_t settle_of(const struct spot_kind *kind, const struct seen *seen)
 {
 	const struct drift_times *times = &kind->spot->spots->times;
 
-	return doubled(times->settle, seen->repeats, times->settle_max);
+	return doubled(times->settle, seen->drifting->repeats, times->settle_max);
 }
 
-int64_t drift_begin(struct spot_kind *kind, struct seen *seen)
+int64_t drift_begin(struct spot_kind *kind, struct seen *seen, uint64_t fields)
 {
 	const int64_t now = now_ns();
+	const bool    is_new = !is_drifting(seen);
 
-	if (!seen->is_drifting) {
-		if (!drift_add(kind, seen))
-			return 0;
-		if (seen->told_ns == 0 || now - seen->told_ns >= kind->spot->spots->times.quiet)
-			seen->repeats = 0;
-		seen->tries = 0;
-		seen->is_doubted = false;
-		seen->drift_ns = now + settle_of(kind, seen);
+	if (is_new && !drift_add(kind, seen))
+		return 0;
+	struct drifting *drifting = seen->drifting;
+	drifting->fields = fields;
+	if (is_new) {
+		if (drifting->told_ns == 0 || now - drifting->told_ns >= kind->spot->spots->times.quiet)
+			drifting->repeats = 0;
+		drifting->tries = 0;
+		drifting->is_doubted = false;
+		drifting->due_ns = now + settle_of(kind, seen);
 	}
 	const int64_t settle = settle_of(kind, seen);
-	if (!seen->is_there && seen->drift_ns > now + settle)
-		seen->drift_ns = now + settle;   /* told before, and gone now */
+	if (!seen->is_there && drifting->due_ns > now + settle)
+		drifting->due_ns = now + settle; /* told before, and gone now */
 	return settle;
 }
 
 void drift_end(struct spot_kind *kind, struct seen *seen)
 {
-	if (!seen->is_drifting)
+	if (!is_drifting(seen))
 		return;
 	struct seen *last = kind->drifting[--kind->drifting_count];
-	kind->drifting[seen->drift_at] = last;
-	last->drift_at = seen->drift_at;
-	seen->is_drifting = false;
+	kind->drifting[seen->drifting->at] = last;
+	last->drifting->at = seen->drifting->at;
+	seen->drifting->is_on = false;
 }
 
 /* What is there is taken as it is. */
 static void drift_forget(struct spot_kind *kind, struct seen *seen)
 {
 	drift_end(kind, seen);
-	seen->fields = seen->fields_now;
+	seen->fields = seen->drifting->fields;
 	if (!seen->is_there)
 		seen_forget(kind, seen);
 }
@@ -92,16 +104,17 @@ static void drift_forget(struct spot_kind *kind, struct seen *seen)
 
 static void warn(const struct spot_kind *kind, const struct seen *seen, int64_t now)
 {
-	struct spots *spots = kind->spot->spots;
-	char          text[1024];
+	struct spots  *spots = kind->spot->spots;
+	const unsigned repeats = seen->drifting->repeats;
+	char           text[1024];
 
-	if (seen->repeats < WARN_REPEATS || (spots->warned_ns != 0 && now - spots->warned_ns < spots->times.warn))
+	if (repeats < WARN_REPEATS || (spots->warned_ns != 0 && now - spots->warned_ns < spots->times.warn))
 		return;
 	spots->warned_ns = now;
 	snprintf(text, sizeof text, "object \"%.200s\" of \"%.200s\" on cluster \"%.200s\": somebody else changes it each time it is "
 	         "put right, %u times so far; it is put right after longer and longer pauses.  If the fields are his, name them in the "
-	         "annotation emco/ignore-fields, or in spec.drift of the deployment", seen->name, seen->label, kind->spot->name,
-	         seen->repeats);
+	         "annotation emco/ignore-fields, or in spec.drift of the deployment", seen_name(seen), seen_label(seen),
+	         kind->spot->name, repeats);
 	spots->host->log(spots->host, EMCO_LOG_WARNING, EMCO_STR("rsync.drift_repeats"), str_of(text));
 }
 
@@ -109,18 +122,19 @@ static void warn(const struct spot_kind *kind, const struct seen *seen, int64_t 
 static void drift_tell(struct spot_kind *kind, struct seen *seen, int64_t now)
 {
 	const struct drift_times *times = &kind->spot->spots->times;
+	struct drifting          *drifting = seen->drifting;
 
 	seen->is_held = false;
 	row_add(kind, seen, EMCO_SEEN_DRIFTED, "changed by somebody else");
-	if (seen->tries == 0) {
-		seen->repeats++;
+	if (drifting->tries == 0) {
+		drifting->repeats++;
 		warn(kind, seen, now);
 	}
-	seen->tries++;
-	seen->told_ns = now;
-	seen->drift_ns = now + doubled(times->settle, 2 * seen->tries, times->pause_max);
-	if (seen->tries % DOUBT_AGAIN == DOUBT_TRIES)
-		seen->is_doubted = kind->spot->spots->has_doubts = true;
+	drifting->tries++;
+	drifting->told_ns = now;
+	drifting->due_ns = now + doubled(times->settle, 2 * drifting->tries, times->pause_max);
+	if (drifting->tries % DOUBT_AGAIN == DOUBT_TRIES)
+		drifting->is_doubted = kind->spot->spots->has_doubts = true;
 }
 
 static void kind_drifts(struct spot_kind *kind, int64_t *next_ns)
@@ -131,14 +145,14 @@ static void kind_drifts(struct spot_kind *kind, int64_t *next_ns)
 	for (size_t i = kind->drifting_count; i > 0; i--) {
 		struct seen *seen = kind->drifting[i - 1];
 
-		if (seen->drift_ns <= now) {
+		if (seen->drifting->due_ns <= now) {
 			drift_tell(kind, seen, now);
 			if (!seen_heals(kind, seen)) {
 				drift_forget(kind, seen);
 				continue;
 			}
 		}
-		*next_ns = seen->drift_ns < *next_ns ? seen->drift_ns : *next_ns;
+		*next_ns = seen->drifting->due_ns < *next_ns ? seen->drifting->due_ns : *next_ns;
 	}
 }
 
@@ -163,12 +177,12 @@ static bool trust(struct spot *spot, const char *label, const emco_str *name)
 		for (size_t k = 0; k < kind->drifting_count; k++) {
 			struct seen *seen = kind->drifting[k];
 
-			if (!seen->is_doubted || strcmp(seen->label, label) != 0)
+			if (!seen->drifting->is_doubted || strcmp(seen_label(seen), label) != 0)
 				continue;
 			if (name == NULL)
 				return true;
-			if (str_is(*name, seen->name))
-				seen->is_doubted = false;
+			if (str_is(*name, seen_name(seen)))
+				seen->drifting->is_doubted = false;
 		}
 	}
 	return false;
@@ -196,7 +210,7 @@ static emco_status unit_trust(void *data, const emco_unit *unit)
 static void doubted_forget(struct spot_kind *kind)
 {
 	for (size_t i = kind->drifting_count; i > 0; i--)
-		if (kind->drifting[i - 1]->is_doubted)
+		if (kind->drifting[i - 1]->drifting->is_doubted)
 			drift_forget(kind, kind->drifting[i - 1]);
 }
 

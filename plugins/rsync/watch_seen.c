@@ -2,63 +2,108 @@
 
 #include "plugins/rsync/bell.h"
 
-#include <search.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* -- what is there -- */
 
-static int compare_keys(const void *a, const void *b)
+static struct view key_of(const struct seen *seen)
 {
-	return strcmp(((const struct seen *) a)->key, ((const struct seen *) b)->key);
+	return (struct view) { seen->path, seen->key_len };
 }
 
-void seen_free(void *data)
+/* A namespace has no slash; what is in none has an empty one. */
+const char *seen_name(const struct seen *seen)
 {
-	struct seen *seen = data;
+	return strchr(seen->path, '/') + 1;
+}
 
-	free(seen->label);
+const char *seen_label(const struct seen *seen)
+{
+	return seen->path + strlen(seen->path) + 1;
+}
+
+void seen_free(struct seen *seen)
+{
+	if (seen != NULL)
+		free(seen->drifting);
 	free(seen);
 }
 
-struct seen *seen_find(const struct spot_kind *kind, const char *key)
+size_t name_place(const void *items, size_t count, name_at *at, struct view name)
 {
-	union { const char *in; char *out; } same = { .in = key };
-	struct seen wanted = { .key = same.out };
-	void       *found = tfind(&wanted, &kind->tree, compare_keys);
+	size_t low = 0, high = count;
 
-	return found != NULL ? *(struct seen **) found : NULL;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (view_compare(at(items, middle), name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct view key_at(const void *items, size_t i)
+{
+	struct seen *const *seen = items;
+
+	return key_of(seen[i]);
+}
+
+/* Where the key is, or belongs. */
+static size_t place_of(const struct spot_kind *kind, struct view key)
+{
+	return name_place(kind->seen, kind->seen_count, key_at, key);
+}
+
+struct seen *seen_find(const struct spot_kind *kind, struct view key)
+{
+	const size_t place = place_of(kind, key);
+
+	return place < kind->seen_count && view_compare(key_of(kind->seen[place]), key) == 0 ? kind->seen[place] : NULL;
 }
 
 static struct seen *seen_new(struct spot_kind *kind, const struct sighting *from)
 {
-	const size_t label = strlen(from->label) + 1, name = strlen(from->name) + 1, key = strlen(from->key) + 1;
-	struct seen *seen = calloc(1, sizeof *seen);
-	char        *block = malloc(label + name + key);
+	const size_t path = strlen(from->key.ptr) + 1, label = strlen(from->label) + 1, place = place_of(kind, from->key);
+	struct seen *seen;
 
-	if (seen == NULL || block == NULL) {
-		free(seen);
-		free(block);
-		return NULL;
+	if (kind->seen_count == kind->seen_room) {
+		const size_t  room = kind->seen_room + kind->seen_room / 2 + 4;
+		struct seen **more = realloc(kind->seen, room * sizeof(struct seen *));
+
+		if (more == NULL)
+			return NULL;
+		kind->seen = more;
+		kind->seen_room = room;
 	}
-	seen->label = memcpy(block, from->label, label);
-	seen->name = memcpy(block + label, from->name, name);
-	seen->key = memcpy(block + label + name, from->key, key);
-	if (tsearch(seen, &kind->tree, compare_keys) == NULL) {
-		seen_free(seen);
+	seen = calloc(1, offsetof(struct seen, path) + path + label);
+	if (seen == NULL)
 		return NULL;
-	}
-	kind->seen_count++;
+	memcpy(seen->path, from->key.ptr, path);
+	memcpy(seen->path + path, from->label, label);
+	seen->key_len = (uint16_t) from->key.len;
+	/* A list comes in this order, so that nearly nothing moves. */
+	memmove(kind->seen + place + 1, kind->seen + place, (kind->seen_count++ - place) * sizeof(struct seen *));
+	kind->seen[place] = seen;
 	return seen;
 }
 
+/* A row that tells of it still needs its texts. */
 void seen_forget(struct spot_kind *kind, struct seen *seen)
 {
+	const size_t place = place_of(kind, key_of(seen));
+
 	drift_end(kind, seen);
-	tdelete(seen, &kind->tree, compare_keys);
-	kind->seen_count--;
-	seen_free(seen);
+	memmove(kind->seen + place, kind->seen + place + 1, (--kind->seen_count - place) * sizeof(struct seen *));
+	if (seen->batch == kind->spot->batch)
+		kind->spot->rows[seen->row].gone = seen;
+	else
+		seen_free(seen);
 }
 
 /* -- what is to be told -- */
@@ -68,11 +113,16 @@ bool seen_heals(const struct spot_kind *kind, const struct seen *seen)
 	return seen->drift == DRIFT_AS_OPTION ? kind->spot->spots->heals : seen->drift == DRIFT_HEAL;
 }
 
+/* What our manager owns now: as it applied, but for what somebody else has changed. */
+static uint64_t fields_now(const struct seen *seen)
+{
+	return is_drifting(seen) ? seen->drifting->fields : seen->fields;
+}
+
 static void row_free(struct spot_row *row)
 {
-	union { const char *in; char *out; } block = { .in = row->label };
-
-	free(block.out);
+	free(row->reason);
+	seen_free(row->gone);
 }
 
 /* The place of an object's row: the last one counts, so that what waits for the store has an end.  NULL: no memory. */
@@ -81,7 +131,7 @@ static struct spot_row *row_of(struct spot *spot, struct seen *seen)
 	if (seen->batch == spot->batch)
 		return &spot->rows[seen->row];
 	if (spot->row_count == spot->row_room) {
-		const size_t     room = spot->row_room > 0 ? 2 * spot->row_room : 64;
+		const size_t     room = spot->row_room > 0 ? 2 * spot->row_room : 8;
 		struct spot_row *rows = realloc(spot->rows, room * sizeof *rows);
 
 		if (rows == NULL)
@@ -97,12 +147,11 @@ static struct spot_row *row_of(struct spot *spot, struct seen *seen)
 
 void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const char *reason)
 {
-	const size_t     label = strlen(seen->label) + 1, name = strlen(seen->name) + 1, why = strlen(reason) + 1;
-	char            *block = malloc(label + name + why);
-	struct spot_row *row = block != NULL ? row_of(kind->spot, seen) : NULL;
+	char            *why = reason[0] != '\0' ? strdup(reason) : NULL;
+	struct spot_row *row = why != NULL || reason[0] == '\0' ? row_of(kind->spot, seen) : NULL;
 
 	if (row == NULL) {
-		free(block);                     /* told when the object changes again */
+		free(why);                       /* told when the object changes again */
 		return;
 	}
 	if (row->since == seen->since)
@@ -116,11 +165,11 @@ void row_add(struct spot_kind *kind, struct seen *seen, uint32_t flags, const ch
 		.flags = flags | (seen->is_member ? EMCO_SEEN_MEMBER : 0u) | (seen->is_hook ? EMCO_SEEN_HOOK : 0u) |
 		         (seen_heals(kind, seen) ? EMCO_SEEN_HEAL : 0u),
 		/* What heals is compared with what was applied until it is applied again, by the next session too. */
-		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 && !seen_heals(kind, seen) ? seen->fields_now : seen->fields,
+		.fields = (flags & EMCO_SEEN_DRIFTED) != 0 && !seen_heals(kind, seen) ? fields_now(seen) : seen->fields,
 		.since = seen->since,
-		.label = memcpy(block, seen->label, label),
-		.name = memcpy(block + label, seen->name, name),
-		.reason = memcpy(block + label + name, reason, why),
+		.label = seen_label(seen),
+		.name = seen_name(seen),
+		.reason = why,
 		.api_version = kind->api_version,
 	};
 }
@@ -143,34 +192,33 @@ void rows_clear(struct spot *spot)
 	spot->quiet_ns = 0;
 	for (size_t i = 0; i < spot->row_count; i++)
 		row_free(&spot->rows[i]);
-	spot->row_count = 0;
+	free(spot->rows);                        /* there are thousands of spots, and most are silent */
+	spot->rows = NULL;
+	spot->row_count = spot->row_room = 0;
 	spot->batch++;
-}
-
-static void blind(const void *node, VISIT visit, void *data)
-{
-	struct spot_kind *kind = data;
-	struct spot      *spot = kind->spot;
-	struct seen      *seen = *(struct seen *const *) node;
-
-	if ((visit != postorder && visit != leaf) || !seen->is_there)
-		return;
-	row_add(kind, seen, 0, kind->why);
-	if (seen->batch == spot->batch)
-		spot->rows[seen->row].state = EMCO_SEEN_NOT_READY;
 }
 
 void kind_blind(struct spot_kind *kind)
 {
+	struct spot *spot = kind->spot;
+
 	kind->is_blind = true;
-	twalk_r(kind->tree, blind, kind);
+	for (size_t i = 0; i < kind->seen_count; i++) {
+		struct seen *seen = kind->seen[i];
+
+		if (!seen->is_there)
+			continue;
+		row_add(kind, seen, 0, kind->why);
+		if (seen->batch == spot->batch)
+			spot->rows[seen->row].state = EMCO_SEEN_NOT_READY;
+	}
 }
 
 /* -- what the loops have noted -- */
 
-static uint64_t sum_of(const char *text)
+static uint32_t sum_of(const char *text)
 {
-	uint64_t sum = 0;
+	uint32_t sum = 0;
 
 	for (; *text != '\0'; text++)
 		sum = sum * 131 + (unsigned char) *text;
@@ -185,7 +233,7 @@ static void gone(struct spot_kind *kind, struct seen *seen)
 	if (!seen->is_there)
 		return;
 	seen->is_there = seen->is_ready = false;
-	settle = seen->is_member && seen->fields != 0 ? drift_begin(kind, seen) : 0;
+	settle = seen->is_member && seen->fields != 0 ? drift_begin(kind, seen, fields_now(seen)) : 0;
 	seen->is_held = settle > 0;
 	if (settle > kind->spot->spots->times.settle)
 		row_add(kind, seen, 0, "somebody else deletes it again and again; it is soon applied again");
@@ -195,17 +243,36 @@ static void gone(struct spot_kind *kind, struct seen *seen)
 	seen_forget(kind, seen);
 }
 
+/* Is there another of its name and deployment, in another namespace? */
+static bool has_namesake(const struct spot_kind *kind, const struct seen *seen)
+{
+	for (size_t i = 0; i < kind->seen_count; i++) {
+		const struct seen *other = kind->seen[i];
+
+		if (other != seen && other->is_there && strcmp(seen_name(other), seen_name(seen)) == 0 &&
+		    strcmp(seen_label(other), seen_label(seen)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Another deployment's now, or another of several of its name and kind: no drift.  What its name was may be another's already. */
+static void renamed(struct spot_kind *kind, struct seen *seen)
+{
+	if ((seen->is_there || seen->is_held) && !has_namesake(kind, seen)) {
+		seen->is_there = seen->is_held = false;
+		row_add(kind, seen, 0, "");
+	}
+	seen_forget(kind, seen);
+}
+
 static void there(struct spot_kind *kind, const struct sighting *sighting)
 {
 	struct seen   *seen = seen_find(kind, sighting->key);
-	const uint64_t reason = sum_of(sighting->text);
+	const uint32_t reason = sum_of(sighting->text);
 
-	if (seen != NULL && strcmp(seen->label, sighting->label) != 0) {
-		if (seen->is_there || seen->is_held) {           /* another deployment's now: no drift */
-			seen->is_there = seen->is_held = false;
-			row_add(kind, seen, 0, "");
-		}
-		seen_forget(kind, seen);
+	if (seen != NULL && (strcmp(seen_label(seen), sighting->label) != 0 || strcmp(seen_name(seen), sighting->name) != 0)) {
+		renamed(kind, seen);
 		seen = NULL;
 	}
 	const bool is_new = seen == NULL || !seen->is_there;
@@ -224,14 +291,13 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	seen->is_member = sighting->is_member;
 	seen->is_hook = sighting->is_hook;
 	seen->reason = reason;
-	seen->fields_now = sighting->fields;
 	/* Applied anew is no drift; nothing of ours left is one, and has no time. */
 	if (!is_new && seen->fields != 0 && seen->fields != sighting->fields &&
 	    (seen->since == sighting->since || sighting->fields == 0)) {
-		(void) drift_begin(kind, seen);
+		(void) drift_begin(kind, seen, sighting->fields);
 	} else {
 		seen->fields = sighting->fields;
-		seen->drift = sighting->drift;
+		seen->drift = (uint8_t) sighting->drift;
 		seen->since = sighting->since;
 		drift_end(kind, seen);
 	}
@@ -241,35 +307,12 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 		row_add_quietly(kind, seen, sighting->text);
 }
 
-struct sweeping { struct spot_kind *kind; struct seen **missing; size_t count, room; };
-
-static void missing_add(const void *node, VISIT visit, void *data)
-{
-	struct sweeping *sweeping = data;
-	struct seen     *seen = *(struct seen *const *) node;
-
-	if ((visit != postorder && visit != leaf) || seen->round == sweeping->kind->round || !seen->is_there)
-		return;
-	if (sweeping->count == sweeping->room) {
-		const size_t  room = sweeping->room > 0 ? 2 * sweeping->room : 64;
-		struct seen **more = realloc(sweeping->missing, room * sizeof(struct seen *));
-
-		if (more == NULL)
-			return;                  /* found missing with the next list */
-		sweeping->missing = more;
-		sweeping->room = room;
-	}
-	sweeping->missing[sweeping->count++] = seen;
-}
-
+/* From the end: one that goes moves only those that were looked at. */
 static void synced(struct spot_kind *kind)
 {
-	struct sweeping sweeping = { .kind = kind };
-
-	twalk_r(kind->tree, missing_add, &sweeping);
-	for (size_t i = 0; i < sweeping.count; i++)
-		gone(kind, sweeping.missing[i]);
-	free(sweeping.missing);
+	for (size_t i = kind->seen_count; i > 0; i--)
+		if (kind->seen[i - 1]->round != kind->round)
+			gone(kind, kind->seen[i - 1]);
 	kind->is_synced = true;
 	kind->is_lost = false;
 	kind->is_blind = false;                  /* the list has told each object anew */

@@ -6,35 +6,39 @@
 
 #include "plugins/rsync/watch_spot.h"
 
-/* An object that is there, or is missed for a moment. */
-struct seen {
-	char    *label;                  /* one block: label, name, key                                */
-	char    *name, *key;
-	uint64_t fields, since;          /* what our manager owned when it applied                     */
-	uint64_t fields_now, reason;
-	enum drift drift;                /* as it was applied with                                     */
-	unsigned round;
-	bool     is_there, is_ready, is_member, is_hook;
-	bool     is_held;                /* it is gone, and the store is not told yet                  */
-
-	bool     is_drifting;            /* in kind->drifting, at drift_at                             */
+/* How an object drifts, or has drifted before. */
+struct drifting {
+	bool     is_on;                  /* in kind->drifting, at the place at                         */
 	bool     is_doubted;             /* does its deployment still want it?                         */
-	uint32_t drift_at;
-	int64_t  drift_ns;               /* when to tell                                               */
+	uint32_t at;
+	uint64_t fields;                 /* what our manager owns now                                  */
+	int64_t  due_ns;                 /* when to tell                                               */
 	int64_t  told_ns;                /* when a drift was last told; 0: never                       */
 	unsigned tries;                  /* how often this drift was told                              */
 	unsigned repeats;                /* drifts that came soon after the one before was put right   */
+};
 
-	uint32_t row;                    /* in spot->rows, when batch is the spot's                    */
-	unsigned batch;
+/* An object that is there, or is missed for a moment.  There may be a million: what few of them need is not in here. */
+struct seen {
+	uint64_t         fields, since;  /* what our manager owned when it applied                     */
+	struct drifting *drifting;       /* owned; NULL: it never did                                  */
+	uint32_t         reason;         /* its sum                                                    */
+	uint32_t         round;
+	uint32_t         row;            /* in spot->rows, when batch is the spot's                    */
+	uint32_t         batch;
+	uint16_t         key_len;
+	uint8_t          drift;          /* enum drift, as it was applied with                         */
+	bool             is_there : 1, is_ready : 1, is_member : 1, is_hook : 1;
+	bool             is_held : 1;    /* it is gone, and the store is not told yet                  */
+	char             path[];         /* "ns1/web+Deployment": key and name; then the label         */
 };
 
 struct spot_kind {
 	struct spot       *spot;
 	char              *api_version, *kind;
 	struct kube_watch *watch;
-	void              *tree;         /* of struct seen, by key                                     */
-	size_t             seen_count;
+	struct seen      **seen;         /* in the order of their keys                                 */
+	size_t             seen_count, seen_room;
 	struct seen      **drifting;
 	size_t             drifting_count, drifting_room;
 	unsigned           round;
@@ -45,10 +49,16 @@ struct spot_kind {
 	char               why[WHY_SIZE];
 };
 
+/* Where a name is in an array that is in byte order, or belongs; at gives the name of an element. */
+typedef struct view name_at(const void *items, size_t i);
+size_t name_place(const void *items, size_t count, name_at *at, struct view name);
+
 /* Borrowed; NULL: none. */
-struct seen *seen_find(const struct spot_kind *kind, const char *key);
+struct seen *seen_find(const struct spot_kind *kind, struct view key);
 void         seen_forget(struct spot_kind *kind, struct seen *seen);
-void         seen_free(void *data);
+void         seen_free(struct seen *seen);
+const char  *seen_name(const struct seen *seen);
+const char  *seen_label(const struct seen *seen);
 
 /* Is a drift of it put right, or only told? */
 bool seen_heals(const struct spot_kind *kind, const struct seen *seen);
@@ -65,8 +75,12 @@ void kind_blind(struct spot_kind *kind);
 
 /* -- watch_drift.c -- */
 
-/* Somebody else has changed or deleted it: that is told when it is so for long enough.  Returns how long; 0: no memory. */
-int64_t drift_begin(struct spot_kind *kind, struct seen *seen);
+/*
+ * Somebody else has changed or deleted it: that is told when it is so for long enough.  fields: what our manager owns now.
+ * Returns how long; 0: no memory.
+ */
+int64_t drift_begin(struct spot_kind *kind, struct seen *seen, uint64_t fields);
+bool    is_drifting(const struct seen *seen);
 void    drift_end(struct spot_kind *kind, struct seen *seen);
 
 #endif

@@ -1,6 +1,5 @@
 #include "plugins/rsync/watch_seen.h"
 
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +12,29 @@ enum {
 
 /* -- clusters -- */
 
-static int compare_spots(const void *a, const void *b)
+static struct view cluster_at(const void *items, size_t i)
 {
-	return strcmp((*(struct spot *const *) a)->name, (*(struct spot *const *) b)->name);
+	struct spot *const *spots = items;
+
+	return view_of(spots[i]->name);
+}
+
+/* Where the cluster is, or belongs. */
+static size_t spot_place(const struct spots *spots, struct view name)
+{
+	return name_place(spots->items, spots->count, cluster_at, name);
+}
+
+static struct spot *spot_at(const struct spots *spots, size_t place, struct view name)
+{
+	return place < spots->count && view_compare(cluster_at(spots->items, place), name) == 0 ? spots->items[place] : NULL;
 }
 
 struct spot *spots_find(struct spots *spots, emco_str name)
 {
-	char         text[256];
-	struct spot  wanted = { .name = text }, *key = &wanted;
-	struct spot **found;
+	const struct view wanted = { name.ptr, name.len };
 
-	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-	found = spots->count == 0 ? NULL : bsearch(&key, spots->items, spots->count, sizeof key, compare_spots);
-	return found != NULL ? *found : NULL;
+	return spot_at(spots, spot_place(spots, wanted), wanted);
 }
 
 static void spot_free(struct spot *spot)
@@ -40,28 +48,35 @@ static void spot_free(struct spot *spot)
 		free(spot->kinds[i]);
 	}
 	rows_clear(spot);
-	free(spot->rows);
 	free(spot->kinds);
 	free(spot->name);
 	json_decref(spot->sets);
 	free(spot);
 }
 
+/* false: no memory for one more. */
+static bool spots_make_room(struct spots *spots)
+{
+	if (spots->count < spots->room)
+		return true;
+	const size_t  room = spots->room > 0 ? 2 * spots->room : 16;
+	struct spot **items = realloc(spots->items, room * sizeof(struct spot *));
+
+	if (items == NULL)
+		return false;
+	spots->items = items;
+	spots->room = room;
+	return true;
+}
+
 struct spot *spots_get(struct spots *spots, emco_str name)
 {
-	struct spot  *spot = spots_find(spots, name);
-	struct spot **items;
+	const struct view wanted = { name.ptr, name.len };
+	const size_t      place = spot_place(spots, wanted);
+	struct spot      *spot = spot_at(spots, place, wanted);
 
-	if (spot != NULL)
+	if (spot != NULL || !spots_make_room(spots) || (spot = calloc(1, sizeof *spot)) == NULL)
 		return spot;
-	spot = calloc(1, sizeof *spot);
-	items = realloc(spots->items, (spots->count + 1) * sizeof spot);
-	if (items != NULL)
-		spots->items = items;
-	if (spot == NULL || items == NULL) {
-		free(spot);
-		return NULL;
-	}
 	spot->spots = spots;
 	spot->batch = 1;
 	spot->name = strndup(name.ptr, name.len);
@@ -71,8 +86,8 @@ struct spot *spots_get(struct spots *spots, emco_str name)
 		return NULL;
 	}
 	spot_add_kind(spot, "v1|Pod");
-	items[spots->count++] = spot;
-	qsort(items, spots->count, sizeof spot, compare_spots);
+	memmove(spots->items + place + 1, spots->items + place, (spots->count++ - place) * sizeof spot);
+	spots->items[place] = spot;
 	return spot;
 }
 
@@ -171,10 +186,12 @@ void spot_close(struct spot *spot)
 	for (size_t i = 0; i < spot->kind_count; i++) {
 		struct spot_kind *kind = spot->kinds[i];
 
-		tdestroy(kind->tree, seen_free);
-		kind->tree = NULL;
+		for (size_t k = 0; k < kind->seen_count; k++)
+			seen_free(kind->seen[k]);
+		free(kind->seen);
+		kind->seen = NULL;
 		kind->watch = NULL;
-		kind->drifting_count = kind->seen_count = 0;
+		kind->drifting_count = kind->seen_count = kind->seen_room = 0;
 		kind->is_synced = kind->is_lost = kind->is_blind = kind->was_told = false;
 	}
 	rows_clear(spot);

@@ -12,11 +12,16 @@
 
 enum { WHY_SIZE = 420 };
 
+struct seen;
+
 struct spot_row {
-	int32_t     state;               /* EMCO_SEEN_...                                              */
-	uint32_t    flags;
-	uint64_t    fields, since;
-	const char *label, *name, *api_version, *reason;     /* one block, owned through label; api_version the kind's */
+	int32_t      state;              /* EMCO_SEEN_...                                              */
+	uint32_t     flags;
+	uint64_t     fields, since;
+	const char  *label, *name;       /* of the object                                              */
+	const char  *api_version;        /* of the kind                                                */
+	char        *reason;             /* owned; NULL: none                                          */
+	struct seen *gone;               /* the object, owned, when only the row has it                */
 };
 
 enum { KIND_NAME_SIZE = 512 };
@@ -59,7 +64,7 @@ struct spots {
 	struct drift_times        times;
 	size_t                    rows_max;      /* of a cluster, that may wait beside two for each object      */
 	struct spot             **items;         /* in byte order of names                             */
-	size_t                    count;
+	size_t                    count, room;
 	bool                      heals;         /* drift, of objects that do not say it               */
 	bool                      has_doubts;    /* drifts_doubt is to be called                       */
 	int64_t                   warned_ns;

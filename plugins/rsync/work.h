@@ -38,7 +38,7 @@ struct item {
 	struct item          *next;      /* among the answers                                             */
 	struct work          *work;
 	const struct object  *object;
-	const struct piece   *piece;
+	const struct piece   *piece;     /* without a text: its body is not read yet                      */
 	enum item_state       state;
 	enum action           action;
 	bool                  is_known;  /* it was ours before                                            */
@@ -52,6 +52,7 @@ struct item {
 	char                  uid[64];
 	int64_t               again_ns, pause_ns, until_ns;
 	const char           *message;   /* why not                                                       */
+	const char           *stays;     /* why it is not taken away; NULL: it goes                       */
 
 	/* The answer; its texts are allocated. */
 	enum kube_outcome     outcome;
@@ -105,6 +106,7 @@ struct work {
 	size_t                 at;       /* the next item that may be of this wave                        */
 	int                    wave;     /* of what is sent now                                           */
 	bool                   is_cut, has_crd, has_namespace, was_tried;
+	struct fault           fault;    /* of reading bodies: the job's when what is under way has ended */
 	int64_t                next_ns;  /* when an item has paused                                       */
 	_Atomic(struct item *) answers;  /* newest first                                                  */
 };
@@ -145,7 +147,16 @@ void item_end_later(struct item *item);
 void item_again(struct item *item, const char *fmt, ...) RSYNC_PRINTF(2, 3);
 void item_next(struct item *item, enum action action);
 
-/* Which pieces have to go out, and which have to go.  work_plan.c */
+/* Which pieces have to go out, and which have to go.  Bodies are read when their turn comes.  work_plan.c */
 emco_status work_plan(struct work *work, struct fault *fault);
+
+/* What is sent of an item, and how, now that its body is known.  work_body.c */
+void item_fill(struct item *item, const struct piece *piece);
+
+/*
+ * See to it that an item's body is there, and with it those of a page that come after it.  The item has ended when there is
+ * something wrong with it; false: with the pass, and the work has the fault.
+ */
+bool item_ready(struct item *item);
 
 #endif

@@ -52,14 +52,20 @@ static bool is_of_earlier_life(void *data, const char *manager)
  */
 static bool inherits(struct item *item, const json_t *body)
 {
-	json_t     *patch = NULL;
-	const char *text;
+	enum status  st = ST_OK;
+	struct error err;
+	json_t      *patch = NULL;
+	const char  *text;
 
 	if (item->piece->wave != WAVE_CRD)
-		patch = managers_inherit(body, item_manager(item), is_of_earlier_life, item);
+		st = managers_inherit(body, item_manager(item), is_of_earlier_life, item, &patch, &err);
 	if (!job_is_live(item->work->job)) {     /* whose they are could not be found out */
 		json_decref(patch);
 		item_end(item, ITEM_LATER, "%s", item->work->job->fault.text);
+		return true;
+	}
+	if (st != ST_OK) {
+		item_end(item, ITEM_LATER, "%s", err.text);
 		return true;
 	}
 	if (patch == NULL)

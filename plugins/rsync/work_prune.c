@@ -41,6 +41,7 @@ static void found(struct item *item, const json_t *body)
 		return;
 	}
 	if (is_kept(body)) {
+		item->stays = "it stays on the cluster: its annotation helm.sh/resource-policy is keep";
 		item_end(item, ITEM_DONE, NULL);
 		return;
 	}

@@ -12,10 +12,10 @@ import yaml
 class Authority:
     """A certificate authority of a test's own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name="authority"):
         self.folder = pathlib.Path(folder)
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                      "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.crt")
+                      "-subj", f"/CN={name}", "-keyout", "ca.key", "-out", "ca.crt")
 
     def _openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, timeout=60, stdout=subprocess.DEVNULL,

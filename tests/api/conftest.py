@@ -27,14 +27,14 @@ STAGE = pathlib.Path(os.environ.get("EMCO_STAGE", SOURCE / "build" / "dev" / "st
 
 
 def wait_for(condition, seconds=30, what="the condition"):
-    """The first true value of condition(); fails the test when it does not come in time."""
+    """The first true value of condition(); fails the test when it does not come in time.  what: text, or what makes it then."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            pytest.fail(f"{what} did not hold within {seconds} s")
+            pytest.fail(f"{what() if callable(what) else what} did not hold within {seconds} s")
         time.sleep(0.02)
 
 
@@ -176,7 +176,7 @@ class Daemon:
 
     def start(self, seconds=60):
         self.spawn()
-        wait_for(self.is_ready, seconds, f"readiness of emcod ({self.tail()})")
+        wait_for(self.is_ready, seconds, lambda: f"readiness of emcod ({self.tail()})")
         return self
 
     def is_ready(self):

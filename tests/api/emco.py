@@ -124,11 +124,11 @@ class Client:
     def delete(self, path, **arguments):
         return self.request("DELETE", path, **arguments)
 
-    def upload(self, path, body, content=None, method="POST", part="file", filename="filename"):
+    def upload(self, path, body, content=None, method="POST", part="file", filename="filename", headers=None):
         parts = [("metadata", (None, json.dumps(body)))]
         if content is not None:
             parts.append((part, (filename, content)))
-        return self.request(method, path, files=parts)
+        return self.request(method, path, files=parts, headers=headers)
 
     def make(self, path, body=None, content=None):
         """Create, and insist on it."""

@@ -1,7 +1,8 @@
 """What an operation would do, told instead of done: the same faults, and nothing written."""
 import pytest
 
-from emco import Scene, named, profile, simple_chart
+from conftest import wait_for
+from emco import KubeScene, Scene, chart, named, profile, simple_chart
 
 TABLES = ("app_context", "unit", "action", "operation", "history", "outbox", "resource_set", "manifest", "unit_wait")
 
@@ -27,6 +28,23 @@ def dry(scene, verb, query="", body=None, code=200):
     answer = scene.api.post(f"{scene.dig}/{verb}?dryRun=true{query}", body or {})
     assert answer.status_code == code, answer.text
     return answer.json() if code == 200 else answer.text
+
+
+def over(name, version="v1"):
+    return {"spec": {"targetCompositeAppVersion": version, "targetDeploymentIntentGroup": name}}
+
+
+def make_group(scene, name, cluster):
+    """Another deployment of the same apps, with both on cluster, not approved."""
+    group = f"{scene.version}/deployment-intent-groups/{name}"
+    answer = scene.api.post(f"{scene.version}/deployment-intent-groups",
+                            {**scene.api.get(scene.dig).json(), "metadata": {"name": name}})
+    assert answer.status_code == 201, answer.text
+    scene.api.make(f"{group}/generic-placement-intents", named("gpi"))
+    for app in ("web", "db"):
+        scene.api.make(f"{group}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=scene.by_name(cluster)))
+    scene.api.make(f"{group}/intents", named("all", intent={"genericPlacementIntent": "gpi"}))
+    return group
 
 
 def places(told):
@@ -60,6 +78,17 @@ def test_it_says_where_apps_would_go_and_why_and_writes_nothing(daemon, api, sce
     scene.instantiate()
     status = scene.status()
     assert {(app["name"], place["cluster"]) for app in status["apps"] for place in app["clusters"]} == set(places(told))
+
+
+def test_the_status_says_why_as_the_dry_run_did(api, scene):
+    near(scene)
+    told = {where: place["placement"] for where, place in places(dry(scene, "instantiate")).items()}
+    scene.instantiate()
+    for query in ("status=deployed", "status=ready&output=detail", "type=rsync"):
+        assert {where: place["placement"] for where, place in places(scene.status(query)).items()} == told, query
+    api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+    assert {where: place["placement"] for where, place in places(scene.status()).items()} == told
 
 
 def test_of_several_intents_the_one_that_was_created_first_counts(api, scene):
@@ -107,22 +136,65 @@ def test_it_says_what_an_update_and_a_rollback_would_change(daemon, api, scene):
     assert changes(back) == {("db", "one"): "add", ("db", "two"): "remove", web: "change"}
     assert "has no revision 9" in dry(scene, "rollback", body={"spec": {"revision": 9}}, code=404)
 
-    target = f"{scene.version}/deployment-intent-groups/other"
-    body = {"spec": {"targetCompositeAppVersion": "v1", "targetDeploymentIntentGroup": "other"}}
+    body = over("other")
     assert "other" in dry(scene, "migrate", body=body, code=404)
-    answer = api.post(f"{scene.version}/deployment-intent-groups", {**api.get(scene.dig).json(), "metadata": {"name": "other"}})
-    assert answer.status_code == 201, answer.text
+    target = make_group(scene, "other", "two")
     assert "must be Approved" in dry(scene, "migrate", body=body, code=409)
-    api.make(f"{target}/generic-placement-intents", named("gpi"))
-    for app in ("web", "db"):
-        api.make(f"{target}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=scene.by_name("two")))
-    api.make(f"{target}/intents", named("all", intent={"genericPlacementIntent": "gpi"}))
     api.make(f"{target}/approve")
     before = rows(daemon)
     told = dry(scene, "migrate", body=body)
     assert (told["operation"], told["revision"]) == ("migrate", 1)
     assert changes(told)["db", "two"] == "none"
     assert rows(daemon) == before
+
+
+HOOK = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: %s, annotations: {"helm.sh/hook": "%s"}}
+data: {text: {{ .Values.text | default "a" | quote }}}
+"""
+EVENTS = {"in": "pre-install", "both": "post-install,post-upgrade", "up": "pre-upgrade", "back": "post-rollback", "bye": "pre-delete"}
+NOWHERE = b"""apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+users: [{name: u, user: {token: t}}]
+"""
+
+
+def hooks(told, cluster):
+    """{name: change} of the objects of one cluster that are hooks."""
+    return {one["name"]: one["change"] for one in places(told)["app", cluster]["resources"] if one["name"] in EVENTS}
+
+
+def test_hooks_are_those_of_the_event_on_kubernetes_and_files_behind_git(api, unique, remote):
+    templates = {f"{name}.yaml": HOOK % (name, events) for name, events in EVENTS.items()}
+    templates["main.yaml"] = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: main}\ndata: {a: {{ .Values.text | default "a" | quote }}}\n'
+    scene = KubeScene(api, unique).onboard({"kube": NOWHERE})        # asked by nobody: what is wanted counts, not what is there
+    scene.git_cluster("git", remote("git"), ["edge"]).cloud().apps({"app": chart("app", templates)})
+    scene.deployment({"app": scene.by_label("edge")})
+    files = {"in": "add", "both": "add", "up": "add"}
+    told = dry(scene, "instantiate")
+    assert hooks(told, "kube") == {"in": "add", "both": "add"} and hooks(told, "git") == files
+    assert told["resources"] == {"none": 0, "add": 2 + 2 + 3, "change": 0, "remove": 0}
+    assert dry(scene, "instantiate", "&output=summary")["resources"] == told["resources"]
+
+    scene.instantiate(wait=False)
+    told = dry(scene, "update")
+    assert hooks(told, "kube") == {} and hooks(told, "git") == dict.fromkeys(files, "none"), "equal sets run none"
+    scene.profile("app", profile("text: b\n"))
+    told = dry(scene, "update")
+    assert hooks(told, "kube") == {"up": "change", "both": "change"} and hooks(told, "git") == dict.fromkeys(files, "change")
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    told = dry(scene, "rollback", body={"spec": {"revision": 1}})
+    assert hooks(told, "kube") == {"back": "change"} and hooks(told, "git") == dict.fromkeys(files, "change")
+
+    intent = named("app", app="app", intent=scene.by_name("git"))
+    assert api.put(f"{scene.dig}/generic-placement-intents/gpi/app-intents/app", intent).status_code == 200
+    told = dry(scene, "update")
+    assert changes(told) == {("app", "git"): "none", ("app", "kube"): "remove"}
+    assert hooks(told, "kube") == {"bye": "add"}, "those of a delete are brought when all else goes"
 
 
 def test_it_is_refused_as_the_operation_is(api, scene):
@@ -135,3 +207,80 @@ def test_it_is_refused_as_the_operation_is(api, scene):
     assert dry(scene, "instantiate", code=answer.status_code) == answer.text
     assert 'app "web" has no placement intent' in answer.text
     assert api.post(f"{scene.dig}/instantiate?dryRun=false").status_code == answer.status_code
+
+
+def refused_alike(scene, verb, body=None):
+    """The words with which both the dry run and the operation are refused, in this order: the second leaves a history."""
+    path = f"{scene.dig}/{verb}"
+    told = scene.api.post(f"{path}?dryRun=true", body or {})
+    real = scene.api.post(path, body or {})
+    assert 400 <= real.status_code < 500, real.text
+    assert (told.status_code, told.text) == (real.status_code, real.text)
+    return real.status_code, real.text
+
+
+BACK = {"spec": {"revision": 1}}
+
+
+def test_in_a_wrong_state_it_is_refused_with_the_words_of_the_operation(daemon, api, scene):
+    near(scene)
+    move = over("other")
+    for verb, body in (("update", None), ("rollback", BACK), ("migrate", move)):
+        code, text = refused_alike(scene, verb, body)
+        assert code == 409 and "is not instantiated" in text, (verb, text)
+    scene.instantiate()
+    code, text = refused_alike(scene, "instantiate")
+    assert code == 409 and "already been instantiated" in text, text
+    api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+    for verb, body in (("update", None), ("rollback", BACK), ("migrate", move)):
+        assert refused_alike(scene, verb, body)[0] == 409, verb
+
+
+def test_a_migration_is_refused_early_with_the_words_of_the_operation(daemon, api, scene):
+    near(scene)
+    scene.instantiate()
+    other = make_group(scene, "other", "two")
+    before = {table: daemon.count(table) for table in TABLES if table != "history"}
+    for body, code, words in ((over("dig"), 400, "cannot migrate to itself"), (over("nobody"), 404, "nobody"),
+                              (over("other", "v9"), 404, "v9"), (over("a/b"), 400, "/spec/targetDeploymentIntentGroup"),
+                              (over("other"), 409, "must be Approved")):
+        found = refused_alike(scene, "migrate", body)
+        assert found[0] == code and words in found[1], found
+    assert {table: daemon.count(table) for table in TABLES if table != "history"} == before
+
+    # Approved again, while its remote is away and nobody could take away what it has there.
+    place = scene.remotes["two"].path
+    away = place.with_name(place.name + "-away")
+    api.make(f"{other}/approve")
+    api.make(f"{other}/instantiate")
+    target = Scene(api, scene.name)
+    target.dig = other
+    target.wait("Instantiated")
+    place.rename(away)
+    try:
+        api.make(f"{other}/terminate")
+        api.make(f"{other}/approve")
+        code, text = refused_alike(scene, "migrate", over("other"))
+        assert code == 409 and "still has objects on cluster" in text, text
+    finally:
+        away.rename(place)
+    wait_for(lambda: api.post(f"{scene.dig}/migrate?dryRun=true", over("other")).status_code == 200, 60, "room at the target")
+
+
+def test_where_there_is_no_dry_run_nothing_is_done_either(api, scene):
+    near(scene)
+    scene.instantiate()
+    before = scene.status()
+    document = api.get(scene.dig).json()
+    requests = [("POST", f"{scene.dig}/{verb}", None) for verb in ("terminate", "stop", "approve")]
+    requests += [("POST", f"projects/{scene.project}/logical-clouds/lc/terminate", None), ("POST", "projects", named("dry")),
+                 ("PUT", scene.dig, document), ("DELETE", f"{scene.dig}/intents/all", None)]
+    for method, path, body in requests:
+        answer = api.request(method, f"{path}?dryRun=true", json=body)
+        assert answer.status_code == 400 and "there is no dry run of this; nothing was done" in answer.text, (method, path, answer.text)
+    for name in ("dryrun", "DRYRUN"):
+        answer = api.post(f"{scene.dig}/update?{name}=true")
+        assert answer.status_code == 400 and f'is called "dryRun", got "{name}"; nothing was done' in answer.text, answer.text
+    assert scene.status() == before
+    assert api.get("projects/dry").status_code == 404 and api.get(f"{scene.dig}/intents").json() != []

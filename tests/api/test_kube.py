@@ -102,10 +102,15 @@ def test_two_apps_land_with_their_label_and_leave_nothing_but_definitions(scene,
     assert [port["protocol"] for port in kube.get("v1/Service", "web")["spec"]["ports"]] == ["TCP", "UDP"]
 
     scene.api.make(f"{scene.dig}/terminate")
-    scene.wait("Terminated")
+    status = scene.wait("Terminated")
     for kind, name in WEB_OBJECTS + DB_OBJECTS:
         assert exists(kube, kind, name) is None, (kind, name)
     assert exists(kube, "apiextensions.k8s.io/v1/CustomResourceDefinition", "things.emcod.test")
+    assert status["deployedCounts"] == {"Applied": 1, "Deleted": 8}
+    said = {r["name"]: r.get("message") for app in status["apps"] for c in app["clusters"] for r in c["resources"]
+            if r["deployedStatus"] == "Applied"}
+    assert list(said) == ["things.emcod.test"] and "it is left alone" in said["things.emcod.test"]
+    assert scene.status("status=deployed&output=summary")["deployedCounts"] == status["deployedCounts"]
 
 
 def test_an_update_changes_only_what_changed(scene, kube):
@@ -262,6 +267,44 @@ def test_a_deployment_says_what_others_may_change(api, unique, kubeconfig, kube)
     finally:
         api.make(f"{scene.dig}/terminate")
         scene.wait("Terminated")
+
+
+def test_objects_of_one_name_in_two_namespaces_are_two_in_the_status(api, unique, kubeconfig, kube):
+    """In no order that the chart gives them: which of them is told of last must not matter."""
+    spaces = [f"{unique}-a", f"{unique}-b"]
+    templates = {f"{space}.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: twin, namespace: {space}}}\ndata: {{at: {space}}}\n"
+                 for space in spaces}
+    templates["0.yaml"] = ("{{ if .Values.more }}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: twin, namespace: " + unique + "-0}\n{{ end }}\n")
+    for space in spaces:
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+    scene = KubeScene(api, unique).onboard({"one": kubeconfig.read_bytes()})
+    scene.cloud().apps({"app": chart("app", templates)})
+    scene.deployment({"app": scene.by_name("one")})
+    scene.instantiate()
+
+    def twins():
+        return [r["readyStatus"] for app in ready(scene).get("apps", []) for c in app["clusters"] for r in c["resources"] if r["name"] == "twin"]
+    wait_for(lambda: twins() == ["Ready", "Ready"], what="both to be seen")
+    assert ready(scene)["readyCounts"] == {"Ready": 2}
+    resources = ready(scene)["apps"][0]["clusters"][0]["resources"]
+    assert [sorted(r) for r in resources] == [["GVK", "name", "readyStatus"]] * 2, "the shape stays as it is"
+
+    kube.delete("v1/ConfigMap", "twin", spaces[1])                     # a drift of the one is none of the other
+    wait_for(lambda: kube.get("v1/ConfigMap", "twin", spaces[1]), what="the second to come again")
+    wait_for(lambda: ready(scene).get("readyCounts") == {"Ready": 2}, what="both to be seen again")
+    assert ready(scene)["apps"][0]["clusters"][0]["drifts"] == 1
+    # One that the chart names before them changes which of them is the second, and takes none away.
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{unique}-0"}})
+    uids = [kube.get("v1/ConfigMap", "twin", space)["metadata"]["uid"] for space in spaces]
+    spaces.insert(0, f"{unique}-0")
+    scene.profile("app", profile("more: true\n"))
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    scene.wait("Instantiated")
+    wait_for(lambda: ready(scene).get("readyCounts") == {"Ready": 3}, what="three to be seen")
+    assert [kube.get("v1/ConfigMap", "twin", space)["metadata"]["uid"] for space in spaces[1:]] == uids
+    scene.api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+    assert [kube.get("v1/ConfigMap", "twin", space) for space in spaces] == [None] * 3
 
 
 def test_an_object_of_somebody_else_is_refused_in_words(scene, kube):

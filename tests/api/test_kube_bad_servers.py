@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import shlex
+import subprocess
 import sys
 import time
 import uuid
@@ -175,6 +177,32 @@ def test_a_bad_server_is_named_and_work_goes_on_when_it_is_corrected(api, unique
         assert TOKEN.encode() in kit.servers[0].heads[0], "the server had nothing to repeat"
     correct(scene, good)
     expect_done(scene, kube, [f"{unique}-{i}" for i in range(3)])
+
+
+def trusting(folder, authority):
+    """A way to start emcod on a system whose folder of authorities holds `authority`: only emcod sees it there."""
+    trusted = folder / "authorities"
+    trusted.mkdir()
+    (trusted / "ca.pem").write_bytes(authority.certificate)
+    subprocess.run(["openssl", "rehash", trusted], check=True, timeout=30)
+    start = folder / "start"
+    start.write_text("#!/bin/sh\nexec unshare --mount %s sh -c 'mount --bind \"$0\" /etc/ssl/certs && exec \"$@\"' %s %s \"$@\"\n"
+                     % ("" if os.geteuid() == 0 else "--map-root-user", shlex.quote(str(trusted)), shlex.quote(str(Daemon.binary))))
+    start.chmod(0o755)
+    return start
+
+
+def test_what_the_system_trusts_counts_for_nothing_where_a_kubeconfig_names_an_authority(make_daemon, tmp_path, unique, kube, kit, authority):
+    server = make_daemon(controllers=CONTROLLERS)
+    server.binary = trusting(tmp_path, authority)
+    server.start()
+    other = Authority(tmp_path, "another")
+    meeting = kit.serve(bad_server.web_page, authority.context("server"))
+    scene = scene_of(server.client(), unique, bad_server.kubeconfig(f"https://127.0.0.1:{meeting.port}", TOKEN, other.certificate),
+                     {"map.yaml": MAP % (unique, 0)})
+    scene.instantiate(wait=False)
+    assert "Compare certificate-authority-data" in complaint(scene)["error"]
+    assert meeting.heads == [], "the token went to a server that the kubeconfig's authority does not vouch for"
 
 
 def test_a_user_without_permissions_is_told_in_the_servers_words(api, unique, kube, kit, good):

@@ -93,3 +93,20 @@ def test_behind_git_nobody_tells_readiness_and_the_status_says_so(api, unique, r
     assert scene.status()["deployedStatus"] == "Instantiating"
     api.make(f"{scene.dig}/terminate")
     scene.wait("Terminated")
+
+
+def test_a_wait_that_takes_too_long_has_failed_and_an_update_begins_anew(make_daemon, unique, remote):
+    server = make_daemon(options={"dependency_timeout_ms": 3000}).start()
+    scene = Scene(server.client(), unique).clusters({"one": remote("one")}).cloud()
+    scene.apps({"web": simple_chart("web"), "db": simple_chart("db")})
+    depend(scene, opStatus="Ready")
+    scene.deployment({"web": scene.by_name("one"), "db": scene.by_name("one")})
+    scene.instantiate(wait=False)
+    assert scene.status()["deployedStatus"] == "Instantiating"
+    scene.wait("InstantiateFailed")
+    assert places(scene, "web")[0]["error"].startswith('waits until app "db" is ready')
+    server.client().make(f"{scene.dig}/update")
+    scene.wait("Instantiating")
+    scene.wait("InstantiateFailed")
+    server.client().make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")

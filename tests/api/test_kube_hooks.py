@@ -2,7 +2,6 @@
 import os
 import pathlib
 import sys
-import time
 
 import pytest
 
@@ -13,28 +12,33 @@ from emco import KubeScene, archive, profile  # noqa: E402
 from kube import KubeClient, KubeCluster  # noqa: E402
 
 NAME = f"emcod-hooks-{os.getpid()}"
-JOB = "batch/v1/Job"
+JOB, POD, DEPLOYMENT, CONFIG_MAP = "batch/v1/Job", "v1/Pod", "apps/v1/Deployment", "v1/ConfigMap"
 
 MAIN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-main}\ndata: {text: {{ .Values.text | default \"a\" | quote }}}\n"
 
 
-def job(name, events, weight=0, policy=None):
+def hook(kind, name, body, events, weight=0, policy=None, **others):
+    """others: annotations, with "_" for "/"."""
+    version, short = kind.rsplit("/", 1)
     annotations = {"helm.sh/hook": events, "helm.sh/hook-weight": str(weight)}
+    annotations.update({key.replace("_", "/"): value for key, value in others.items()})
     if policy:
         annotations["helm.sh/hook-delete-policy"] = policy
     lines = "".join(f'    {key}: "{value}"\n' for key, value in annotations.items())
-    return f"""apiVersion: batch/v1
-kind: Job
-metadata:
-  name: {name}
-  annotations:
-{lines}spec:
+    return f"apiVersion: {version}\nkind: {short}\nmetadata:\n  name: {name}\n  annotations:\n{lines}{body}"
+
+
+CONTAINERS = '[{name: main, image: busybox, args: [{{ .Values.text | default "a" | quote }}]}]'
+
+
+def job(name, events, **arguments):
+    return hook(JOB, name, f"""spec:
   backoffLimit: 0
   template:
     spec:
       restartPolicy: Never
-      containers: [{{name: main, image: busybox, args: [{{{{ .Values.text | default "a" | quote }}}}]}}]
-"""
+      containers: {CONTAINERS}
+""", events, **arguments)
 
 
 def chart(templates):
@@ -60,8 +64,9 @@ def cluster():
 def kube(cluster):
     client = KubeClient(pathlib.Path(cluster.kubeconfig))
     yield client
-    for item in client.list(JOB, "default"):
-        client.delete(JOB, item["metadata"]["name"])
+    for kind in (JOB, DEPLOYMENT, POD):
+        for item in client.list(kind, "default"):
+            client.delete(kind, item["metadata"]["name"])
     client.close()
 
 
@@ -72,22 +77,37 @@ def make_scene(api, unique, cluster, templates):
 
 
 def end(kube, name, how="Complete"):
-    """Say that a Job is done, as its controller would when its pods were."""
-    job = wait_for(lambda: kube.get(JOB, name), what=f"job {name}")
-    pods = wait_for(lambda: kube.list("v1/Pod", "default", f"job-name={name}") or None, what=f"the pod of {name}")
-    for pod in pods:
-        if pod["status"].get("phase") in ("Pending", "Running"):
-            kube.set_pod(pod, "Succeeded" if how == "Complete" else "Failed", ready=False)
-    return job["metadata"]["uid"]
+    """Its pods are done, and its controller says that it is: a pod that it makes anew meanwhile ends the same way."""
+    uid = wait_for(lambda: kube.get(JOB, name), what=f"job {name}")["metadata"]["uid"]
+
+    def is_over():
+        job = kube.get(JOB, name)
+        if job is None or job["metadata"]["uid"] != uid:
+            return True                  # deleted when it was done
+        if any(condition["type"] == how and condition["status"] == "True" for condition in job["status"].get("conditions", [])):
+            return True
+        for pod in kube.list("v1/Pod", "default", f"job-name={name}"):
+            if pod["status"].get("phase") in ("Pending", "Running"):
+                kube.set_pod(pod, "Succeeded" if how == "Complete" else "Failed", ready=False)
+        return False
+
+    wait_for(is_over, what=f"job {name} to be {how}")
+    return uid
+
+
+def stop(daemon):
+    status = daemon.stop()
+    assert status == 0, f"emcod stopped with {status}: {daemon.tail(60)}"
 
 
 def place(scene):
     return scene.status()["apps"][0]["clusters"][0]
 
 
-def blocked(scene, hook, event):
-    return wait_for(lambda: place(scene).get("blockedBy") == [{"hook": f"{hook}+Job", "event": event}] and place(scene),
-                    what=f"{hook} to be awaited")
+def blocked(scene, name, event, kind="Job"):
+    """The one cluster's status: what is awaited and why come together."""
+    return wait_for(lambda: (here := place(scene)).get("blockedBy") == [{"hook": f"{name}+{kind}", "event": event}] and here,
+                    what=f"{name} to be awaited")
 
 
 def main_map(kube):
@@ -123,11 +143,11 @@ def test_hooks_run_one_after_another_around_the_rest_and_each_event_has_its_own(
 
     before = {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")}
     assert api.post(f"{scene.dig}/update").status_code == 202          # which changes nothing, and runs none
+    wait_for(lambda: (done := api.get(f"{scene.dig}/history?limit=1").json()[0])["operation"] == "update" and done["outcome"] == "done",
+             what="the update in the history")
     scene.wait("Instantiated")
-    time.sleep(1)
-    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")} == before
 
-    kube.delete("v1/ConfigMap", "r1-main")                             # a drift is put right without them, too
+    kube.delete("v1/ConfigMap", "r1-main")          # a drift is put right without them, too, and after what the update may have left
     wait_for(lambda: main_map(kube), what="the map to come again")
     scene.wait("Instantiated")
     assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in kube.list(JOB, "default")} == before
@@ -174,7 +194,7 @@ def test_a_hook_that_fails_stops_everything_and_runs_again_when_it_is_tried_agai
     assert late
     scene.api.make(f"{scene.dig}/terminate")
     scene.wait("Terminated")
-    daemon.stop()
+    stop(daemon)
 
 
 def test_a_hook_that_runs_when_emcod_dies_is_awaited_and_not_made_again(make_daemon, unique, cluster, kube):
@@ -192,7 +212,7 @@ def test_a_hook_that_runs_when_emcod_dies_is_awaited_and_not_made_again(make_dae
     scene.wait("Instantiated")
     assert kube.get(JOB, "k-one")["metadata"]["uid"] == one and kube.get(JOB, "k-two")["metadata"]["uid"] == two
     terminate(scene, kube)
-    daemon.stop()
+    stop(daemon)
 
 
 ACCOUNT = """apiVersion: v1
@@ -222,4 +242,111 @@ def test_policies_say_what_is_deleted_and_what_stays(api, unique, cluster, kube)
     assert kube.get(JOB, "p-after") is None and main_map(kube), "only what came before it is there"
     terminate(scene, kube)
     assert main_map(kube) is None and kube.get("v1/ConfigMap", "p-kept")["data"] == {"a": "b"}
+    stays = {r["name"]: r.get("message", "") for r in place(scene)["resources"] if r["deployedStatus"] == "Applied"}
+    assert list(stays) == ["p-kept"] and "resource-policy is keep" in stays["p-kept"]
     kube.delete("v1/ConfigMap", "p-kept")
+
+
+def test_a_pod_has_done_its_work_when_it_has_succeeded_and_not_when_it_is_ready(make_daemon, unique, cluster, kube):
+    daemon = make_daemon(controllers={"rsync": 'plugin = "rsync";\noptions = { retry_failed_ms = 1000; };\n'}).start()
+    body = f"spec:\n  restartPolicy: Never\n  containers: {CONTAINERS}\n"
+    scene = make_scene(daemon.client(), unique, cluster, {
+        "a": hook(POD, "pod-pre", body, "pre-install"), "b": hook(POD, "pod-post", body, "post-install")})
+    scene.instantiate(wait=False)
+    blocked(scene, "pod-pre", "pre-install", "Pod")
+    kube.set_pod(kube.get(POD, "pod-pre"), "Running", ready=True)
+    wait_for(lambda: "the pod runs and has not done its work yet" in place(scene).get("error", ""), what="the pod to be seen ready")
+    assert main_map(kube) is None
+    kube.set_pod(kube.get(POD, "pod-pre"), "Succeeded")
+
+    blocked(scene, "pod-post", "post-install", "Pod")
+    assert main_map(kube)
+    first = kube.get(POD, "pod-post")
+    kube.set_pod(first, "Failed")
+    wait_for(lambda: 'post-install hook "pod-post+Pod" has failed: the pod has failed' in place(scene).get("error", ""), what="the failure")
+    again = wait_for(lambda: (p := kube.get(POD, "pod-post")) and p["metadata"]["uid"] != first["metadata"]["uid"] and p, what="another try")
+    kube.set_pod(again, "Succeeded")
+    scene.wait("Instantiated")
+    assert kube.get(POD, "pod-post")["metadata"]["uid"] == again["metadata"]["uid"]
+    terminate(scene, kube)
+    stop(daemon)
+
+
+def test_a_deployment_is_done_when_the_pods_of_its_new_template_are_ready(api, unique, cluster, kube):
+    body = f"""spec:
+  selector: {{matchLabels: {{app: dep}}}}
+  template:
+    metadata: {{labels: {{app: dep}}}}
+    spec:
+      containers: {CONTAINERS}
+"""
+    scene = make_scene(api, unique, cluster, {"a": hook(DEPLOYMENT, "dep", body, "pre-install,pre-upgrade", policy="hook-failed")})
+    scene.instantiate(wait=False)
+    blocked(scene, "dep", "pre-install", "Deployment")
+    assert main_map(kube) is None
+    old = kube.make_pods_ready("default", "app=dep")[0]["metadata"]["uid"]
+    scene.wait("Instantiated")
+    uid = kube.get(DEPLOYMENT, "dep")["metadata"]["uid"]
+
+    scene.profile("app", profile("text: b\n"))
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    blocked(scene, "dep", "pre-upgrade", "Deployment")
+    new = wait_for(lambda: next((p for p in kube.list(POD, "default", "app=dep") if p["metadata"]["uid"] != old), None), what="its pod")
+    wait_for(lambda: "pods of the template before are still there" in place(scene).get("error", ""), what="the older pod to be seen")
+    assert main_map(kube)["data"] == {"text": "a"}
+    kube.set_pod(new)
+    scene.wait("Instantiated")
+    assert main_map(kube)["data"] == {"text": "b"}
+    assert kube.get(DEPLOYMENT, "dep")["metadata"]["uid"] == uid, "changed, as no policy deletes the one before"
+    terminate(scene, kube)
+
+
+def plain_job(name):
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": pod}}}
+
+
+def identity(kube, name):
+    metadata = kube.get(JOB, name)["metadata"]
+    return metadata["uid"], metadata.get("labels", {}).get("emco/deployment-id")
+
+
+def test_what_others_have_made_in_the_place_of_a_hook_is_not_taken_over(make_daemon, unique, cluster, kube):
+    daemon = make_daemon(controllers={"rsync": 'plugin = "rsync";\noptions = { retry_failed_ms = 1000; };\n'}).start()
+    kube.create(plain_job("x-job"))
+    foreign = identity(kube, "x-job")
+    scene = make_scene(daemon.client(), unique, cluster, {"a": job("x-job", "pre-install", policy="hook-failed,before-hook-creation")})
+    scene.instantiate(wait=False)
+    scene.wait("InstantiateFailed")
+    assert place(scene)["error"].startswith('pre-install hook "x-job+Job" has failed: it is there already and was applied by others'), place(scene)
+    assert identity(kube, "x-job") == foreign and foreign[1] is None and main_map(kube) is None
+    kube.delete(JOB, "x-job")
+    wait_for(lambda: (j := kube.get(JOB, "x-job")) is None or j["metadata"]["uid"] != foreign[0], what="the end of the other's")
+    end(kube, "x-job")
+    scene.wait("Instantiated")
+
+    ours = identity(kube, "x-job")
+    other = make_scene(daemon.client(), unique + "b", cluster, {"a": job("x-job", "pre-install")})
+    other.instantiate(wait=False)
+    other.wait("InstantiateFailed")
+    assert f'pre-install hook "x-job+Job" has failed: it belongs to deployment "{ours[1]}", which was first' in place(other)["error"]
+    terminate(other, kube)
+    terminate(scene, kube)
+    assert identity(kube, "x-job") == ours
+    stop(daemon)
+
+
+def test_a_hook_is_taken_over_when_the_chart_says_so(api, unique, cluster, kube):
+    kube.create(plain_job("t-job"))
+    foreign = identity(kube, "t-job")
+    kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "t-map"}, "data": {"text": "theirs"}}, manager="others")
+    scene = make_scene(api, unique, cluster, {
+        "a": job("t-job", "pre-install", emco_takeover="true"),
+        "b": hook(CONFIG_MAP, "t-map", "data: {text: ours}\n", "pre-install", weight=-1, policy="hook-failed", emco_takeover="true")})
+    scene.instantiate(wait=False)
+    blocked(scene, "t-job", "pre-install")
+    assert identity(kube, "t-job")[0] != foreign[0] and kube.get(CONFIG_MAP, "t-map")["data"] == {"text": "ours"}
+    end(kube, "t-job")
+    scene.wait("Instantiated")
+    terminate(scene, kube)
+    kube.delete(CONFIG_MAP, "t-map")

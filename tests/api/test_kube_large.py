@@ -199,7 +199,7 @@ def stack(scene, cluster, helm, tmp_path):
     assert '"title": "Changed"' in cluster.get("v1/ConfigMap", "dashboard-7")["data"]["dashboard-7.json"]
 
     change(scene, "monitoring", values)
-    wait_for(lambda: not_present(scene) == [], what=f"everything to be seen, but {not_present(scene)}")
+    wait_for(lambda: not_present(scene) == [], what=lambda: f"everything to be seen, but {not_present(scene)}")
     assert not any(c.get("drifts") for app in scene.status()["apps"] for c in app["clusters"]), "nobody has drifted"
     scene.api.make(f"{scene.dig}/terminate")
     scene.wait("Terminated")

@@ -13,12 +13,18 @@ SLOW = f'plugin = "test-slow";\nname = "slow";\noptions = {{ ms = {SLOW_MS}; }};
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory, postgres, helm):
+def plugins(tmp_path_factory):
+    """The plugins that come with the daemon, and the slow one."""
+    folder = tmp_path_factory.mktemp("plugins")
+    for source in [*(STAGE / "lib" / "emco" / "plugins").glob("*.so"), STAGE.parent / "tests" / "plugins" / "test-slow.so"]:
+        shutil.copy(source, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory, postgres, helm, plugins):
     """One operation at a time, and a controller that takes its time."""
     from conftest import Daemon
-    plugins = tmp_path_factory.mktemp("plugins")
-    for source in [*(STAGE / "lib" / "emco" / "plugins").glob("*.so"), STAGE.parent / "tests" / "plugins" / "test-slow.so"]:
-        shutil.copy(source, plugins)
     server = Daemon(tmp_path_factory.mktemp("emcod"), postgres, helm, {"plugin_dir": str(plugins), "operations": 1},
                     {**DEFAULT_CONTROLLERS, "slow": SLOW}).start()
     yield server
@@ -26,10 +32,14 @@ def daemon(tmp_path_factory, postgres, helm):
     assert status == 0, f"emcod stopped with {status}: {server.tail(60)}"
 
 
-@pytest.fixture
-def scene(api, unique, remote):
+def slow_scene(api, unique, remote):
     scene = Scene(api, unique).clusters({"one": remote("one")}).cloud().apps({"web": simple_chart("web")})
     return scene.deployment({"web": scene.by_name("one")}, {"slow": "any"})
+
+
+@pytest.fixture
+def scene(api, unique, remote):
+    return slow_scene(api, unique, remote)
 
 
 class Running:
@@ -65,6 +75,21 @@ def test_while_one_operation_runs_every_other_step_is_refused_and_told_which(dae
     assert [action["state"] for action in scene.status()["states"]["actions"]] == ["Created", "Approved", "Instantiated"]
 
 
+def test_all_that_an_instantiation_needs_and_nobody_has_made_is_named_at_once(api, unique):
+    api.make("projects", named(unique))
+    api.make(f"projects/{unique}/composite-apps", named("ca", compositeAppVersion="v1"))
+    version = f"projects/{unique}/composite-apps/ca/v1"
+    api.make(f"{version}/deployment-intent-groups",
+             named("dig", compositeProfile="no-profile", version="r1", logicalCloud="no-cloud", overrideValues=[]))
+    dig = f"{version}/deployment-intent-groups/dig"
+    api.make(f"{dig}/intents", named("all", intent={"genericPlacementIntent": "no-intent"}))
+    api.make(f"{dig}/approve")
+    answer = api.post(f"{dig}/instantiate")
+    assert answer.status_code == 404, answer.text
+    for words in (f'"projects/{unique}/logical-clouds/no-cloud"', f'"{version}/composite-profiles/no-profile"', "and 1 more"):
+        assert words in answer.text, "as many as fit a message, and how many more"
+
+
 def test_past_the_limit_operations_are_refused_for_now(daemon, api, scene):
     other = f"{scene.version}/deployment-intent-groups/other"
     answer = api.post(f"{scene.version}/deployment-intent-groups", {**api.get(scene.dig).json(), "metadata": {"name": "other"}})
@@ -74,9 +99,32 @@ def test_past_the_limit_operations_are_refused_for_now(daemon, api, scene):
     answer = api.post(f"{other}/instantiate")
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "1", answer.text
     assert "1 operations are running" in answer.text
+    told = api.post(f"{other}/instantiate?dryRun=true")
+    assert (told.status_code, told.headers.get("Retry-After"), told.text) == (503, "1", answer.text), "a dry run costs the same"
+    assert running.answer is None, "it ran all the while"
     assert running.end().status_code == 202
+    told = api.post(f"{other}/instantiate?dryRun=true")
+    assert told.status_code == 404 and "genericPlacementIntent" in told.text, "its turn has come"
     answer = api.post(f"{other}/instantiate")
     assert answer.status_code == 404 and "genericPlacementIntent" in answer.text, "its turn has come"
+
+
+def test_while_one_operation_runs_a_dry_run_on_the_same_is_refused_with_its_words(make_daemon, plugins, unique, remote):
+    """Where there is room for several operations: it is the deployment that is taken, not the server."""
+    server = make_daemon(options={"plugin_dir": str(plugins), "operations": 4},
+                         controllers={**DEFAULT_CONTROLLERS, "slow": SLOW}).start()
+    api = server.client()
+    scene = slow_scene(api, unique, remote)
+    move = {"spec": {"targetCompositeAppVersion": "v1", "targetDeploymentIntentGroup": "other"}}
+    running = Running(server, scene, "instantiate")
+    for verb, body in (("instantiate", {}), ("update", {}), ("rollback", {"spec": {"revision": 1}}), ("migrate", move)):
+        told, real = api.post(f"{scene.dig}/{verb}?dryRun=true", body), api.post(f"{scene.dig}/{verb}", body)
+        assert told.status_code == 409 and "instantiate has been running since" in told.text, (verb, told.text)
+        assert (real.status_code, real.text) == (409, told.text), verb
+    assert running.answer is None, "it ran all the while"
+    assert running.end().status_code == 202
+    scene.wait("Instantiated")
+    assert api.post(f"{scene.dig}/update?dryRun=true").status_code == 200
 
 
 def test_a_rollback_commits_what_differs_and_answers_a_new_revision(api, unique, remote):
@@ -183,6 +231,12 @@ def test_a_migration_to_another_version_replaces_what_differs_only(api, unique, 
     assert api.post(f"{source}/terminate").status_code == 409
     answer = api.get(f"{source}/status?status=deployed")
     assert answer.status_code == 200 and answer.json()["states"]["actions"][-1]["state"] == "Updated"
+    for mode, word in (("deployed", "deployedStatus"), ("ready", "readyStatus")):
+        left = api.get(f"{source}/status?status={mode}").json()
+        objects = [r for app in left["apps"] for c in app["clusters"] for r in c["resources"]]
+        assert objects and not any(word in r for r in objects), "how they are is the target's to say"
+        assert not left.get(f"{mode}Counts") and "readyStatus" not in left, left
+    assert "readyStatus" not in api.get(f"{source}/status?status=ready&output=summary").json()
     for path in ("intents/all", "generic-placement-intents/gpi/app-intents/web", "generic-placement-intents/gpi/app-intents/db",
                  "generic-placement-intents/gpi", ""):
         answer = api.delete(f"{source}/{path}".rstrip("/"))
@@ -214,6 +268,14 @@ def test_the_history_says_who_did_what_and_what_became_of_it(daemon, api, scene)
     assert approved["outcome"] == "done"
 
     assert [entry["operation"] for entry in history("?limit=1")] == ["instantiate"]
+    pages, url = [], f"{scene.dig}/history?limit=2"
+    while url:                           # as a list's pages, by the Link header
+        answer = api.get(url)
+        assert answer.status_code == 200, answer.text
+        pages.append([entry["operation"] for entry in answer.json()])
+        url = answer.links["next"]["url"].removeprefix("/v2/") if "next" in answer.links else None
+    assert pages == [["instantiate", "update"], ["approve"]]
+    assert "next" not in api.get(f"{scene.dig}/history?limit=3").links
     assert [entry["operation"] for entry in history(f"?limit=1&continue={done['sequence']}")] == ["update"]
     for query in ("?limit=0", "?limit=1001", "?limit=x", "?continue=x", "?continue=-1", "?continue=99999999999999999999"):
         answer = api.get(f"{scene.dig}/history{query}")

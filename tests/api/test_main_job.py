@@ -181,6 +181,16 @@ def test_an_unreachable_remote_is_retried_and_the_status_says_why(daemon, api, u
     assert "r1-web+Deployment.yaml" in late.objects(cluster(scene, "one"))
 
 
+def test_a_sync_object_that_is_corrected_is_used_at_once(api, unique, remote):
+    """Nothing waits for the pause of what somebody must mend, which is minutes."""
+    scene = Scene(api, unique).clusters({"one": remote("one")}, url="https://nobody:nothing@127.0.0.1:1/x.git").cloud()
+    scene.apps({"web": simple_chart("web")}).deployment({"web": scene.by_name("one")}).instantiate(wait=False)
+    wait_for(lambda: scene.status()["apps"][0]["clusters"][0].get("error"), 30, "the first failure")
+    body = named("git-one", kv=[{"url": str(scene.remotes["one"].path)}, {"branch": "main"}])
+    assert api.put(f"cluster-providers/{scene.provider}/cluster-sync-objects/git-one", body).status_code in (200, 201)
+    scene.wait("Instantiated")
+
+
 def test_helm_order_is_kept_and_status_lists_objects_in_full_detail(scene):
     scene.instantiate()
     detail = scene.status("status=deployed&output=detail&app=web")

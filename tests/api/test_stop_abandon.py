@@ -119,3 +119,54 @@ def test_an_answering_cluster_is_given_up_only_by_force(scene):
     answer = abandon(scene, "one", "?force=true")
     assert answer.status_code == 200 and len(answer.json()["leftBehind"]) == 1
     scene.wait("Instantiated")
+
+
+def by_label(api, unique, remote):
+    """One app on what has a label, so that no document names the cluster."""
+    scene = Scene(api, unique).clusters({"one": remote("one"), "two": remote("two")}, {"one": ["edge"], "two": ["edge"]}).cloud()
+    scene.apps({"web": simple_chart("web")}).deployment({"web": scene.by_label("edge")})
+    return scene
+
+
+def let_go(scene, cluster):
+    """Of everything that refers to it."""
+    provider = f"cluster-providers/{scene.provider}/clusters/{cluster}"
+    for path in (f"projects/{scene.project}/logical-clouds/lc/cluster-references/{cluster}", f"{provider}/labels/edge"):
+        assert scene.api.delete(path).status_code == 204, path
+    return provider
+
+
+def test_a_cluster_stays_known_until_nothing_is_on_it(api, unique, remote):
+    scene = by_label(api, unique, remote)
+    scene.instantiate()
+    path = let_go(scene, "two")
+    refused(api.delete(path), f'cluster "two" still has app "web" of "{scene.dig}"', "abandon it first")
+    come_back = lose(scene, "two")
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    assert clusters(scene).keys() == {"one"}
+    refused(api.delete(path), "still has app")
+    wait_for(lambda: abandon(scene, "two").status_code == 200, what="the cluster to be known as gone")
+    assert api.delete(path).status_code == 204
+    come_back()
+    api.make(f"{scene.dig}/terminate")
+    scene.wait("Terminated")
+
+
+def test_going_back_to_a_cluster_that_left_the_cloud_is_refused(api, unique, remote):
+    scene = by_label(api, unique, remote)
+    scene.instantiate()
+    path = let_go(scene, "two")
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    scene.wait("Instantiated")
+    refused(api.post(f"{scene.dig}/rollback", {"spec": {"revision": 1}}),
+            f'app "web" would run on cluster "{scene.provider}+two", which is not in logical cloud "lc" any more')
+    wait_for(lambda: api.delete(path).status_code == 204, what="the cluster that was left to be empty")
+
+
+def test_a_verb_is_for_the_version_that_its_client_has_seen(scene, api):
+    tag = api.get(scene.dig).headers["ETag"]
+    for condition in ('"0-0"', f'W/{tag}'):
+        answer = api.post(f"{scene.dig}/instantiate", headers={"If-Match": condition})
+        assert answer.status_code == 412 and f"is at {tag}, which If-Match does not name" in answer.text, answer.text
+    assert states(scene)[-1] == "Approved"
+    assert api.post(f"{scene.dig}/instantiate", headers={"If-Match": f'"0-0", {tag}'}).status_code == 202

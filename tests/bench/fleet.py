@@ -153,6 +153,16 @@ class Fleet(emco.Scene):
         self.api.make(f"{clouds}/lc/instantiate")
         return self
 
+    def forget_all(self, seconds=300):
+        """A daemon anew that has no connection, and makes none: each new cluster is asked once which Kubernetes it runs."""
+        deadline = time.monotonic() + seconds
+        while self.daemon.count("outbox") > 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"cluster listeners are not told within {seconds} s")
+            time.sleep(0.5)
+        self.daemon.stop(120)
+        self.daemon.start()
+
     def deploy(self, objects, seconds=120):
         self.objects = objects
         self.apps({"a": maps_chart("a", objects)})
@@ -181,7 +191,7 @@ class Fleet(emco.Scene):
             if time.monotonic() > deadline:
                 why = self.daemon.sql("SELECT cluster, error FROM unit WHERE due_at IS NOT NULL OR lease IS NOT NULL LIMIT 1")
                 raise RuntimeError(f"units are not done within {seconds} s: {why}\n{self.daemon.tail()}")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def label(self):
         return f"{self.daemon.sql('SELECT max(status_context) FROM unit')[0][0]}-a"
@@ -204,6 +214,15 @@ class Used:
 
     def seconds(self):
         return sum(max(self.now(pid) - before, 0.0) for pid, before in zip(self.pids, self.before))
+
+
+REST_S = 15                              # by then what work has left in the heap was given back
+
+
+def resting_kb(pid):
+    """Resident memory at rest."""
+    time.sleep(REST_S)
+    return resident_kb(pid)
 
 
 def resident_kb(pid):

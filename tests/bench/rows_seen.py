@@ -6,7 +6,7 @@ import statistics
 import time
 
 from bench import psycopg2
-from fleet import Fleet, Stub, resident_kb
+from fleet import Fleet, Stub, resting_kb
 
 HOSTS, PODS, PROBES = 50, 600, 100
 
@@ -105,7 +105,9 @@ CONNECTED, KNOWN, TRACKED = 1000, 10000, 100
 def p18_scale(bench):
     """10,000 clusters known, 1,000 of them connected, with so many resources tracked on each: resident memory, and a million's."""
     stub = Stub(bench, CONNECTED)
-    fleet = Fleet(bench, "p18").onboard(sorted(stub.kubeconfigs.iterdir()), known=KNOWN - CONNECTED).deploy(1, 300)
+    fleet = Fleet(bench, "p18").onboard(sorted(stub.kubeconfigs.iterdir()), known=KNOWN - CONNECTED)
+    fleet.forget_all(900)
+    fleet.deploy(1, 300)
     daemon, seen = fleet.daemon, Seen(fleet)
 
     def resident_with(pods):
@@ -115,7 +117,7 @@ def p18_scale(bench):
         stub.wait(lambda s: s["watches"] >= 2 * CONNECTED, 180, "a watch for each kind on each host")
         if pods > 0:
             seen.wait(CONNECTED * pods, True, 300)
-        return resident_kb(daemon.process.pid)
+        return resting_kb(daemon.process.pid)
     # What a start leaves behind in the heap differs by a multiple of what is asked for: only medians tell.
     pairs = [(resident_with(0), resident_with(TRACKED)) for _ in range(min(bench.rounds, 3))]
     bare, tracked = (statistics.median(column) for column in zip(*pairs))

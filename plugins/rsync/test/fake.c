@@ -219,15 +219,45 @@ static bool report_one(struct fake *fake, const emco_unit_report *result)
 	return true;
 }
 
+static bool names_late_app(const struct fake *fake, const emco_unit_report *reports, uint64_t count)
+{
+	bool is_named = false, are_told = true;
+
+	for (uint64_t i = 0; fake->late_app != NULL && i < count; i++)
+		is_named = is_named || str_is(reports[i].unit->app, fake->late_app);
+	for (size_t i = 0; i < fake->unit_count; i++)
+		are_told = are_told && (fake->units[i].reports > 0 || (fake->late_app != NULL && str_is(fake->units[i].unit.app, fake->late_app)));
+	return is_named && !are_told;
+}
+
+/* NULL: this report is stored; else why it is not.  Under lock. */
+static const char *not_stored(struct fake *fake, const emco_unit_report *reports, uint64_t count, emco_status *ret_status)
+{
+	if (fake->refused_reports > 0) {
+		fake->refused_reports--;
+		*ret_status = EMCO_E_UNAVAILABLE;
+		return "the store is away";
+	}
+	if ((fake->late_units > 0 && count > fake->late_units) || names_late_app(fake, reports, count)) {
+		fake->late_reports++;
+		*ret_status = EMCO_E_DEADLINE;
+		return "not stored within 30 s";
+	}
+	fake->told_reports++;
+	return NULL;
+}
+
 static emco_status report(emco_call *call, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost)
 {
 	struct fake *fake = call_of(call)->fake;
+	emco_status  status = EMCO_OK;
+	uint64_t     lost = 0;
 
-	if (fake->refused_reports > 0) {
-		fake->refused_reports--;
-		return call_fail(call, EMCO_E_UNAVAILABLE, EMCO_STR(""), EMCO_STR("the store is away"), EMCO_STR(""));
-	}
-	uint64_t lost = 0;
+	pthread_mutex_lock(&fake->lock);
+	const char *why = not_stored(fake, reports, count, &status);
+	pthread_mutex_unlock(&fake->lock);
+	if (why != NULL)
+		return call_fail(call, status, EMCO_STR(""), str_of(why), EMCO_STR(""));
 	for (uint64_t i = 0; i < count; i++)
 		lost += !report_one(fake, &reports[i]);
 	if (ret_lost != NULL)
@@ -292,7 +322,17 @@ static emco_status each_entry(emco_call *call, emco_str set, emco_units_each_ent
 
 static emco_status bodies(emco_call *call, const emco_str *digests, uint64_t count, emco_units_each_body *each, void *data)
 {
-	(void) call;
+	struct fake *fake = call_of(call)->fake;
+
+	pthread_mutex_lock(&fake->lock);
+	const bool fails = ++fake->pages == fake->failing_page;
+	if (count > fake->largest_page)
+		fake->largest_page = count;
+	pthread_mutex_unlock(&fake->lock);
+	if (fake->on_bodies != NULL)
+		fake->on_bodies(fake);
+	if (fails)
+		return call_fail(call, EMCO_E_UNAVAILABLE, EMCO_STR(""), EMCO_STR("the store is away"), EMCO_STR(""));
 	for (uint64_t i = count; i > 0; i--) {   /* in any order */
 		const emco_status status = each(data, i - 1, digests[i - 1]);
 

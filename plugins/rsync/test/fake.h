@@ -18,7 +18,7 @@
 /* The plugin's one symbol, linked in. */
 const emco_plugin *emco_plugin_entry(uint32_t host_abi);
 
-enum { FAKE_MAX = 64, FAKE_STATES_MAX = 32, FAKE_TRIED_MAX = 8 };
+enum { FAKE_MAX = 64, FAKE_STATES_MAX = 128, FAKE_TRIED_MAX = 8 };
 
 /* A unit and the last report about it. */
 struct fake_unit {
@@ -44,7 +44,7 @@ struct fake {
 		char *kubeconfig, *type, *reference, *resource;
 	} clusters[FAKE_MAX];
 	size_t           cluster_count;
-	pthread_mutex_t  lock;               /* guards units, log; claim waits on changed               */
+	pthread_mutex_t  lock;               /* guards units, log, what is counted; claim waits on changed */
 	pthread_cond_t   changed;
 	struct kube     *kube;               /* NULL unless a test opens one                            */
 	struct bell      bell;
@@ -52,6 +52,12 @@ struct fake {
 	void           (*on_renew)(struct fake *fake);
 	unsigned         renewals;
 	unsigned         refused_reports;    /* so many more are refused, as by a store that is away  */
+	uint64_t         late_units;         /* a report of more units takes too long; 0: none does     */
+	const char      *late_app;           /* as does any that names this app before all others are told */
+	unsigned         late_reports, told_reports;
+	void           (*on_bodies)(struct fake *fake);         /* before each page of bodies       */
+	unsigned         pages, failing_page;                   /* of bodies; 0: none fails         */
+	uint64_t         largest_page;
 	char             log[65536];
 };
 

@@ -143,6 +143,11 @@ static void test_unchanged_repeat_adds_no_commit(void **state)
 	fake_run(&fake);
 	assert_int_equal(unit->outcome, EMCO_UNIT_DONE);
 	assert_string_equal(git("rev-parse main"), before);
+	unit->unit.unsure = 1;                  /* as after its sync object was replaced */
+	fake_want(&fake, "web", "edge+one", "v1", "instantiate");
+	fake_run(&fake);
+	assert_int_equal(unit->outcome, EMCO_UNIT_DONE);
+	assert_string_equal(git("rev-parse main"), before);
 }
 
 static void test_update_commits_only_what_changed(void **state)

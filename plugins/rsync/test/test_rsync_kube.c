@@ -280,6 +280,108 @@ static void test_what_the_store_does_not_take_now_is_told_again(void **state)
 	assert_int_equal(unit->reports, 1);
 }
 
+/* Two can be stored at a time. */
+static void test_what_takes_too_long_to_store_is_told_in_halves(void **state)
+{
+	static const char *const apps[] = { "a", "b", "c", "d", "e", "f", "g" };
+	const size_t             count = sizeof apps / sizeof apps[0];
+
+	(void) state;
+	fake_set(&fake, "v1", "[]");
+	for (size_t i = 0; i < count; i++)
+		fake_want(&fake, apps[i], "edge+one", "v1", "instantiate");
+	fake.late_units = 2;
+	fake_run(&fake);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(fake.units[i].reports, 1);
+	assert_int_equal(fake.late_reports, 2);                                /* seven, three */
+	assert_int_equal(fake.told_reports, 7);
+}
+
+static void test_a_report_that_takes_too_long_by_itself_keeps_no_other_from_being_told(void **state)
+{
+	static const char *const apps[] = { "a", "slow", "c", "d" };
+
+	(void) state;
+	fake_set(&fake, "v1", "[]");
+	for (size_t i = 0; i < sizeof apps / sizeof apps[0]; i++)
+		fake_want(&fake, apps[i], "edge+one", "v1", "instantiate");
+	fake.late_app = "slow";
+	fake_run(&fake);
+	for (size_t i = 0; i < sizeof apps / sizeof apps[0]; i++)
+		assert_int_equal(fake.units[i].reports, 1);
+	assert_int_equal(fake.late_reports, 3);                                /* with three, with one, alone */
+}
+
+/* -- bodies are read a page at a time -- */
+
+enum { MAPS = 100 };
+
+/* Maps with a value, and a Deployment first, whose wave comes after theirs. */
+static void set_of_maps(const char *name, const char *value)
+{
+	char   text[32768] = "[" DEPLOYMENT("i", "");
+	size_t used = strlen(text);
+
+	for (int i = 0; i < MAPS; i++)
+		used += (size_t) snprintf(text + used, sizeof text - used,
+		                          ",{\"body\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m%d\"},"
+		                          "\"data\":{\"v\":\"%s\"}}}", i, value);
+	snprintf(text + used, sizeof text - used, "]");
+	fake_set(&fake, name, text);
+}
+
+static size_t patched_early;
+
+static void look_for_patches(struct fake *of)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	for (int i = 0; of->pages == 2 && patched_early == 0 && i < 1000; i++) {
+		patched_early = edge_requests("PATCH");
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void test_objects_go_out_while_others_are_read(void **state)
+{
+	(void) state;
+	set_of_maps("v1", "1");
+	set_of_maps("v2", "2");
+	patched_early = 0;
+	fake.on_bodies = look_for_patches;
+	struct fake_unit *unit = edge_bring("web", "v1");
+	assert_done(unit);
+	assert_true(patched_early > 0);
+	assert_int_equal(fake.largest_page, 32);
+	assert_int_equal(fake.pages, 5);                               /* 32, 32, 32 and 4 maps; the next wave */
+	fake.on_bodies = NULL;
+	fake.pages = 0;
+	(void) edge_requests("");
+	edge_bring("web", "v2");
+	assert_done(unit);
+	assert_int_equal(fake.pages, 4);                               /* of what goes out, not of what was there */
+	assert_int_equal(edge_requests("PATCH"), MAPS);
+	assert_string_equal(edge_at(IN_NS1("configmaps/m99"), "data.v"), "2");
+	assert_string_equal(edge_at("/apis/apps/v1/namespaces/ns1/deployments/web", "spec.template.spec.image"), "i");
+}
+
+static void test_a_store_that_goes_away_between_two_pages_ends_the_try(void **state)
+{
+	(void) state;
+	set_of_maps("v1", "1");
+	fake.failing_page = 3;
+	struct fake_unit *unit = edge_bring("web", "v1");
+	assert_int_equal(unit->outcome, EMCO_UNIT_RETRY);
+	assert_contains(unit->error, "could not read the object");
+	assert_int_equal(fake_state(unit, "m0+ConfigMap"), EMCO_OBJECT_APPLIED);
+	assert_int_equal(fake_state(unit, "m64+ConfigMap"), EMCO_OBJECT_PENDING);
+	assert_string_equal(edge_at("/apis/apps/v1/namespaces/ns1/deployments/web", ""), "");
+	edge_bring("web", "v1");
+	assert_done(unit);
+	assert_string_equal(edge_at(IN_NS1("configmaps/m99"), "data.v"), "1");
+}
+
 static void test_the_items_of_a_list_are_objects_of_their_own(void **state)
 {
 	(void) state;
@@ -355,6 +457,10 @@ int main(void)
 		T(test_an_object_with_a_finalizer_is_waited_for_and_named),
 		T(test_a_server_that_is_gone_is_retrying_and_others_go_on),
 		T(test_what_the_store_does_not_take_now_is_told_again),
+		T(test_what_takes_too_long_to_store_is_told_in_halves),
+		T(test_a_report_that_takes_too_long_by_itself_keeps_no_other_from_being_told),
+		T(test_objects_go_out_while_others_are_read),
+		T(test_a_store_that_goes_away_between_two_pages_ends_the_try),
 		T(test_the_items_of_a_list_are_objects_of_their_own),
 		T(test_silent_clusters_hold_no_worker_and_a_stop_leaves_them),
 	};

@@ -134,6 +134,50 @@ static void test_a_silent_remote_never_holds_all_workers(void **state)
 	}
 }
 
+/* As many silent remotes as there are workers, and then one that works: it waits for none of them. */
+static void test_silent_remotes_as_many_as_workers_hold_nobody_up(void **state)
+{
+	enum { WORKERS = 3, LIMIT_MS = 20000 };
+	static const char *const names[WORKERS] = { "edge+dead1", "edge+dead2", "edge+dead3" };
+	const emco_plugin *plugin = emco_plugin_entry(EMCO_ABI);
+	emco_call         *call = fake.host.begin(&fake.host, EMCO_STR("test"), 60000000000LL);
+	emco_instance     *self = NULL;
+	char               reference[PATH_MAX + 256];
+	int                fds[WORKERS];
+	const struct fake_unit *dead[WORKERS];
+
+	(void) state;
+	fake.config.remote_timeout_ms = LIMIT_MS;
+	fake.config.workers = WORKERS;
+	fake.config.batch = 1;
+	for (size_t i = 0; i < WORKERS; i++) {
+		const char *scheme = i == 0 ? "ssh" : i == 1 ? "git" : "http";
+
+		snprintf(reference, sizeof reference, "{\"url\":\"%s://127.0.0.1:%d/repo.git\",\"branch\":\"main\",\"userName\":\"someone\","
+		         "\"gitToken\":\"" TOKEN "\",\"repoName\":\"repo\"}", scheme, remote_port(true, &fds[i]));
+		fake_git_cluster(&fake, names[i], reference, NULL);
+		dead[i] = fake_want(&fake, "web", names[i], "v1", "update");
+	}
+	snprintf(reference, sizeof reference, "{\"url\":\"%s\",\"branch\":\"main\"}", repo);
+	fake_git_cluster(&fake, "edge+good", reference, NULL);
+	const struct fake_unit *good = fake_want(&fake, "web", "edge+good", "v1", "update");
+	const int64_t           begin_ns = now_ns();
+
+	assert_int_equal(plugin->create(&fake.host, call, &fake.config, &self), EMCO_OK);
+	assert_int_equal(plugin->start(self, call), EMCO_OK);
+	assert_true(fake_reported(&fake, good, 1));
+	assert_true(now_ns() - begin_ns < LIMIT_MS / 2 * 1000000LL);
+	assert_done(good);
+	__atomic_store_n(&fake.is_stopping, true, __ATOMIC_RELEASE);
+	plugin->stop(self);
+	plugin->destroy(self);
+	fake.host.end(&fake.host, call);
+	for (size_t i = 0; i < WORKERS; i++) {
+		assert_int_equal(dead[i]->reports, 0);           /* each was waited for all the time */
+		close(fds[i]);
+	}
+}
+
 static void *stop_soon(void *data)
 {
 	usleep(300000);
@@ -186,6 +230,7 @@ int main(void)
 		TEST(test_silent_remote_ends_at_the_deadline),
 		TEST(test_ssh_server_that_falls_silent_ends_at_the_deadline),
 		TEST(test_a_silent_remote_never_holds_all_workers),
+		TEST(test_silent_remotes_as_many_as_workers_hold_nobody_up),
 		TEST(test_a_stop_does_not_wait_for_a_silent_remote),
 		TEST(test_a_stop_does_not_wait_for_a_silent_ssh_server),
 	};

@@ -77,6 +77,7 @@ typedef struct emco_resource_type {
 	/* A rule that no schema can say; NULL for nearly all types.  [thread] any, several at once. */
 	emco_status (*before_change)(emco_call *call, emco_change *change);
 	const char *summary;        /* one sentence: OpenAPI, manuals                                       */
+	const char *gauge;          /* metric with a series for each one ("emco_app"); NULL: none           */
 } emco_resource_type;
 
 #define EMCO_REFERENCES(table)  .references = (table), .reference_count = sizeof(table) / sizeof((table)[0]), \

@@ -156,15 +156,17 @@ typedef struct emco_units_1 {
 
 	/*
 	 * The bodies of objects, as JSON, in any order: each is told the place of its digest.  A body lives as long as the call
-	 * back, which asks the call for nothing but memory.  EMCO_E_NOT_FOUND: some are not there; the others were told.
+	 * back, which asks the call for nothing but memory: whatever else would read or write on the same call, this slot too, is
+	 * refused with EMCO_E_CONFLICT, and the bodies come on.  Other calls may be used.  EMCO_E_NOT_FOUND: some are not there;
+	 * the others were told.
 	 */
 	emco_status (*bodies)(emco_call *call, const emco_str *digests, uint64_t count, emco_units_each_body *each, void *data);
 
 	/*
-	 * Units that have, or may have, objects on their clusters and were begun at or after since (0: all); they carry no
-	 * lease.  *ret_now: the since of the next walk; a unit may be told twice.
+	 * Units that have, or may have, objects on their clusters and were claimed since a walk before (0: all); they carry no
+	 * lease.  *ret_next: the since of the next walk; a unit may be told twice.
 	 */
-	emco_status (*each_live)(emco_call *call, uint64_t since, uint64_t *ret_now, emco_units_each *each, void *data);
+	emco_status (*each_live)(emco_call *call, uint64_t since, uint64_t *ret_next, emco_units_each *each, void *data);
 
 	/* Ask for the right to watch clusters, or prolong it.  each: those that are ours; others belong to another process. */
 	emco_status (*watch)(emco_call *call, const emco_str *clusters, uint64_t count, int64_t lease_ns,

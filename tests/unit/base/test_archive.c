@@ -87,19 +87,19 @@ static void test_forbidden_entries_are_named(void **state)
 		{ { { .path = "./", .type = AE_IFDIR }, { .path = "./a" } }, ST_OK, ""                                     },
 		{ { { .path = "a", .type = AE_IFDIR }, { .path = "a/", .type = AE_IFDIR } }, ST_OK, ""                     },
 		{ { { .path = "\u00e9" } },                     ST_OK,      ""                                             },
-		{ { { .path = "/etc/x" } },                     ST_INVALID, "\"/etc/x\" is no path inside the archive"     },
-		{ { { .path = "../x" } },                       ST_INVALID, "\"../x\" is no path inside the archive"       },
-		{ { { .path = "a/../../x" } },                  ST_INVALID, "\"a/../../x\" is no path inside the archive"  },
-		{ { { .path = "a//b" } },                       ST_INVALID, "\"a//b\" is no path inside the archive"       },
-		{ { { .path = ".." , .type = AE_IFDIR } },      ST_INVALID, "\"..\" is no path inside the archive"         },
-		{ { { .path = "a\tb" } },                       ST_INVALID, "\"a b\" is no path inside the archive"        },
-		{ { { .path = "l", .type = AE_IFLNK, .link = "/etc" } }, ST_INVALID, "\"l\" is a link: an archive may hold files and folders only" },
-		{ { { .path = "a" }, { .path = "h", .hard_link = "a" } }, ST_INVALID, "\"h\" is a link: an archive may hold files and folders only" },
-		{ { { .path = "p", .type = AE_IFIFO } },        ST_INVALID, "\"p\" is neither a file nor a folder"         },
-		{ { { .path = "d", .type = AE_IFCHR } },        ST_INVALID, "\"d\" is neither a file nor a folder"         },
-		{ { { .path = "a" }, { .path = "./a" } },       ST_INVALID, "\"a\" comes twice in the archive"             },
-		{ { { .path = "a" }, { .path = "a/b" } },       ST_INVALID, "\"a\" comes twice in the archive"             },
-		{ { { .path = "a/b" }, { .path = "a" } },       ST_INVALID, "\"a\" comes twice in the archive"             },
+		{ { { .path = "/etc/x" } },                     ST_MALFORMED, "\"/etc/x\" is no path inside the archive"     },
+		{ { { .path = "../x" } },                       ST_MALFORMED, "\"../x\" is no path inside the archive"       },
+		{ { { .path = "a/../../x" } },                  ST_MALFORMED, "\"a/../../x\" is no path inside the archive"  },
+		{ { { .path = "a//b" } },                       ST_MALFORMED, "\"a//b\" is no path inside the archive"       },
+		{ { { .path = ".." , .type = AE_IFDIR } },      ST_MALFORMED, "\"..\" is no path inside the archive"         },
+		{ { { .path = "a\tb" } },                       ST_MALFORMED, "\"a b\" is no path inside the archive"        },
+		{ { { .path = "l", .type = AE_IFLNK, .link = "/etc" } }, ST_MALFORMED, "\"l\" is a link: an archive may hold files and folders only" },
+		{ { { .path = "a" }, { .path = "h", .hard_link = "a" } }, ST_MALFORMED, "\"h\" is a link: an archive may hold files and folders only" },
+		{ { { .path = "p", .type = AE_IFIFO } },        ST_MALFORMED, "\"p\" is neither a file nor a folder"         },
+		{ { { .path = "d", .type = AE_IFCHR } },        ST_MALFORMED, "\"d\" is neither a file nor a folder"         },
+		{ { { .path = "a" }, { .path = "./a" } },       ST_MALFORMED, "\"a\" comes twice in the archive"             },
+		{ { { .path = "a" }, { .path = "a/b" } },       ST_MALFORMED, "\"a\" comes twice in the archive"             },
+		{ { { .path = "a/b" }, { .path = "a" } },       ST_MALFORMED, "\"a\" comes twice in the archive"             },
 		{ { { .path = deep_path(ARCHIVE_PATH_PARTS_MAX) } }, ST_OK, ""                                             },
 	};
 
@@ -134,7 +134,7 @@ static void test_every_limit_holds_and_one_more_is_refused(void **state)
 	assert_ok(archive_check(pack(ITEMS({ .path = long_path(ARCHIVE_PATH_MAX) })), NULL, NO_ERR));
 	assert_status(archive_check(pack(ITEMS({ .path = long_path(ARCHIVE_PATH_MAX + 1) })), NULL, &err), ST_TOO_LARGE, &err,
 	              "a path of the archive is longer than 1024 bytes");
-	assert_int_equal(archive_check(pack(ITEMS({ .path = deep_path(ARCHIVE_PATH_PARTS_MAX + 1) })), NULL, &err), ST_INVALID);
+	assert_int_equal(archive_check(pack(ITEMS({ .path = deep_path(ARCHIVE_PATH_PARTS_MAX + 1) })), NULL, &err), ST_MALFORMED);
 	assert_non_null(strstr(err.text, "is nested deeper than 32 folders"));
 }
 

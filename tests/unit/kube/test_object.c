@@ -291,6 +291,30 @@ static void test_get_gives_the_object_or_says_that_it_is_gone(void **state)
 	assert_int_equal(waited.outcome, KUBE_GONE);
 }
 
+#define STATUS(code, reason) "{\"code\":" code ",\"body\":\"{\\\"kind\\\":\\\"Status\\\",\\\"code\\\":" code ",\\\"message\\\":\\\"no\\\",\\\"reason\\\":\\\"" reason "\\\"}\"}"
+
+/* An apply that is refused so may be one whose fields others hold; of a patch it is always the version. */
+static void test_a_patch_is_sent_as_it_is_and_every_conflict_is_one_of_versions(void **state)
+{
+	static const enum kube_outcome wanted[] = { KUBE_CHANGED, KUBE_CONFLICT, KUBE_CONFLICT, KUBE_GONE, KUBE_REFUSED };
+	struct waited waited;
+
+	(void) state;
+	waited_init(&waited);
+	server_rule("PATCH", "/api/v1/namespaces/web/configmaps/settings",
+	            "[{\"body\":\"" CONFIG_MAP("6") "\"}," STATUS("409", "Conflict") "," STATUS("409", "Surprise") ","
+	            STATUS("404", "NotFound") "," STATUS("422", "Invalid") "]");
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		kube_patch(cluster, &config_map, VIEW("{\"metadata\":{}}"), deadline_in_ms(5000), waited_applied, &waited);
+		waited_until(&waited, (int) i + 1);
+		assert_int_equal(waited.outcome, wanted[i]);
+	}
+	auto_json *log = server_log();
+	assert_string_equal(json_string_at(json_array_get(log, 1), "path"), "/api/v1/namespaces/web/configmaps/settings");
+	assert_string_equal(json_string_at(json_array_get(log, 1), "body"), "{\"metadata\":{}}");
+	assert_int_equal(json_array_size(log), ARRAY_LEN(wanted) + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_only_so_many_groups_are_remembered_and_the_oldest_is_asked_for_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_delete_asks_in_the_background_and_knows_what_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_get_gives_the_object_or_says_that_it_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_patch_is_sent_as_it_is_and_every_conflict_is_one_of_versions, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);

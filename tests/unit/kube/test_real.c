@@ -169,7 +169,8 @@ static void test_what_a_manager_inherits_goes_when_he_leaves_it_out(void **state
 	assert_int_equal(apply_as("third", true, "", PORT("8080"), &waited), KUBE_REFUSED);
 	assert_int_equal(apply_as("third", true, "", PORT("80"), &waited), KUBE_CHANGED);
 	auto_json *object = json_loads(waited.body, 0, NULL);
-	auto_json *patch = managers_inherit(object, "third", is_first_or_second, NULL);
+	auto_json *patch = NULL, *none = NULL;
+	assert_ok(managers_inherit(object, "third", is_first_or_second, NULL, &patch, NO_ERR));
 	assert_non_null(patch);
 	assert_int_equal(patch_service(patch, &waited), KUBE_CHANGED);
 	assert_int_equal(patch_service(patch, &waited), KUBE_CONFLICT);            /* of a version that has moved */
@@ -177,7 +178,8 @@ static void test_what_a_manager_inherits_goes_when_he_leaves_it_out(void **state
 	auto_json *now = json_loads(waited.body, 0, NULL);
 	assert_int_equal(json_array_size(json_at(now, "spec.ports")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_at(now, "spec.ports"), 0), "port")), 8080);
-	assert_null(managers_inherit(now, "third", is_first_or_second, NULL));
+	assert_ok(managers_inherit(now, "third", is_first_or_second, NULL, &none, NO_ERR));
+	assert_null(none);
 	assert_int_equal(remove_it("v1", "Service", space, "p", &waited), KUBE_GONE);
 }
 

@@ -106,6 +106,25 @@ void put_scene(struct fixture *fixture)
 	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
 }
 
+void put_other(struct fixture *fixture, const char *release, const char *cloud)
+{
+	static const char *const intents[] = { "web", "db" };
+	char doc[512];
+
+	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"other\"},\"spec\":{\"compositeProfile\":\"cp\",\"version\":\"%s\","
+	         "\"overrideValues\":[{\"app\":\"db\",\"values\":{\"text\":\"override\"}}],\"logicalCloud\":\"%s\"}}", release, cloud);
+	put(fixture, "deploymentIntentGroup", OTHER, doc);
+	put(fixture, "genericPlacementIntent", OTHER "/generic-placement-intents/gpi", "{}");
+	for (size_t i = 0; i < ARRAY_LEN(intents); i++) {
+		char path[192], intent[512];
+		snprintf(path, sizeof path, OTHER "/generic-placement-intents/gpi/app-intents/%s", intents[i]);
+		snprintf(intent, sizeof intent, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"app\":\"%s\",\"intent\":{\"%s\":[{\"clusterProvider\":\"p\","
+		         "\"clusterLabel\":\"edge\"}]}}}", intents[i], intents[i], i == 0 ? "allOf" : "anyOf");
+		put(fixture, "genericAppPlacementIntent", path, intent);
+	}
+	put(fixture, "groupIntent", OTHER "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
+}
+
 struct orchestrator o;
 
 void scene_open(struct fixture *fixture, struct plugins *plugins)
@@ -114,7 +133,7 @@ void scene_open(struct fixture *fixture, struct plugins *plugins)
 
 	o = (struct orchestrator) {
 		.store = &fixture->store, .types = types_new(), .plugins = plugins,
-		.options = { .helm = helm_noted(), .data_dir = scratch_folder(), .renders = 2, .operations = 4,
+		.options = { .helm = helm_noted(), .data_dir = scratch_folder(), .renders = 2, .operations = 4, .revisions = 4,
 		             .render_limit_ns = (int64_t) 60e9, .operation_limit_ns = (int64_t) 120e9 },
 	};
 	expect_ok(resources_types(o.types, &err));

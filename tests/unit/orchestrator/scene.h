@@ -11,6 +11,7 @@
 
 #define VERSION  "projects/x/composite-apps/ca/v1"
 #define DIG      VERSION "/deployment-intent-groups/dig"
+#define OTHER    VERSION "/deployment-intent-groups/other"
 #define CLOUD    "projects/x/logical-clouds/lc"
 #define PROFILES VERSION "/composite-profiles/cp/profiles"
 
@@ -28,6 +29,9 @@ void put_file(struct fixture *fixture, const char *type, const char *path, const
 void put_profile(struct fixture *fixture, const char *app, const char *values);
 void put_intent(struct fixture *fixture, const char *app, const char *intent);
 void put_scene(struct fixture *fixture);
+
+/* Another deployment of the same version. */
+void put_other(struct fixture *fixture, const char *release, const char *cloud);
 
 /* What a synchroniser does: everything that is wanted is there, and all else is gone. */
 void synchronise(struct fixture *fixture);

@@ -19,6 +19,8 @@ static int set_up(void **state)
 	setup_conf(&setup, "actor.conf", "test-actor", "name = \"actor\"; options = { journal = \"%JOURNAL%\"; };");
 	setup_conf(&setup, "fails.conf", "test-recorder",
 	           "name = \"fails\"; options = { journal = \"%JOURNAL%\"; fail_at = \"update\"; };");
+	setup_conf(&setup, "sulks.conf", "test-recorder",
+	           "name = \"sulks\"; options = { journal = \"%JOURNAL%\"; fail_at = \"post\"; };");
 	setup_conf(&setup, "hangs.conf", "test-hangs", "name = \"hangs\"; call_timeout_ms = 200; options = { until = \"%GATE%\"; };");
 	setup_start(&setup);
 	scene_open(*state, setup.plugins);
@@ -36,12 +38,17 @@ static int tear_down(void **state)
 	return fixture_close(state);
 }
 
-static void put_controllers(struct fixture *fixture, const char *pairs)
+static void put_controllers_of(struct fixture *fixture, const char *path, const char *pairs)
 {
 	char doc[512];
 
 	snprintf(doc, sizeof doc, "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"%s}}}", pairs);
-	put(fixture, "groupIntent", DIG "/intents/all", doc);
+	put(fixture, "groupIntent", path, doc);
+}
+
+static void put_controllers(struct fixture *fixture, const char *pairs)
+{
+	put_controllers_of(fixture, DIG "/intents/all", pairs);
 }
 
 static void expect_nothing(struct fixture *fixture)
@@ -106,6 +113,65 @@ static void test_controllers_are_told_in_order_through_the_whole_life(void **sta
 		fail_msg("a placement controller was told to let go: %s", journal);
 }
 
+static size_t times(const char *text, const char *words)
+{
+	size_t count = 0;
+
+	for (const char *at = strstr(text, words); at != NULL; at = strstr(at + 1, words))
+		count++;
+	return count;
+}
+
+static void test_who_fails_once_it_is_done_stands_in_the_history(void **state)
+{
+	struct fixture        *fixture = *state;
+	struct operation_reply reply;
+	struct error           err = { 0 };
+	auto_buf               history = BUF(1 << 16);
+	auto_json             *list = NULL;
+	struct history_page    page = { .limit = 2 };
+
+	synchronise(fixture);
+	put_controllers(fixture, ",\"sulks\":\"s\",\"actor\":\"a\"");
+	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
+	synchronise(fixture);
+	expect_ok(deployment_history(&o, VIEW(DIG), &page, soon(), &history, &err));
+	expect_ok(json_read(buf_view(&history), &list, &err));
+	const json_t *newest = json_array_get(list, 0);
+	assert_string_equal(json_string_at(newest, "operation"), "instantiate");
+	assert_string_equal(json_string_at(newest, "outcome"), "done");
+	assert_string_equal(json_string_at(newest, "error"), "");
+	expect_words(json_string_at(newest, "warning"), "controller \"sulks\"");
+	expect_words(json_string_at(newest, "warning"), "the test wants it so");
+	assert_null(json_object_get(json_array_get(list, 1), "warning"));
+}
+
+static void test_a_migration_is_told_to_the_controllers_of_both(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err = { 0 };
+	static char     journal[4096];
+
+	put_other(fixture, "r1", "lc");
+	put_controllers_of(fixture, OTHER "/intents/all", ",\"placer\":\"p\",\"actor\":\"a\"");
+	put_controllers(fixture, ",\"fails\":\"f\",\"actor\":\"b\"");
+	expect_ok(deployment_approve(&o, VIEW(OTHER), NULL, soon(), &err));
+	setup_file(setup.folder, "journal", "", 0600);
+	expect_ok(deployment_migrate(&o, VIEW(DIG), NULL, VIEW("v1"), VIEW("other"), soon(), &err));
+	snprintf(journal, sizeof journal, "%s", setup_journal(&setup));
+	if (times(journal, "fails post") != 1 || times(journal, "actor post") != 1 || times(journal, "placer post") != 1)
+		fail_msg("not each once: %s", journal);
+	if (strstr(journal, "fails update") != NULL)
+		fail_msg("a controller of what is left decided: %s", journal);
+
+	/* One that is gone keeps nobody from leaving. */
+	synchronise(fixture);
+	put_controllers_of(fixture, OTHER "/intents/all", ",\"nobody\":\"n\"");
+	put_controllers(fixture, "");
+	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
+	expect_ok(deployment_migrate(&o, VIEW(OTHER), NULL, VIEW("v1"), VIEW("dig"), soon(), &err));
+}
+
 /* Plan and persist, without rendering: apps x clusters x objects. */
 enum { APPS = 10, CLUSTERS = 100, OBJECTS = 100 };
 
@@ -162,6 +228,8 @@ int main(void)
 		cmocka_unit_test(test_a_failing_controller_is_named_and_leaves_nothing),
 		cmocka_unit_test(test_a_controller_that_does_not_come_back_is_left_behind),
 		cmocka_unit_test(test_controllers_are_told_in_order_through_the_whole_life),
+		cmocka_unit_test(test_who_fails_once_it_is_done_stands_in_the_history),
+		cmocka_unit_test(test_a_migration_is_told_to_the_controllers_of_both),
 		cmocka_unit_test(test_a_hundred_thousand_tuples_are_written_once_per_content),
 	};
 

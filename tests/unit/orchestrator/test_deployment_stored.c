@@ -122,7 +122,8 @@ static void test_status_has_the_shapes_that_clients_read(void **state)
 	expect_words(text.data, "{\"project\":\"x\",\"compositeApp\":\"ca\",\"compositeAppVersion\":\"v1\",\"compositeProfile\":\"cp\","
 	             "\"name\":\"dig\",\"states\":{\"statusctxid\":\"");
 	expect_words(text.data, "\"apps\":[{\"name\":\"db\",\"clusters\":[{\"clusterProvider\":\"p\",\"cluster\":\"c1\","
-	             "\"connectivity\":\"Available\",\"resources\":[{\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"Secret\"},"
+	             "\"connectivity\":\"Available\",\"placement\":{\"intent\":\"db\",\"because\":\"label \\\"edge\\\" of provider \\\"p\\\"\",\"mandatory\":false,\"group\":\"1\"},"
+	             "\"resources\":[{\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"Secret\"},"
 	             "\"name\":\"s-db\",\"deployedStatus\":\"Applied\"},{\"GVK\":{\"Group\":\"\",\"Version\":\"v1\",\"Kind\":\"ConfigMap\"},"
 	             "\"name\":\"r1-db\",\"detail\":{\"apiVersion\":\"v1\"");
 	expect_words(text.data, "\"data\":{\"text\":\"override\"}");
@@ -188,6 +189,8 @@ static void test_an_update_moves_what_changed_and_keeps_the_status_context(void 
 
 	const int64_t first = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 1 AND instance <> 0 AND owner ="
 	                                              " (SELECT id FROM resource WHERE path = '" DIG "')");
+	const int64_t second = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 2 AND owner ="
+	                                               " (SELECT id FROM resource WHERE path = '" DIG "')");
 	put_profile(fixture, "web", "text: changed\n");
 	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 3);
@@ -195,7 +198,8 @@ static void test_an_update_moves_what_changed_and_keeps_the_status_context(void 
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL"), 2);
 	assert_int_equal(fixture_number(fixture, "SELECT count(DISTINCT status_context) FROM unit"), 1);
 	assert_int_equal(fixture_number(fixture, "SELECT max(status_context) FROM unit"), first);
-	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updating\"");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = second }, "\"deployedStatus\":\"Updating\"");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updated\"");
 	synchronise(fixture);
 	snprintf(old, sizeof old, "{\"state\":\"Updated\",\"instance\":\"%" PRId64 "\"", first);
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED }, old);

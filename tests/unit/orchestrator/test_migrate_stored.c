@@ -5,28 +5,6 @@
 
 #include <inttypes.h>
 
-#define OTHER  VERSION "/deployment-intent-groups/other"
-
-/* Another deployment of the same version; only web's placement and the release differ when they are told to. */
-static void put_other(struct fixture *fixture, const char *release, const char *cloud)
-{
-	static const char *const intents[] = { "web", "db" };
-	char doc[512];
-
-	snprintf(doc, sizeof doc, "{\"metadata\":{\"name\":\"other\"},\"spec\":{\"compositeProfile\":\"cp\",\"version\":\"%s\","
-	         "\"overrideValues\":[{\"app\":\"db\",\"values\":{\"text\":\"override\"}}],\"logicalCloud\":\"%s\"}}", release, cloud);
-	put(fixture, "deploymentIntentGroup", OTHER, doc);
-	put(fixture, "genericPlacementIntent", OTHER "/generic-placement-intents/gpi", "{}");
-	for (size_t i = 0; i < ARRAY_LEN(intents); i++) {
-		char path[192], intent[512];
-		snprintf(path, sizeof path, OTHER "/generic-placement-intents/gpi/app-intents/%s", intents[i]);
-		snprintf(intent, sizeof intent, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"app\":\"%s\",\"intent\":{\"%s\":[{\"clusterProvider\":\"p\","
-		         "\"clusterLabel\":\"edge\"}]}}}", intents[i], intents[i], i == 0 ? "allOf" : "anyOf");
-		put(fixture, "genericAppPlacementIntent", path, intent);
-	}
-	put(fixture, "groupIntent", OTHER "/intents/all", "{\"spec\":{\"intent\":{\"genericPlacementIntent\":\"gpi\"}}}");
-}
-
 static int64_t id_of(struct fixture *fixture, const char *path)
 {
 	char query[256];

@@ -118,7 +118,7 @@ static void test_what_is_not_kept_any_more_is_refused_and_nothing_moves(void **s
 
 	snprintf(statement, sizeof statement, "DELETE FROM app_context WHERE id = %" PRId64, instance_of(fixture, 3));
 	fixture_run(fixture, statement);
-	refuse(3, ST_CONFLICT, "what revision 3 deployed is not kept any more");
+	refuse(3, ST_CONFLICT, "\"dig\" does not keep revision 3 any more; there is 1, 2, 4, 5, 6, 8");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE is_wanted AND due_at IS NULL"), 3);
 }
 
@@ -149,6 +149,28 @@ static void test_another_life_does_not_go_back_into_the_one_before(void **state)
 	refuse(8, ST_NOT_FOUND, "there is ..., 14, 15, ");
 }
 
+/* As if it had been rolled back 510 times more, with two actions each.  Of revision 9 only the context is left, which the last ones have too. */
+static void test_a_long_life_forgets_its_middle_and_says_so(void **state)
+{
+	struct fixture *fixture = *state;
+	char            query[400];
+
+	snprintf(query, sizeof query, "INSERT INTO action (owner, seq, state, instance, status_context, revision) SELECT owner, seq + 2 * n, state,"
+	         " instance, status_context, revision + n FROM (SELECT * FROM action WHERE owner = (SELECT id FROM resource WHERE path = '" DIG "')"
+	         " ORDER BY seq DESC LIMIT 2) AS a, generate_series(1, 510) AS n");
+	fixture_run(fixture, query);
+	rollback(539, 540);
+	refuse(9, ST_CONFLICT, "\"dig\" does not keep revision 9 any more; there is ..., 525, 526, ");
+	refuse(541, ST_NOT_FOUND, "has no revision 541 since it was instantiated");
+	refuse(0, ST_NOT_FOUND, "has no revision 0");
+	snprintf(query, sizeof query, "SELECT count(*) FROM action WHERE owner = (SELECT id FROM resource WHERE path = '" DIG "')");
+	assert_in_range(fixture_number(fixture, query), 1000, 1010);
+	snprintf(query, sizeof query, "SELECT count(*) FROM action WHERE owner = (SELECT id FROM resource WHERE path = '" DIG "')"
+	         " AND (state = 'Created' OR seq = (SELECT max(seq) FROM action WHERE state = 'Terminated'))");
+	assert_int_equal(fixture_number(fixture, query), 2);
+	rollback(40 + 1000 / 2, 541);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_kept_any_more_is_refused_and_nothing_moves),
 		cmocka_unit_test(test_the_cloud_must_be_usable),
 		cmocka_unit_test(test_another_life_does_not_go_back_into_the_one_before),
+		cmocka_unit_test(test_a_long_life_forgets_its_middle_and_says_so),
 	};
 
 	return cmocka_run_group_tests_name("rollback", tests, scene_set_up, scene_tear_down);

@@ -140,6 +140,8 @@ static const struct bad {
 	{ "no segment", { { ROW("x", NULL, NULL) } }, "resource type \"x\" of \"p\": has no segment" },
 	{ "a segment of two", { { ROW("x", NULL, "a/b") } },
 	  "resource type \"x\" of \"p\": segment must be letters, digits, \"-\", \"_\" and \".\", got \"a/b\"" },
+	{ "gauge", { { ROW("x", NULL, "xs"), .gauge = "emco-x" } },
+	  "resource type \"x\" of \"p\": gauge must be lower-case letters, digits and \"_\", got \"emco-x\"" },
 	{ "no schema", { { .name = "x", .segment = "xs" } }, "resource type \"x\" of \"p\": has no schema" },
 	{ "a schema that is none", { { .name = "x", .segment = "xs", .schema = "{" } }, NULL },
 	{ "a keyword nobody knows", { { .name = "x", .segment = "xs", .schema = "{\"minimun\": 1}" } }, NULL },

@@ -1,3 +1,4 @@
+#include "host/store/unit.h"
 #include "host/resources/resources_priv.h"
 
 #include "lib/base/clock.h"
@@ -63,11 +64,43 @@ enum status resource_list(struct store *store, struct db *db, struct view type, 
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
+enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,
+                                 void *data, struct error *err)
+{
+	(void) store, (void) db, (void) type, (void) parent, (void) each, (void) data;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,
                                   resource_each_path *each, void *data, struct error *err)
 {
 	(void) db, (void) type, (void) name, (void) grandparent, (void) each, (void) data;
 	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
+/* Nothing is on any cluster. */
+enum status unit_on_cluster(struct db *db, struct view cluster, struct arena *arena, struct view *ret_owner, struct view *ret_app,
+                            struct error *err)
+{
+	(void) db, (void) cluster, (void) arena, (void) err;
+	*ret_owner = *ret_app = VIEW("");
+	return ST_OK;
+}
+
+/* What was said to be reached in another way. */
+static char moved[64];
+
+enum status unit_retry_cluster(struct db *db, struct view cluster, struct error *err)
+{
+	(void) db, (void) err;
+	snprintf(moved, sizeof moved, "%.*s", (int) cluster.len, cluster.ptr);
+	return ST_OK;
+}
+
+enum status unit_retry_sync(struct db *db, struct view sync_object, struct error *err)
+{
+	(void) db, (void) sync_object, (void) err;
+	return ST_OK;
 }
 
 #define UNUSED_OPERATION(name) \
@@ -94,10 +127,10 @@ UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
 
-enum status deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit, int64_t deadline_ns,
+enum status deployment_history(struct orchestrator *o, struct view path, struct history_page *page, int64_t deadline_ns,
                                struct buf *reply, struct error *err)
 {
-	(void) o, (void) path, (void) before, (void) limit, (void) deadline_ns, (void) reply;
+	(void) o, (void) path, (void) page, (void) deadline_ns, (void) reply;
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
@@ -157,7 +190,7 @@ static enum status change(struct call *call, const char *type, int kind, const c
 {
 	static struct store store;
 	emco_change         what = {
-		.size = sizeof what, .kind = kind, .path = abi_text("projects/p/logical-clouds/lc/things/x"),
+		.size = sizeof what, .kind = kind, .path = abi_text(strcmp(type, "cluster") == 0 ? "cluster-providers/p/clusters/x" : "projects/p/logical-clouds/lc/things/x"),
 		.document = abi_text(document), .previous = abi_text(previous), .files = files,
 	};
 
@@ -252,6 +285,24 @@ static void test_rules_that_no_schema_can_say(void **state)
 	}
 }
 
+/* Who works on it now has to do it again; a cluster that is new, or that is refused, is worked on by nobody. */
+static void test_a_cluster_that_is_replaced_is_reached_in_another_way(void **state)
+{
+	struct call call;
+	const char *new;
+
+	(void) state;
+	moved[0] = '\0';
+	assert_int_equal(change(&call, "cluster", EMCO_CHANGE_CREATE, GIT("", ""), "", 1, &new), ST_OK);
+	call_done(&call);
+	assert_int_equal(change(&call, "cluster", EMCO_CHANGE_REPLACE, GIT("", ""), GIT("fluxcd", "r"), 0, &new), ST_INVALID);
+	call_done(&call);
+	assert_string_equal(moved, "");
+	assert_int_equal(change(&call, "cluster", EMCO_CHANGE_REPLACE, GIT("", ""), GIT("", ""), 1, &new), ST_OK);
+	call_done(&call);
+	assert_string_equal(moved, "p+x");
+}
+
 static void test_a_quota_needs_a_cloud_of_level_one(void **state)
 {
 	static const struct { const char *cloud; enum status want; const char *said; } quotas[] = {
@@ -318,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules_that_no_schema_can_say),
+		cmocka_unit_test(test_a_cluster_that_is_replaced_is_reached_in_another_way),
 		cmocka_unit_test(test_a_quota_needs_a_cloud_of_level_one),
 		cmocka_unit_test(test_the_life_cycle_is_asked_before_a_replacement_and_a_deletion),
 		cmocka_unit_test(test_a_file_that_does_not_parse_is_told_from_one_that_breaks_a_rule),

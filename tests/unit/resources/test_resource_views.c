@@ -1,3 +1,4 @@
+#include "host/store/unit.h"
 #include "host/resources/resources_priv.h"
 
 #include <stdarg.h>
@@ -105,6 +106,13 @@ enum status resource_list(struct store *store, struct db *db, struct view type, 
 	return st;
 }
 
+/* The table is in the order of creation. */
+enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,
+                                 void *data, struct error *err)
+{
+	return resource_list(store, db, type, parent, VIEW(""), 0, each, data, err);
+}
+
 enum status resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,
                                   resource_each_path *each, void *data, struct error *err)
 {
@@ -152,6 +160,25 @@ REPLY(deployment_instantiate)
 REPLY(deployment_update)
 STATUS(deployment_status)
 
+enum status unit_retry_cluster(struct db *db, struct view cluster, struct error *err)
+{
+	(void) db, (void) cluster, (void) err;
+	return ST_OK;
+}
+
+enum status unit_retry_sync(struct db *db, struct view sync_object, struct error *err)
+{
+	(void) db, (void) sync_object, (void) err;
+	return ST_OK;
+}
+
+enum status unit_on_cluster(struct db *db, struct view cluster, struct arena *arena, struct view *ret_owner, struct view *ret_app,
+                            struct error *err)
+{
+	(void) db, (void) cluster, (void) arena, (void) ret_owner, (void) ret_app;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status deployment_rollback(struct orchestrator *o, struct view path, const struct asker *asker, int64_t revision,
                                 int64_t deadline_ns, struct operation_reply *ret_reply, struct error *err)
 {
@@ -161,11 +188,11 @@ enum status deployment_rollback(struct orchestrator *o, struct view path, const 
 	return ST_OK;
 }
 
-enum status deployment_history(struct orchestrator *o, struct view path, int64_t before, uint64_t limit, int64_t deadline_ns,
+enum status deployment_history(struct orchestrator *o, struct view path, struct history_page *page, int64_t deadline_ns,
                                struct buf *reply, struct error *err)
 {
 	(void) o, (void) path, (void) deadline_ns;
-	return buf_printf(reply, err, "deployment_history %d %d", (int) before, (int) limit);
+	return buf_printf(reply, err, "deployment_history %d %d", (int) page->before, (int) page->limit);
 }
 
 enum status deployment_migrate(struct orchestrator *o, struct view path, const struct asker *asker, struct view version,

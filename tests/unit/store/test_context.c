@@ -139,12 +139,36 @@ static void test_a_context_written_again_has_the_new_placements_only(void **stat
 	buf_done(&plan.text);
 }
 
+static void instantiated(struct db *db, const struct context_row *context, int64_t revision)
+{
+	struct action action = { .state = "Instantiated", .instance = context->id, .status_context = context->id, .revision = revision };
+	struct error  err;
+
+	assert_ok(action_add(db, context->owner, &action, &err));
+}
+
+static bool is_owned(struct db *db, int64_t owner, int64_t label)
+{
+	const struct unit_row unit = { .owner = owner };
+	struct error          err;
+	char                  text[24];
+	bool                  owns = false;
+
+	snprintf(text, sizeof text, "%lld", (long long) label);
+	assert_ok(unit_owns(db, &unit, view_of(text), &owns, &err));
+	return owns;
+}
+
 static void test_what_nobody_needs_is_collected_and_the_rest_stays(void **state)
 {
 	struct fixture    *fixture = *state;
 	struct plan        kept, dropped;
 	struct error       err;
 	struct context_row first = { .meta = VIEW("{}"), .plan = VIEW("{}") }, second = first;
+	auto_arena         arena = ARENA(1 << 20);
+	struct context_row read;
+	int64_t           *ids;
+	size_t             count;
 	uint64_t           removed = 0;
 	auto_buf           text;
 
@@ -155,7 +179,14 @@ static void test_what_nobody_needs_is_collected_and_the_rest_stays(void **state)
 	assert_ok(write_plan(fixture, &kept, &first, CLUSTERS, &err));
 	assert_ok(write_plan(fixture, &dropped, &second, CLUSTERS, &err));
 	struct db *db = fixture_db(fixture);
-	assert_ok(context_remove(db, first.owner, first.id, &err));
+	instantiated(db, &second, 1);
+	instantiated(db, &first, 2);
+	assert_ok(context_retain(db, first.owner, 2, &err));
+	assert_ok(context_read(db, second.id, &arena, &read, &err));
+	assert_ok(context_retain(db, first.owner, 1, &err));
+	assert_status(ST_NOT_FOUND, context_read(db, second.id, &arena, &read, &err), &err);
+	assert_ok(context_list(db, first.owner, &arena, &ids, &count, &err));
+	assert_true(count == 1 && ids[0] == first.id);
 	assert_ok(content_collect(&fixture->store, db, 1000, &removed, &err));
 	assert_int_equal(removed, 2);
 	assert_status(ST_NOT_FOUND, set_read(db, &dropped.set.digest, &text, &err), &err);
@@ -163,13 +194,87 @@ static void test_what_nobody_needs_is_collected_and_the_rest_stays(void **state)
 	assert_ok(manifest_read(&fixture->store, db, &kept.members[1], &text, &err));
 
 	assert_ok(unit_move(db, first.owner, first.id, first.id, "instantiate", &err));
-	assert_ok(context_remove(db, first.owner, 0, &err));
+	assert_ok(context_retain(db, first.owner, 0, &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM app_context a JOIN unit u ON u.context = a.id"), CLUSTERS);
 	assert_ok(content_collect(&fixture->store, db, 1000, &removed, &err));
 	assert_int_equal(removed, 0);
+
+	/* A unit that is empty has nothing to tell, and holds no context; what it was labelled with stays its owner's. */
+	assert_ok(unit_move(db, first.owner, 0, first.id, "terminate", &err));
+	assert_ok(context_retain(db, first.owner, 0, &err));
+	assert_ok(context_list(db, first.owner, &arena, &ids, &count, &err));
+	assert_int_equal(count, 0);
+	assert_true(is_owned(db, first.owner, first.id) && !is_owned(db, first.owner, 4711));
 	db_return(db);
 	buf_done(&kept.text);
 	buf_done(&dropped.text);
+}
+
+static void test_a_long_past_goes_in_pieces_and_its_labels_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	struct plan     plan;
+	struct error    err;
+	int64_t         ids[40], *left;
+	size_t          count;
+	auto_arena      arena = ARENA(1 << 20);
+	const int64_t   owner = fixture_create(fixture, "projects/long");
+	char            sql[240];
+
+	plan_init(&plan, &fixture->store, "{\"long\":1}", "{\"long\":2}");
+	struct db *db = fixture_db(fixture);
+	assert_ok(action_add(db, owner, &(struct action) { .state = "Created" }, &err));
+	assert_ok(action_add(db, owner, &(struct action) { .state = "Approved" }, &err));
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct context_row context = { .owner = owner, .meta = VIEW("{}"), .plan = VIEW("{}") };
+		assert_ok(write_plan(fixture, &plan, &context, 1, &err));
+		instantiated(db, &context, (int64_t) i + 1);
+		ids[i] = context.id;
+	}
+	snprintf(sql, sizeof sql, "INSERT INTO action (owner, seq, state, instance, revision) SELECT %lld, n, 'Instantiated', %lld, n"
+	         " FROM generate_series(100, 2599) AS n", (long long) owner, (long long) ids[0]);
+	fixture_run(fixture, sql);
+
+	/* The oldest instance was the last one deployed, again and again, so it is kept, with the last one after it. */
+	const struct { size_t contexts; int64_t actions; } steps[] = { { 24, 1542 }, { 8, 1003 }, { 2, 1003 }, { 2, 1003 } };
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		assert_ok(context_retain(db, owner, 2, &err));
+		assert_ok(context_list(db, owner, &arena, &left, &count, &err));
+		assert_int_equal(count, steps[i].contexts);
+		snprintf(sql, sizeof sql, "SELECT count(*) FROM action WHERE owner = %lld", (long long) owner);
+		assert_int_equal(fixture_number(fixture, sql), steps[i].actions);
+	}
+	assert_true((left[0] == ids[0] || left[1] == ids[0]) && (left[0] == ids[39] || left[1] == ids[39]));
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM action WHERE owner = %lld AND (seq <= 2 OR instance = %lld OR seq > 1599)", (long long) owner,
+	         (long long) ids[39]);
+	assert_int_equal(fixture_number(fixture, sql), 1003);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		assert_true(is_owned(db, owner, ids[i]));
+	db_return(db);
+	buf_done(&plan.text);
+}
+
+static void test_labels_go_with_the_units_and_with_nobody_else(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err;
+	const int64_t   from = fixture_create(fixture, "projects/from"), to = fixture_create(fixture, "projects/to");
+	struct db      *db = fixture_db(fixture);
+	struct action   last = { .state = "Instantiated", .instance = 71, .status_context = 71 };
+
+	assert_ok(action_add(db, from, &last, &err));
+	last.instance = last.status_context = 72;
+	assert_ok(action_add(db, from, &last, &err));
+	assert_true(is_owned(db, from, 71) && is_owned(db, from, 72) && !is_owned(db, to, 71));
+
+	assert_ok(unit_reown(db, from, to, &err));
+	snprintf(last.state, sizeof last.state, "Updated");
+	assert_ok(action_add(db, from, &last, &err));
+	assert_true(is_owned(db, to, 71) && is_owned(db, to, 72));
+	assert_true(!is_owned(db, from, 71) && !is_owned(db, from, 72));
+	assert_ok(unit_reown(db, to, from, &err));
+	assert_true(is_owned(db, from, 71) && is_owned(db, from, 72) && !is_owned(db, to, 72));
+	db_return(db);
 }
 
 static void test_the_cache_forgets_what_was_altered(void **state)
@@ -207,6 +312,8 @@ int main(void)
 		cmocka_unit_test(test_a_context_is_read_back_and_equal_content_is_shared),
 		cmocka_unit_test(test_a_context_written_again_has_the_new_placements_only),
 		cmocka_unit_test(test_what_nobody_needs_is_collected_and_the_rest_stays),
+		cmocka_unit_test(test_a_long_past_goes_in_pieces_and_its_labels_stay),
+		cmocka_unit_test(test_labels_go_with_the_units_and_with_nobody_else),
 		cmocka_unit_test(test_the_cache_forgets_what_was_altered),
 	};
 

@@ -201,7 +201,7 @@ static bool content_turn(struct racer *racer, struct db *db, unsigned round)
 		st = content_collect(&racer->fixture->store, db, 100, &removed, &err);
 		racer->done += (unsigned) removed;
 	} else if (st == ST_OK && round % 3 == 2) {
-		st = context_remove(db, owner, 0, &err);
+		st = context_retain(db, owner, 0, &err);
 	} else if (st == ST_OK) {
 		struct writing writing = { &racer->fixture->store, round % 5, owner };
 		st = db_transaction(racer->fixture->store.pool, deadline_in_ms(30000), write_context, &writing, &err);
@@ -238,7 +238,7 @@ static bool turn_units(struct racer *racer, struct db *db, unsigned round)
 	struct error err = { .text = "" };
 	int64_t      versions[2];
 	const int64_t owner = owners[(racer->number + round) % 2];
-	enum status  st = round % 3 == 0 ? unit_retry(db, owner, &err) : round % 3 == 1 ? unit_stop(db, owner, &err)
+	enum status  st = round % 2 == 0 ? unit_stop(db, owner, &err)
 	                : unit_retry_cluster(db, racer->number % 2 != 0 ? VIEW("p+c1") : VIEW("p+c2"), &err);
 
 	if (st == ST_OK)

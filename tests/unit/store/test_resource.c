@@ -261,6 +261,34 @@ static void test_files_are_kept_replaced_and_sealed(void **state)
 	db_return(db);
 }
 
+static void test_a_document_and_its_files_are_read_of_one_moment(void **state)
+{
+	struct fixture            *fixture = *state;
+	struct resource_written    written;
+	struct error               err;
+	const struct resource_file before = { "file", VIEW("f"), VIEW("text/plain"), VIEW("before"), false },
+	                           after = { "file", VIEW("f"), VIEW("text/plain"), VIEW("after"), false };
+	const struct view          path = VIEW("projects/moment");
+	auto_buf                   doc = BUF(4096), seen = BUF(4096);
+	uint64_t                   version = 0;
+
+	assert_ok(write_one(fixture, PROJECT(path, .files = &before, .file_count = 1), RESOURCE_CREATE, &written, &err));
+	struct db *db = fixture_db(fixture);
+	assert_ok(db_begin_read(db, &err));
+	assert_ok(resource_read(&fixture->store, db, path, &doc, &version, NULL, &err));
+	assert_ok(write_one(fixture, PROJECT(path, .files = &after, .file_count = 1, .is_replacing_files = true), RESOURCE_REPLACE, &written,
+	                    &err));
+	assert_true(written.version != version);
+	assert_ok(resource_files(&fixture->store, db, path, collect_file, &seen, &err));
+	assert_string_equal(seen.data, "file=before(text/plain);");
+	db_rollback(db);
+
+	buf_clear(&seen);
+	assert_ok(resource_files(&fixture->store, db, path, collect_file, &seen, &err));
+	assert_string_equal(seen.data, "file=after(text/plain);");
+	db_return(db);
+}
+
 static enum status collect_path(void *data, const struct resource_item *item, struct error *err)
 {
 	return buf_printf(data, err, "%.*s ", (int) item->path.len, item->path.ptr);
@@ -368,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_a_unique_value_is_one_siblings_only),
 		cmocka_unit_test(test_a_secret_is_sealed_at_rest_and_bound_to_its_path),
 		cmocka_unit_test(test_files_are_kept_replaced_and_sealed),
+		cmocka_unit_test(test_a_document_and_its_files_are_read_of_one_moment),
 		cmocka_unit_test(test_lists_are_in_byte_order_and_paged_by_path),
 		cmocka_unit_test(test_clusters_are_found_by_label),
 		cmocka_unit_test(test_an_owner_begins_its_life_and_clusters_are_announced),

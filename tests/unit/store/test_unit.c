@@ -1,6 +1,8 @@
 /* Units: what moves, who may work on it, and what a report changes. */
 #include "tests/unit/store/scene.h"
+#include "host/store/action.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,8 @@ static void test_a_unit_lives_from_instantiate_to_forget(void **state)
 	bool       is_owner = false, is_other_owner = true;
 	struct db *asked = fixture_db(fixture);
 	snprintf(text, sizeof text, "%lld", (long long) context);
+	const struct action begun = { .state = "Instantiated", .instance = context, .status_context = context, .revision = 1 };
+	assert_ok(action_add(asked, owner, &begun, &err));
 	assert_ok(unit_owns(asked, &units[0], view_of(text), &is_owner, &err));
 	assert_ok(unit_owns(asked, &units[0], VIEW("4711"), &is_other_owner, &err));
 	assert_true(is_owner && !is_other_owner);
@@ -200,7 +204,7 @@ static void test_an_ended_lease_is_taken_over_and_the_late_report_refused(void *
 	assert_status(ST_CONFLICT, unit_renew(&fixture->store, db, &units[0], 1000000000, &err), &err);
 	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 1, &err));
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
-	assert_ok(unit_retry(db, owner, &err));
+	scene_move(fixture, owner, context, context);
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_ok(scene_report(fixture, &units[0], UNIT_FAILED, 0, both, 1, &err));
 	struct unit_status status = scene_status(fixture, owner, 0, &arena);
@@ -246,6 +250,82 @@ static void test_a_cluster_that_is_reached_in_another_way_is_tried_at_once(void 
 	assert_ok(unit_retry_cluster(db, VIEW("p+c1"), &err));      /* what is done stays at rest */
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
 	db_return(db);
+}
+
+static void retry(struct fixture *fixture, bool is_sync)
+{
+	struct error err;
+	struct db   *db = fixture_db(fixture);
+
+	assert_ok(is_sync ? unit_retry_sync(db, VIEW("sync-objects/of-c1"), &err) : unit_retry_cluster(db, VIEW("p+c1"), &err));
+	db_return(db);
+	scene_check_sums(fixture);
+}
+
+/* The one half of it went to where the cluster was, the other to where it is: it is done when all was sent again, once. */
+static void test_a_try_that_began_elsewhere_is_not_done(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/elsewhere");
+
+	fixture_create(fixture, "sync-objects/of-c1");
+	fixture_create(fixture, "cluster-providers/p");
+	fixture_create(fixture, "cluster-providers/p/clusters/c1");
+	fixture_run(fixture, "UPDATE resource SET type = 'cluster' WHERE path = 'cluster-providers/p/clusters/c1'");
+	fixture_run(fixture, "INSERT INTO resource_ref (src, dst) SELECT c.id, s.id FROM resource c, resource s"
+	            " WHERE c.path = 'cluster-providers/p/clusters/c1' AND s.path = 'sync-objects/of-c1'");
+	arena_init(&arena, 4 << 20);
+	for (int i = 0; i < 4; i++) {
+		const char *const content[] = { "elsewhere-0", "elsewhere-1", "", "elsewhere-3" };
+		const int64_t     context = i == 2 ? 0 : scene_context(fixture, owner, content[i], scene_c1);
+
+		scene_move(fixture, owner, context, owner);
+		assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+		const struct unit_row before = units[0];
+		retry(fixture, i % 2 != 0);
+		assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, i == 2 ? NULL : both, i == 2 ? 0 : 2, &err));
+		assert_false(scene_status(fixture, owner, 0, &arena).is_done);
+		assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+		assert_true(units[0].is_unsure && units[0].has_applied == before.has_applied && units[0].tried_count == before.tried_count);
+		assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, i == 2 ? NULL : both, i == 2 ? 0 : 2, &err));
+		assert_true(scene_status(fixture, owner, 0, &arena).is_done);
+		assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	}
+}
+
+/* Who was stopped learns it as well, and is not tried for it; who moves meanwhile, and is not doubted, has applied. */
+static void test_what_was_stopped_elsewhere_is_sent_again_when_it_moves(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	auto_arena       arena;
+	const int64_t    owner = fixture_create(fixture, "projects/stopped-elsewhere");
+	int64_t          contexts[3];
+
+	arena_init(&arena, 4 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(contexts); i++)
+		contexts[i] = scene_context(fixture, owner, i == 0 ? "stopped-0" : i == 1 ? "stopped-1" : "stopped-2", scene_c1);
+	scene_move(fixture, owner, contexts[0], owner);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	struct db *db = fixture_db(fixture);
+	assert_ok(unit_stop(db, owner, &err));
+	db_return(db);
+	retry(fixture, false);
+	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 0);
+	scene_move(fixture, owner, contexts[1], owner);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_true(units[0].is_unsure && !units[0].has_applied && units[0].tried_count == 2);
+	scene_move(fixture, owner, contexts[2], owner);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 2, &err));
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_true(!units[0].is_unsure && units[0].has_applied && units[0].tried_count == 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 2, &err));
+	assert_true(scene_status(fixture, owner, 0, &arena).is_done);
 }
 
 static void test_nobody_begins_before_who_was_stopped_has_had_his_time(void **state)
@@ -327,6 +407,41 @@ static void test_the_units_of_a_killed_process_are_taken_over_at_once(void **sta
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, both, 1, &err));
 }
 
+struct waiter { struct store *store; pthread_t thread; bool has_turn; };
+
+static void *wait_for_turn(void *data)
+{
+	struct waiter *waiter = data;
+
+	waiter->has_turn = unit_claim_enter(waiter->store, deadline_in_ms(10000));
+	if (waiter->has_turn)
+		unit_claim_leave(waiter->store);
+	return NULL;
+}
+
+static void *ask_for_turn(void *data)
+{
+	struct waiter *waiter = data;
+
+	waiter->has_turn = unit_claim_enter(waiter->store, deadline_in_ms(20));
+	return NULL;
+}
+
+static void test_one_thread_of_a_process_looks_for_work(void **state)
+{
+	struct fixture *fixture = *state;
+	struct waiter   hasty = { .store = &fixture->store, .has_turn = true }, patient = { .store = &fixture->store };
+
+	assert_true(unit_claim_enter(&fixture->store, deadline_in_ms(1000)));
+	assert_int_equal(pthread_create(&patient.thread, NULL, wait_for_turn, &patient), 0);
+	assert_int_equal(pthread_create(&hasty.thread, NULL, ask_for_turn, &hasty), 0);
+	assert_int_equal(pthread_join(hasty.thread, NULL), 0);
+	assert_false(hasty.has_turn);
+	unit_claim_leave(&fixture->store);
+	assert_int_equal(pthread_join(patient.thread, NULL), 0);
+	assert_true(patient.has_turn);
+}
+
 static void test_owners_take_turns(void **state)
 {
 	struct fixture  *fixture = *state;
@@ -357,9 +472,100 @@ static void test_owners_take_turns(void **state)
 	db_return(db);
 }
 
+/* So much is noted of the owner's one unit. */
+static void assert_noted(struct fixture *fixture, int64_t owner, const char *progress, const char *awaits, const char *stage)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM unit WHERE owner = %lld AND progress = '%s' AND awaits = '%s' AND stage = '%s'",
+	         (long long) owner, progress, awaits, stage);
+	if (fixture_number(fixture, sql) != 1)
+		fail_msg("not so: %s", sql);
+}
+
+/* Report so much of a unit, which is due again at once.  ST_CONFLICT: its lease is lost. */
+static enum status note(struct fixture *fixture, const struct unit_row *unit, const char *progress, const char *awaits, const char *stage)
+{
+	struct error        err;
+	struct db          *db = fixture_db(fixture);
+	size_t              stored = 0;
+	bool                wakes;
+	struct unit_outcome outcome = { .kind = UNIT_WAITS, .reachable = 1, .error = VIEW("waits"), .progress = view_of(progress),
+		                        .awaits = view_of(awaits), .stage = view_of(stage), .unit = unit };
+
+	assert_ok(unit_report(db, &outcome, 1, &stored, &wakes, &err));
+	db_return(db);
+	return stored == 1 ? ST_OK : ST_CONFLICT;
+}
+
+/* A hook must not run twice, nor be passed over, whoever notes what and when. */
+static void test_how_far_hooks_have_come_is_noted_by_who_works_and_for_this_move_only(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct unit_row *units = NULL;
+	auto_arena       arena;
+	char             sql[96];
+	const int64_t    owner = fixture_create(fixture, "projects/hooks"), context = scene_context(fixture, owner, "h", scene_c1);
+
+	arena_init(&arena, 1 << 20);
+	scene_move(fixture, owner, context, context);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_int_equal(units[0].progress.len, 0);
+	struct unit_row other = units[0];
+	other.lease++;                                               /* somebody else's by now */
+	assert_int_equal(note(fixture, &other, "late", "h+Job", "pre-install"), ST_CONFLICT);
+	assert_noted(fixture, owner, "", "", "");
+	assert_int_equal(note(fixture, &units[0], "", "h+Job", "pre-install"), ST_OK);      /* without a progress: nothing is noted */
+	assert_noted(fixture, owner, "", "", "");
+
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_int_equal(note(fixture, &units[0], "install 1 0 w 5 uid", "h+Job", "pre-install"), ST_OK);
+	assert_noted(fixture, owner, "install 1 0 w 5 uid", "h+Job", "pre-install");
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_true(view_is(units[0].progress, "install 1 0 w 5 uid"));      /* who goes on knows */
+
+	const int64_t next = scene_context(fixture, owner, "h-next", scene_c1);
+	scene_move(fixture, owner, next, context);                   /* desired moves while he works; nothing is awaited, so the stage means nothing */
+	assert_noted(fixture, owner, "", "", "pre-install");
+	assert_int_equal(note(fixture, &units[0], "late", "h+Job", "post-install"), ST_OK);
+	assert_noted(fixture, owner, "", "", "pre-install");
+	snprintf(sql, sizeof sql, "DELETE FROM unit WHERE owner = %lld", (long long) owner);
+	fixture_run(fixture, sql);
+}
+
+/* A cluster that is away, and update after update: contents differ, names do not, but for one that has a name more. */
+static void test_what_was_begun_grows_with_names_and_not_with_updates(void **state)
+{
+	struct fixture  *fixture = *state;
+	struct error     err;
+	struct unit_row *units = NULL;
+	auto_arena       arena = ARENA(4 << 20);
+	const int64_t    owner = fixture_create(fixture, "projects/away");
+	char             content[32];
+	size_t           most = 0;
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(content, sizeof content, "away %d", i);
+		const int64_t context = scene_context(fixture, owner, content, scene_c1);
+		if (i == 20)
+			fixture_run(fixture, "UPDATE resource_set SET entries = replace(entries, 'one+', 'more+') WHERE digest ="
+			            " (SELECT set FROM app_context_cluster ORDER BY context = (SELECT id FROM app_context ORDER BY created_at DESC LIMIT 1) DESC LIMIT 1)");
+		scene_move(fixture, owner, context, context);
+		assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+		most = units[0].tried_count > most ? units[0].tried_count : most;
+		assert_true(digest_equal(&units[0].tried[units[0].tried_count - 1], &units[0].desired));
+		assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
+	}
+	assert_true(most <= 9);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit u, unnest(u.tried) t JOIN resource_set s ON s.digest = t"
+	                 " WHERE s.entries LIKE '%more+%'"), 1);
+	fixture_run(fixture, "DELETE FROM unit");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_was_begun_grows_with_names_and_not_with_updates),
 		cmocka_unit_test(test_a_unit_lives_from_instantiate_to_forget),
 		cmocka_unit_test(test_unchanged_units_need_no_work_and_another_label_does),
 		cmocka_unit_test(test_many_are_reported_at_once),
@@ -367,7 +573,11 @@ int main(void)
 		cmocka_unit_test(test_an_ended_lease_is_taken_over_and_the_late_report_refused),
 		cmocka_unit_test(test_a_cluster_that_is_reached_in_another_way_is_tried_at_once),
 		cmocka_unit_test(test_the_units_of_a_killed_process_are_taken_over_at_once),
+		cmocka_unit_test(test_a_try_that_began_elsewhere_is_not_done),
+		cmocka_unit_test(test_what_was_stopped_elsewhere_is_sent_again_when_it_moves),
 		cmocka_unit_test(test_nobody_begins_before_who_was_stopped_has_had_his_time),
+		cmocka_unit_test(test_how_far_hooks_have_come_is_noted_by_who_works_and_for_this_move_only),
+		cmocka_unit_test(test_one_thread_of_a_process_looks_for_work),
 		cmocka_unit_test(test_owners_take_turns),
 	};
 

@@ -2,6 +2,9 @@
 #include "tests/unit/store/scene.h"
 
 #include "host/store/migrate.h"
+#include "lib/base/clock.h"
+
+#include <pthread.h>
 
 enum { SESSION = 7, NEXT_SESSION = 8 };
 
@@ -16,6 +19,18 @@ struct given {
 	struct db      *db;
 };
 
+static bool watch(struct given *g, struct store *store, int64_t lease_ms)
+{
+	const struct view clusters[] = { VIEW("p+c1") };
+	struct view      *mine = NULL;
+	size_t            count = 0;
+	struct error      err;
+
+	assert_ok(unit_watch(store, g->db, clusters, 1, lease_ms * 1000000, &g->arena, &mine, &count, &err));
+	assert_true(count <= 1 && (count == 0 || view_is(mine[0], "p+c1")));
+	return count == 1;
+}
+
 static struct given given(struct fixture *fixture, const char *path, const char *const *clusters)
 {
 	struct given     g = { .fixture = fixture, .owner = fixture_create(fixture, path) };
@@ -29,6 +44,7 @@ static struct given given(struct fixture *fixture, const char *path, const char 
 	for (size_t i = 0; i < count; i++)
 		assert_ok(scene_report(fixture, &units[i], UNIT_DONE, 0, applied, 2, &err));
 	g.db = fixture_db(fixture);
+	assert_true(watch(&g, &fixture->store, 5000));
 	return g;
 }
 
@@ -52,7 +68,7 @@ static struct seen_row row(const struct given *g, const char *name, enum seen_st
 	};
 }
 
-static void observe(struct given *g, int64_t session, const struct seen_row *rows, size_t count)
+static void observe_by(struct store *store, struct given *g, int64_t session, const struct seen_row *rows, size_t count)
 {
 	struct seen_row *seen = arena_alloc(&g->arena, count + 1, sizeof *seen);
 	struct error     err;
@@ -63,19 +79,12 @@ static void observe(struct given *g, int64_t session, const struct seen_row *row
 		seen[i].session = session;
 		seen[i].cluster = VIEW("p+c1");
 	}
-	assert_ok(unit_observe(&g->fixture->store, g->db, seen, count, &heals, &err));
+	assert_ok(unit_observe(store, g->db, seen, count, &heals, &err));
 }
 
-static bool watch(struct given *g, struct store *store, int64_t lease_ms)
+static void observe(struct given *g, int64_t session, const struct seen_row *rows, size_t count)
 {
-	const struct view clusters[] = { VIEW("p+c1") };
-	struct view      *mine = NULL;
-	size_t            count = 0;
-	struct error      err;
-
-	assert_ok(unit_watch(store, g->db, clusters, 1, lease_ms * 1000000, &g->arena, &mine, &count, &err));
-	assert_true(count <= 1 && (count == 0 || view_is(mine[0], "p+c1")));
-	return count == 1;
+	observe_by(&g->fixture->store, g, session, rows, count);
 }
 
 /* By who has the right to watch. */
@@ -306,18 +315,57 @@ static void test_one_process_watches_a_cluster_until_its_right_ends(void **state
 	given_done(&g);
 }
 
-static void test_units_that_were_begun_are_live(void **state)
+/* *since goes on to the next walk. */
+static size_t live_since(struct given *g, int64_t *since, struct unit_row **ret_units)
+{
+	struct error err;
+	size_t       count = 0;
+
+	assert_ok(unit_live(g->db, *since, &g->arena, ret_units, &count, since, &err));
+	return count;
+}
+
+/* Somebody else's transaction on this server may hold the oldest one back for a while: then units are told again. */
+static void no_more(struct given *g, int64_t *since)
+{
+	struct unit_row *units = NULL;
+	const int64_t    end_ns = deadline_in_ms(20000);
+
+	while (live_since(g, since, &units) > 0)
+		assert_false(deadline_past(end_ns));
+}
+
+static void test_each_walk_tells_the_units_that_were_claimed_since_the_one_before(void **state)
 {
 	struct given     g = given(*state, "projects/live", scene_c12);
-	struct unit_row *units = NULL;
-	int64_t          at_us = 0;
+	const int64_t    next = scene_context(g.fixture, g.owner, "live-2", scene_c12);
+	struct unit_row *units = NULL, *claimed = NULL;
+	struct db       *other = fixture_db(g.fixture);
+	int64_t          since = 0, next_ns;
 	size_t           count = 0;
 	struct error     err;
 
-	assert_ok(unit_live(g.db, 0, &g.arena, &units, &count, &at_us, &err));
-	assert_true(count == 2 && units[0].has_applied && view_is(units[0].owner_path, "projects/live"));
-	assert_ok(unit_live(g.db, at_us + 60000000, &g.arena, &units, &count, &at_us, &err));
-	assert_int_equal(count, 0);
+	assert_int_equal(live_since(&g, &since, &units), 2);
+	assert_true(units[0].has_applied && view_is(units[0].owner_path, "projects/live"));
+	no_more(&g, &since);
+
+	/* Claimed before a walk, and committed after it. */
+	scene_move(g.fixture, g.owner, next, g.context);
+	assert_ok(db_begin(other, &err));
+	assert_ok(unit_claim(&g.fixture->store, other, 100, LEASE_MS * INT64_C(1000000), &g.arena, &claimed, &count, &next_ns, &err));
+	assert_int_equal(count, 2);
+	fixture_run(g.fixture, "CREATE TABLE a_younger_transaction (); DROP TABLE a_younger_transaction");
+	no_more(&g, &since);
+	assert_ok(db_commit(other, &err));
+	assert_int_equal(live_since(&g, &since, &units), 2);
+	no_more(&g, &since);
+
+	/* Restored from another server, whose transactions had higher numbers. */
+	fixture_run(g.fixture, "UPDATE unit SET live_xid = live_xid + 1000000000");
+	assert_int_equal(live_since(&g, &since, &units), 0);
+	since += 1000000000;                                  /* and of such a server's walk */
+	assert_int_equal(live_since(&g, &since, &units), 2);
+	db_return(other);
 	given_done(&g);
 }
 
@@ -369,7 +417,7 @@ static void test_a_cluster_that_is_given_up_holds_nothing_any_more(void **state)
 	given_done(&g);
 }
 
-static void test_who_has_lost_the_right_to_watch_says_nothing_of_the_whole(void **state)
+static void test_who_has_lost_the_right_to_watch_says_nothing(void **state)
 {
 	struct given      g = given(*state, "projects/former", scene_c1);
 	const struct view kinds[] = { VIEW("v1|ConfigMap") };
@@ -382,8 +430,61 @@ static void test_who_has_lost_the_right_to_watch_says_nothing_of_the_whole(void 
 	observe_whole(&g, SESSION);
 	assert_ok(unit_observe_whole(&former, g.db, VIEW("p+c1"), NEXT_SESSION, kinds, 1, &err));
 	assert_ok(unit_observe_lost(&former, g.db, VIEW("p+c1"), VIEW("late"), &err));
+	const struct seen_row late[] = {
+		{ .status_context = g.context, .session = NEXT_SESSION, .cluster = VIEW("p+c1"), .app = VIEW("web"), .name = VIEW("one+ConfigMap"),
+		  .api_version = VIEW("v1"), .reason = VIEW("late"), .state = SEEN_GONE, .flags = SEEN_TRACKED | SEEN_MEMBER },
+		{ .status_context = g.context, .session = NEXT_SESSION, .cluster = VIEW("p+c1"), .app = VIEW("web"), .name = VIEW("two+ConfigMap"),
+		  .api_version = VIEW("v1"), .reason = VIEW("late"), .state = SEEN_READY, .flags = SEEN_TRACKED | SEEN_MEMBER },
+	};
+	bool heals = false;
+	assert_ok(unit_observe(&former, g.db, late, 2, &heals, &err));
+	assert_int_equal(fixture_number(g.fixture, "SELECT count(*) FROM unit_seen WHERE reason = 'late'"), 0);
 	assert_true(!now(&g).is_lost && now(&g).ready == 1 && now(&g).drifts == 0);
 	store_close(&former);
+	given_done(&g);
+}
+
+/* The next watcher, on a thread of its own: takes the cluster over, and tells of an object at once. */
+struct taking_over { struct given given; struct store *store; };
+
+static void *take_over(void *data)
+{
+	struct taking_over   *next = data;
+	const struct seen_row seen = row(&next->given, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER);
+
+	next->given.db = fixture_db(next->given.fixture);
+	assert_true(watch(&next->given, next->store, 5000));
+	observe_by(next->store, &next->given, NEXT_SESSION, &seen, 1);
+	db_return(next->given.db);
+	return NULL;
+}
+
+static void test_what_two_watchers_tell_of_one_object_counts_once(void **state)
+{
+	struct given       g = given(*state, "projects/both", scene_c1);
+	struct store       next;
+	struct taking_over taking_over = { g, &next };
+	struct error       err;
+	pthread_t          thread;
+
+	fixture_store(g.fixture, &next);
+	arena_init(&taking_over.given.arena, 1 << 20);
+	const struct seen_row seen = row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER);
+	assert_true(watch(&g, &g.fixture->store, 0));
+	assert_ok(db_begin(g.db, &err));
+	observe(&g, SESSION, &seen, 1);
+	assert_int_equal(pthread_create(&thread, NULL, take_over, &taking_over), 0);
+	const int64_t end_ns = deadline_in_ms(10000);
+	while (fixture_number(g.fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+	                      " AND wait_event_type = 'Lock'") == 0)
+		assert_false(deadline_past(end_ns));
+	assert_ok(db_commit(g.db, &err));
+	pthread_join(thread, NULL);
+	const struct unit_status status = now(&g);
+	assert_true(status.ready == 1 && status.not_ready == 0 && status.members == 1);
+	assert_int_equal(fixture_number(g.fixture, "SELECT count(*) FROM unit_seen WHERE session = 8"), 1);
+	arena_done(&taking_over.given.arena);
+	store_close(&next);
 	given_done(&g);
 }
 
@@ -452,6 +553,115 @@ static void test_what_happens_while_nobody_watches_is_a_drift_too(void **state)
 	given_done(&g);
 }
 
+/* Who is at work may have passed the object by already, and a new session is the last that tells of it. */
+static void test_what_drifts_while_somebody_works_is_seen_by_the_next_who_watches(void **state)
+{
+	struct given     g = given(*state, "projects/at-work", scene_c1);
+	struct unit_row *units = NULL;
+	struct error     err;
+
+	struct seen_row first[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_HEAL),
+	};
+	first[0].fields = first[1].fields = 5;
+	first[0].since = first[1].since = 6;
+	observe(&g, SESSION, first, 2);
+	observe_whole(&g, SESSION);
+	for (int64_t i = 0; i < 2; i++) {
+		const int64_t session = NEXT_SESSION + 2 * i;
+
+		scene_move(g.fixture, g.owner, scene_context(g.fixture, g.owner, i == 0 ? "at-work-1" : "at-work-2", scene_c1), g.context);
+		assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+		first[0].fields = i == 0 ? 55 : 5;
+		observe(&g, session, first, i == 0 ? 2 : 1);          /* the one is changed; then the other is deleted, maybe by us */
+		observe_whole(&g, session);
+		assert_int_equal(now(&g).drifts, 1);
+		assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+		assert_false(now(&g).is_done);
+		assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+		assert_true(units[0].is_unsure && !view_is(units[0].event, "drift"));
+		assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+		assert_true(now(&g).is_done);
+		first[0].fields = first[1].fields = 5;                /* as it was applied again */
+		first[0].since = first[1].since = (7 + i) << 16 | 6;
+		observe(&g, session, first, 2);
+		assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
+	}
+	given_done(&g);
+}
+
+/* Only told, never put right; what was deleted after the last report said it was there is told as well. */
+static void test_what_drifts_while_somebody_works_is_reported(void **state)
+{
+	struct given     g = given(*state, "projects/at-work-report", scene_c1);
+	struct unit_row *units = NULL;
+	struct error     err;
+
+	struct seen_row first[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER), row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER),
+	};
+	first[0].fields = first[1].fields = 5;
+	first[0].since = first[1].since = 6;
+	observe(&g, SESSION, first, 2);
+	observe_whole(&g, SESSION);
+	fixture_run(g.fixture, "UPDATE unit SET is_unsure = true, due_at = statement_timestamp()");
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	first[0].fields = 55;
+	observe(&g, NEXT_SESSION, first, 1);
+	observe_whole(&g, NEXT_SESSION);
+	assert_int_equal(now(&g).drifts, 2);
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+	assert_true(now(&g).is_done);
+	given_done(&g);
+}
+
+struct telling { struct given given; struct seen_row row; };
+
+static void *tell_drift(void *data)
+{
+	struct telling *telling = data;
+
+	telling->given.db = fixture_db(telling->given.fixture);
+	observe(&telling->given, SESSION, &telling->row, 1);
+	db_return(telling->given.db);
+	return NULL;
+}
+
+/* At rest when it was told, and claimed before that was written. */
+static void test_a_drift_told_in_the_moment_of_a_claim_is_not_lost(void **state)
+{
+	struct given     g = given(*state, "projects/at-once", scene_c1);
+	const int64_t    next = scene_context(g.fixture, g.owner, "at-once-2", scene_c1);
+	struct telling   telling = { g, row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER | SEEN_DRIFTED | SEEN_HEAL) };
+	struct unit_row *units = NULL;
+	size_t           count = 0;
+	int64_t          next_ns;
+	struct error     err;
+	pthread_t        thread;
+
+	arena_init(&telling.given.arena, 1 << 20);
+	assert_ok(db_begin(g.db, &err));
+	assert_ok(unit_move(g.db, g.owner, next, g.context, "update", &err));
+	assert_ok(unit_claim(&g.fixture->store, g.db, 100, LEASE_MS * INT64_C(1000000), &g.arena, &units, &count, &next_ns, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(pthread_create(&thread, NULL, tell_drift, &telling), 0);
+	const int64_t end_ns = deadline_in_ms(10000);
+	while (fixture_number(g.fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+	                      " AND wait_event_type = 'Lock'") == 0)
+		assert_false(deadline_past(end_ns));
+	assert_ok(db_commit(g.db, &err));
+	pthread_join(thread, NULL);
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+	assert_false(now(&g).is_done);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	assert_true(units[0].is_unsure && view_is(units[0].event, "update"));
+	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));
+	assert_true(now(&g).is_done);
+	arena_done(&telling.given.arena);
+	given_done(&g);
+}
+
 /* Applied after the last session told of it: nobody knows whether it has drifted before this one began. */
 static void test_what_was_applied_unseen_is_applied_again(void **state)
 {
@@ -499,6 +709,41 @@ static void test_what_we_have_deleted_is_not_waited_for(void **state)
 	given_done(&g);
 }
 
+/* In one statement, each in a session of its own: what is told of the one is none of the other's. */
+static void test_two_clusters_are_told_of_at_once(void **state)
+{
+	struct given      g = given(*state, "projects/two-at-once", scene_c12);
+	const struct view clusters[] = { VIEW("p+c1"), VIEW("p+c2") };
+	struct view      *mine = NULL;
+	size_t            count = 0;
+	struct error      err;
+	bool              heals = false;
+
+	assert_ok(unit_watch(&g.fixture->store, g.db, clusters, 2, 5000000000, &g.arena, &mine, &count, &err));
+	assert_int_equal(count, 2);
+	struct seen_row rows[] = {
+		row(&g, "one+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER), row(&g, "one+ConfigMap", SEEN_NOT_READY, SEEN_TRACKED | SEEN_MEMBER),
+		row(&g, "two+ConfigMap", SEEN_READY, SEEN_TRACKED | SEEN_MEMBER), row(&g, "pod+Pod", SEEN_READY, SEEN_TRACKED),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		rows[i].cluster = clusters[i % 2];
+		rows[i].session = i % 2 == 0 ? SESSION : NEXT_SESSION;
+	}
+	assert_ok(unit_observe(&g.fixture->store, g.db, rows, ARRAY_LEN(rows), &heals, &err));
+	struct unit_status one = scene_status(g.fixture, g.owner, 0, &g.arena), two = scene_status(g.fixture, g.owner, 1, &g.arena);
+	assert_true(one.ready == 2 && one.not_ready == 0 && one.members == 2);
+	assert_true(two.ready == 1 && two.not_ready == 1 && two.members == 1);
+
+	rows[0].state = SEEN_GONE;
+	rows[1].state = SEEN_READY;
+	assert_ok(unit_observe(&g.fixture->store, g.db, rows, 2, &heals, &err));
+	one = scene_status(g.fixture, g.owner, 0, &g.arena);
+	two = scene_status(g.fixture, g.owner, 1, &g.arena);
+	assert_true(one.ready == 1 && one.not_ready == 0 && one.members == 1);
+	assert_true(two.ready == 2 && two.not_ready == 0 && two.members == 1);
+	given_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,12 +753,17 @@ int main(void)
 		cmocka_unit_test(test_a_drift_counts_for_a_unit_at_rest_and_may_heal),
 		cmocka_unit_test(test_a_lost_cluster_is_said_to_be_and_its_units_are_due_when_it_is_back),
 		cmocka_unit_test(test_one_process_watches_a_cluster_until_its_right_ends),
-		cmocka_unit_test(test_units_that_were_begun_are_live),
+		cmocka_unit_test(test_each_walk_tells_the_units_that_were_claimed_since_the_one_before),
 		cmocka_unit_test(test_a_cluster_that_is_given_up_holds_nothing_any_more),
-		cmocka_unit_test(test_who_has_lost_the_right_to_watch_says_nothing_of_the_whole),
+		cmocka_unit_test(test_who_has_lost_the_right_to_watch_says_nothing),
 		cmocka_unit_test(test_what_happens_while_nobody_watches_is_a_drift_too),
+		cmocka_unit_test(test_what_drifts_while_somebody_works_is_seen_by_the_next_who_watches),
+		cmocka_unit_test(test_what_drifts_while_somebody_works_is_reported),
+		cmocka_unit_test(test_a_drift_told_in_the_moment_of_a_claim_is_not_lost),
 		cmocka_unit_test(test_what_was_applied_unseen_is_applied_again),
+		cmocka_unit_test(test_two_clusters_are_told_of_at_once),
 		cmocka_unit_test(test_what_we_have_deleted_is_not_waited_for),
+		cmocka_unit_test(test_what_two_watchers_tell_of_one_object_counts_once),
 		cmocka_unit_test(test_versions_of_clusters_are_known_before_they_are_watched),
 	};
 

@@ -125,8 +125,10 @@ static void test_an_app_is_brought_when_the_other_is_ready_and_some_time_later(v
 	assert_non_null(strstr(web.error.ptr, "waits until app \"db\" is ready, and nobody sees 1 of its clusters"));
 
 	struct db *db = fixture_db(fixture);
-	fixture_run(fixture, "INSERT INTO cluster_watch (cluster, host, until, seen_at, is_lost)"
-	            " VALUES ('p+c1', 1, now() + interval '1 hour', now(), false)");
+	char statement[200];
+	snprintf(statement, sizeof statement, "INSERT INTO cluster_watch (cluster, host, until, seen_at, is_lost)"
+	         " VALUES ('p+c1', %lld, now() + interval '1 hour', now(), false)", (long long) fixture->store.host);
+	fixture_run(fixture, statement);
 	struct seen_row seen[] = {
 		{ .status_context = context, .session = 1, .cluster = VIEW("p+c1"), .app = VIEW("db"), .name = VIEW("one+ConfigMap"), .api_version = VIEW("v1"),
 		  .reason = VIEW(""), .state = SEEN_READY, .flags = SEEN_TRACKED | SEEN_MEMBER },
@@ -165,8 +167,11 @@ static void test_a_wait_that_takes_too_long_is_a_failure_and_goes_on(void **stat
 	const int64_t    context = waiting(fixture, owner, "l", "{\"app\":\"db\",\"opStatus\":\"Deployed\"}");
 
 	scene_move(fixture, owner, context, context);
-	fixture_run(fixture, "UPDATE unit_wait SET since = since - interval '1 hour'");
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_false(scene_status(fixture, owner, 1, &arena).is_failed);
+	fixture_run(fixture, "UPDATE unit_wait SET since = since - interval '31 minutes'");
+	fixture_run(fixture, "UPDATE unit SET due_at = statement_timestamp() WHERE lease IS NULL");
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
 	assert_true(scene_status(fixture, owner, 1, &arena).is_failed);
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &none, LEASE_MS), 0);
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));

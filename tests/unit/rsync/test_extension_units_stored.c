@@ -1,45 +1,8 @@
-/* "emco.units/1", "emco.clusters/1" and "emco.resources/1" on a real store. */
-#include "tests/unit/store/fixture.h"
-
-#include "host/orchestrator/extensions.h"
-#include "host/registry/call.h"
+/* "emco.units/1" on a real store. */
+#include "tests/unit/rsync/world.h"
 
 #include <pthread.h>
 #include <time.h>
-
-#define OWNER  "projects/p/deployment-intent-groups/g"
-
-static struct fixture *fixture;
-
-static int open_world(void **state)
-{
-	(void) fixture_open(state);
-	fixture = *state;
-	fixture_create(fixture, "projects/p");
-	fixture_create(fixture, OWNER);
-	return 0;
-}
-
-static void begin(struct call *call, uint32_t roles, int64_t limit_ms)
-{
-	call_init(call, &fixture->store, "rsync", roles, deadline_in_ms(limit_ms));
-}
-
-static bool str_is(emco_str text, const char *want)
-{
-	return view_is(view_from_abi(text), want);
-}
-
-#define assert_str(text, want)  assert_string_equal(arena_copy_of(text), want)
-static const char *arena_copy_of(emco_str text)
-{
-	static char copy[4096];
-
-	snprintf(copy, sizeof copy, "%.*s", (int) text.len, text.len > 0 ? text.ptr : "");
-	return copy;
-}
-
-/* -- units -- */
 
 /* Move the owner's units to a context of one app with a ConfigMap and a Secret on some clusters; NULL: to nothing. */
 static void move(const char *content, const char *const *clusters, const char *event)
@@ -124,6 +87,33 @@ static emco_status refuse_body(void *data, uint64_t index, emco_str body)
 {
 	(void) data, (void) index, (void) body;
 	return EMCO_E_FORBIDDEN;
+}
+
+/* On the call that reads, every slot but memory is refused; on another, none. */
+struct asking { emco_call *same, *other; const emco_unit *unit; unsigned asked; emco_status answer; };
+
+static emco_status ask_back(void *data, uint64_t index, emco_str body)
+{
+	struct asking *asking = data;
+	struct entries entries = { .count = 0 };
+	char           text[32];
+
+	(void) index, (void) body;
+	assert_non_null(asking->same->alloc(asking->same, 1, 16));
+	const emco_status answers[] = {
+		extension_units.each_entry(asking->same, asking->unit->desired, take_entry, &entries),
+		extension_units.bodies(asking->same, &asking->unit->desired, 0, take_body, text),
+		extension_units.renew(asking->same, asking->unit, 60000000000LL),
+		extension_units.report(asking->same, &(emco_unit_report) { .size = sizeof(emco_unit_report), .outcome = EMCO_UNIT_RETRY,
+		                       .unit = asking->unit }, 1, NULL),
+	};
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
+		assert_int_equal(answers[i], EMCO_E_CONFLICT);
+	assert_str(asking->same->fault(asking->same), "\"bodies\" has not ended: its call back may ask this call for memory only");
+	assert_int_equal(extension_units.each_entry(asking->other, asking->unit->desired, take_entry, &entries), EMCO_OK);
+	assert_int_equal(entries.count, 2);
+	asking->asked++;
+	return asking->answer;
 }
 
 static const char *const both[] = { "p+c1", "p+c2", NULL }, *const one[] = { "p+c1", NULL };
@@ -244,6 +234,61 @@ static emco_status count_cluster(void *data, emco_str cluster)
 }
 
 /* What others say is not always text: the rest of a report, or of what is seen, must not be lost for it. */
+/* Who told it knows by the status that less may be stored in time, and that nothing was. */
+static void test_a_report_that_takes_too_long_is_not_stored_at_all(void **state)
+{
+	enum { MANY = 90000, FEW = 10, LATE_MS = 250 };
+	emco_object_state *states = calloc(MANY, sizeof *states);
+	char             (*names)[24] = calloc(MANY, sizeof *names);
+	struct claimed     claimed = { .count = 0 };
+	auto_call          call, late;
+
+	(void) state;
+	assert_true(states != NULL && names != NULL);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "late%d+ConfigMap", i);
+		states[i] = (emco_object_state) { .size = sizeof states[i], .state = EMCO_OBJECT_APPLIED,
+		                                  .name = { names[i], strlen(names[i]) }, .message = EMCO_STR("") };
+	}
+	begin(&call, EMCO_ROLE_SYNCHRONISER, 60000);
+	begin(&late, EMCO_ROLE_SYNCHRONISER, 60000);
+	move("late", one, "update");
+	assert_int_equal(units->claim(&call.abi, 8, 60000000000LL, take_unit, &claimed), EMCO_OK);
+	emco_unit_report told = { .size = sizeof told, .outcome = EMCO_UNIT_DONE, .reachable = 1, .unit = claimed.units[0],
+	                          .error = EMCO_STR(""), .objects = states, .object_count = MANY };
+	late.deadline_ns = deadline_in_ms(LATE_MS);
+	assert_int_equal(units->report(&late.abi, &told, 1, NULL), EMCO_E_DEADLINE);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit_object WHERE name LIKE 'late%'"), 0);
+	told.object_count = FEW;
+	assert_int_equal(units->report(&call.abi, &told, 1, NULL), EMCO_OK);
+	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit_object WHERE name LIKE 'late%'"), FEW);
+	free(names);
+	free(states);
+}
+
+static void test_a_call_back_of_bodies_asks_for_nothing_else(void **state)
+{
+	struct claimed claimed = { .count = 0 };
+	struct entries entries = { .count = 0 };
+	auto_call      call, other;
+
+	(void) state;
+	begin(&call, EMCO_ROLE_SYNCHRONISER, 20000);
+	begin(&other, EMCO_ROLE_SYNCHRONISER, 20000);
+	move("asked back", one, "instantiate");
+	assert_int_equal(units->claim(&call.abi, 8, 60000000000LL, take_unit, &claimed), EMCO_OK);
+	assert_int_equal(units->each_entry(&call.abi, claimed.units[0]->desired, take_entry, &entries), EMCO_OK);
+
+	const emco_str digests[] = { entries.items[0].digest, entries.items[1].digest };
+	struct asking  asking = { .same = &call.abi, .other = &other.abi, .unit = claimed.units[0], .answer = EMCO_OK };
+	assert_int_equal(units->bodies(&call.abi, digests, 2, ask_back, &asking), EMCO_OK);
+	assert_int_equal(asking.asked, 2);                             /* and both were told */
+	asking.answer = EMCO_E_FORBIDDEN;
+	assert_int_equal(units->bodies(&call.abi, digests, 2, ask_back, &asking), EMCO_E_FORBIDDEN);
+	assert_int_equal(asking.asked, 3);
+	assert_int_equal(report(&call, claimed.units[0], EMCO_UNIT_DONE, 0, ""), EMCO_OK);      /* afterwards, as ever */
+}
+
 static void test_words_that_are_no_text_are_mended(void **state)
 {
 	const emco_object_state states[] = {
@@ -277,11 +322,11 @@ static void test_words_that_are_no_text_are_mended(void **state)
 	};
 	const emco_sight some = { .size = sizeof some, .cluster = cluster, .seen = seen, .seen_count = 2, .version = EMCO_STR("v1\xff") };
 	const emco_sight lost = { .size = sizeof lost, .event = EMCO_SIGHT_LOST, .cluster = cluster, .error = EMCO_STR("caf\xe9 au lait") };
+	assert_int_equal(units->watch(&call.abi, &cluster, 1, 60000000000, count_cluster, &mine), EMCO_OK);
+	assert_int_equal(mine, 1);
 	assert_int_equal(units->observe(&call.abi, &some, 1), EMCO_OK);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit_seen WHERE reason = 'caf'"), 1);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE version = 'v1?'"), 1);
-	assert_int_equal(units->watch(&call.abi, &cluster, 1, 60000000000, count_cluster, &mine), EMCO_OK);
-	assert_int_equal(mine, 1);
 	assert_int_equal(units->observe(&call.abi, &lost, 1), EMCO_OK);
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM cluster_watch WHERE error = 'caf? au lait'"), 1);
 	claimed.count = 0;
@@ -352,200 +397,17 @@ static void test_what_units_refuse(void **state)
 	                 EMCO_E_NOT_FOUND);
 }
 
-/* -- clusters -- */
-
-static void create(const char *path, const char *parent, const char *type, const char *doc, bool is_secret,
-                   const char *kubeconfig)
-{
-	struct error               err;
-	struct resource_written    written;
-	struct db                 *db = fixture_db(fixture);
-	const struct resource_file  file = { .field = "file",
-		                             .filename = VIEW("kubeconfig"),
-		                             .media_type = VIEW("application/octet-stream"),
-		                             .content = view_of(kubeconfig),
-		                             .is_sealed = true };
-	const struct resource_write write = {
-		.path = view_of(path),
-		.parent = view_of(parent),
-		.name = view_of(strrchr(path, '/') + 1),
-		.type = view_of(type),
-		.doc = view_of(doc),
-		.is_secret = is_secret,
-		.files = &file,
-		.file_count = kubeconfig != NULL,
-		.is_replacing_files = kubeconfig != NULL,
-	};
-
-	assert_ok(resource_write(&fixture->store, db, &write, RESOURCE_CREATE, &written,
-	                         &err));
-	db_return(db);
-}
-
-#define PROVIDER  "cluster-providers/edge"
-static const emco_clusters_1 *const clusters = &extension_clusters;
-
-static int create_clusters(void **state)
-{
-	(void) state;
-	create("cluster-providers/edge", "", "clusterProvider", "{}", false, NULL);
-	create(PROVIDER "/clusters/kube", PROVIDER, "cluster", "{\"spec\":{\"gitOps\":{\"gitOpsType\":\"\"}}}", false,
-	       "apiVersion: v1");
-	create(PROVIDER "/clusters/git", PROVIDER, "cluster", "{\"spec\":{\"gitOps\":{\"gitOpsType\":\"fluxcd\","
-	       "\"gitOpsReferenceObject\":\"ref\",\"gitOpsResourceObject\":\"\"}}}", false, NULL);
-	create(PROVIDER "/clusters/lost", PROVIDER, "cluster", "{\"spec\":{\"gitOps\":{\"gitOpsType\":\"fluxcd\","
-	       "\"gitOpsReferenceObject\":\"nowhere\"}}}", false, NULL);
-	create(PROVIDER "/cluster-sync-objects/ref", PROVIDER, "clusterSyncObject",
-	       "{\"spec\":{\"kv\":[{\"url\":\"/x\",\"branch\":\"main\"},"
-	       "{\"userName\":\"u\"},{\"url\":\"second\"}]}}",
-	       true, NULL);
-	create(PROVIDER "/clusters/git/labels/east", PROVIDER "/clusters/git", "clusterLabel",
-	       "{\"clusterLabel\":\"east\"}", false, NULL);
-	create(PROVIDER "/clusters/git/kv-pairs/kv1", PROVIDER "/clusters/git", "clusterKv",
-	       "{\"spec\":{\"kv\":[{\"a\":\"1\"}]}}", false, NULL);
-	create(PROVIDER "/clusters/git/kv-pairs/kv2", PROVIDER "/clusters/git", "clusterKv",
-	       "{\"spec\":{\"kv\":[{\"b\":\"2\",\"c\":\"3\"}]}}", false, NULL);
-	return 0;
-}
-
-static void test_access_merges_all_keys_of_the_sync_object(void **state)
-{
-	emco_cluster_access access;
-	auto_call           call;
-
-	(void) state;
-	begin(&call, EMCO_ROLE_SYNCHRONISER, 30000);
-	assert_int_equal(clusters->access(&call.abi, EMCO_STR("edge+git"), EMCO_STR("1"), EMCO_STR("ns"), &access),
-	                 EMCO_OK);
-	assert_str(access.git_ops_type, "fluxcd");
-	assert_str(access.kubeconfig, "");
-	assert_str(access.reference_object, "{\"url\":\"/x\",\"branch\":\"main\",\"userName\":\"u\"}");
-	assert_str(access.resource_object, "{}");
-	assert_int_equal(
-		clusters->access(&call.abi, EMCO_STR("edge+kube"), EMCO_STR("0"), EMCO_STR("default"), &access),
-		EMCO_OK);
-	assert_str(access.git_ops_type, "");
-	assert_str(access.kubeconfig, "apiVersion: v1");
-	assert_null(call.db);                    /* hundreds of calls wait for clusters, beside a few connections */
-}
-
-static void test_what_access_refuses(void **state)
-{
-	static const struct { const char *cluster, *level; emco_status want; const char *text;
-	} rows[] = {
-		{ "edge+none", "0", EMCO_E_NOT_FOUND, NULL },
-		{ "edge", "0", EMCO_E_INVALID, "a cluster is named \"provider+cluster\", got \"edge\"" },
-		{ "a+b/c", "0", EMCO_E_INVALID, NULL },
-		{ "edge+lost", "0", EMCO_E_NOT_FOUND, NULL },
-		{ "edge+kube", "1", EMCO_E_NOT_FOUND,
-		  "\"cluster-providers/edge/clusters/kube\" has no access record of level \"1\"" },
-	};
-	emco_cluster_access access;
-	auto_call           call, stranger;
-
-	(void) state;
-	begin(&call, EMCO_ROLE_SYNCHRONISER, 30000);
-	begin(&stranger, EMCO_ROLE_PLACEMENT, 30000);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(clusters->access(&call.abi, view_to_abi(view_of(rows[i].cluster)),
-		                                  view_to_abi(view_of(rows[i].level)), EMCO_STR("ns"), &access),
-		                 rows[i].want);
-		if (rows[i].text != NULL)
-			assert_str(call.abi.fault(&call.abi), rows[i].text);
-	}
-	assert_int_equal(clusters->access(&stranger.abi, EMCO_STR("edge+git"), EMCO_STR("0"), EMCO_STR("ns"), &access),
-	                 EMCO_E_FORBIDDEN);
-}
-
-static emco_status name_cluster(void *data, emco_str cluster)
-{
-	char *names = data;
-
-	snprintf(names + strlen(names), 256 - strlen(names), "%.*s ", (int) cluster.len, cluster.ptr);
-	return EMCO_OK;
-}
-
-static void test_labels_values_and_lists_of_clusters(void **state)
-{
-	char      all[256] = "", east[256] = "";
-	int32_t   has = -1;
-	emco_str  value;
-	auto_call call;
-
-	(void) state;
-	begin(&call, EMCO_ROLE_PLACEMENT, 30000);
-	assert_int_equal(clusters->has_label(&call.abi, EMCO_STR("edge+git"), EMCO_STR("east"), &has), EMCO_OK);
-	assert_int_equal(has, 1);
-	assert_int_equal(clusters->has_label(&call.abi, EMCO_STR("edge+kube"), EMCO_STR("east"), &has), EMCO_OK);
-	assert_int_equal(has, 0);
-	assert_int_equal(clusters->has_label(&call.abi, EMCO_STR("edge+git"), EMCO_STR("a/b"), &has), EMCO_OK);
-	assert_int_equal(has, 0);
-	assert_int_equal(clusters->value(&call.abi, EMCO_STR("edge+git"), EMCO_STR("c"), &value), EMCO_OK);
-	assert_str(value, "\"3\"");
-	assert_int_equal(clusters->value(&call.abi, EMCO_STR("edge+git"), EMCO_STR("d"), &value), EMCO_E_NOT_FOUND);
-	assert_int_equal(clusters->each(&call.abi, EMCO_STR("edge"), EMCO_STR(""), name_cluster, all), EMCO_OK);
-	assert_string_equal(all, "edge+git edge+kube edge+lost ");
-	assert_int_equal(clusters->each(&call.abi, EMCO_STR("edge"), EMCO_STR("east"), name_cluster, east), EMCO_OK);
-	assert_string_equal(east, "edge+git ");
-	assert_null(call.db);
-}
-
-/* -- resources -- */
-
-struct walk { struct call *call; size_t count; char last[64]; };
-
-static emco_status walk_one(void *data, emco_str path, emco_str document)
-{
-	struct walk *walk = data;
-	emco_str     again;
-
-	/* a call back may ask for something else on the same call */
-	assert_int_equal(extension_resources.read(&walk->call->abi, path, &again), EMCO_OK);
-	assert_true(again.len == document.len);
-	snprintf(walk->last, sizeof walk->last, "%.*s", (int) path.len, path.ptr);
-	return ++walk->count == 1000 ? EMCO_DECLINED : EMCO_OK;
-}
-
-static void test_lists_go_over_many_pages(void **state)
-{
-	struct walk walk = { .count = 0 };
-	auto_call   call;
-	emco_str    document;
-
-	(void) state;
-	begin(&call, EMCO_ROLE_ACTION, 60000);
-	walk.call = &call;
-	for (int i = 0; i < 128 * 2; i++) {      /* a whole number of pages */
-		char path[64];
-
-		snprintf(path, sizeof path, "projects/many-%03d", i);
-		create(path, "", "many", "{}", false, NULL);
-	}
-	assert_int_equal(extension_resources.each(&call.abi, EMCO_STR("many"), EMCO_STR(""), walk_one, &walk), EMCO_OK);
-	assert_int_equal(walk.count, 256);
-	assert_string_equal(walk.last, "projects/many-255");
-	walk.count = 900;
-	assert_int_equal(extension_resources.each(&call.abi, EMCO_STR("many"), EMCO_STR(""), walk_one, &walk),
-	                 EMCO_DECLINED);
-	assert_string_equal(walk.last, "projects/many-099");
-	assert_int_equal(extension_resources.each(&call.abi, EMCO_STR("many"), EMCO_STR("no/where"), walk_one, &walk),
-	                 EMCO_E_NOT_FOUND);
-	assert_int_equal(extension_resources.read(&call.abi, EMCO_STR("no/where"), &document), EMCO_E_NOT_FOUND);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_unit_goes_from_claim_to_report),
 		cmocka_unit_test(test_a_failed_unit_comes_back_when_desired_moves),
+		cmocka_unit_test(test_a_report_that_takes_too_long_is_not_stored_at_all),
+		cmocka_unit_test(test_a_call_back_of_bodies_asks_for_nothing_else),
 		cmocka_unit_test(test_words_that_are_no_text_are_mended),
 		cmocka_unit_test(test_claim_waits_and_is_woken),
 		cmocka_unit_test(test_a_cancelled_claim_ends_soon),
 		cmocka_unit_test(test_what_units_refuse),
-		cmocka_unit_test_setup(test_access_merges_all_keys_of_the_sync_object, create_clusters),
-		cmocka_unit_test(test_what_access_refuses),
-		cmocka_unit_test(test_labels_values_and_lists_of_clusters),
-		cmocka_unit_test(test_lists_go_over_many_pages),
 	};
 
 	return cmocka_run_group_tests(tests, open_world, fixture_close);
