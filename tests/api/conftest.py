@@ -112,6 +112,15 @@ def postgres(tmp_path_factory):
     server.remove()
 
 
+@pytest.fixture
+def durable_postgres(tmp_path):
+    """A server to kill: what it has confirmed survives.  The usual one trades that for speed."""
+    server = Postgres(tmp_path / "pg").start()
+    server.sql("ALTER ROLE emco SET synchronous_commit = on")
+    yield server
+    server.remove()
+
+
 @pytest.fixture(scope="session")
 def helm():
     found = subprocess.run([SOURCE / "scripts" / "fetch-helm"], stdout=subprocess.PIPE, text=True, timeout=600, check=True)

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
-from conftest import Daemon, Postgres, wait_for  # noqa: E402
+from conftest import Daemon, wait_for  # noqa: E402
 from emco import Attempt, KubeScene, chart, profile  # noqa: E402
 from kube import KubeCluster  # noqa: E402
 
@@ -58,15 +58,6 @@ CONTROLLERS = {
 def kube():
     with KubeCluster(f"emcod-kills-{os.getpid()}") as cluster:
         yield cluster
-
-
-@pytest.fixture
-def own_postgres(tmp_path):
-    """What it has confirmed must survive its kill: the tests' usual server trades that for speed."""
-    server = Postgres(tmp_path / "pg").start()
-    server.sql("ALTER ROLE emco SET synchronous_commit = on")
-    yield server
-    server.remove()
 
 
 class Life:
@@ -157,13 +148,13 @@ def repeat(life, verb):
     wait_for(accepted, 30, f"acceptance of {verb} of {life.name}")
 
 
-def test_kills_at_random_moments_lose_nothing_and_leave_nothing(tmp_path, own_postgres, helm, kube, unique):
+def test_kills_at_random_moments_lose_nothing_and_leave_nothing(tmp_path, durable_postgres, helm, kube, unique):
     print(f"EMCO_KILLS={KILLS} EMCO_KILLS_SEED={SEED}")
     rng = random.Random(SEED)
     emcod, postgres = map(int, KILLS.split("+"))
     victims = ["emcod"] * emcod + ["postgres"] * postgres
     rng.shuffle(victims)
-    daemon = Daemon(tmp_path / "emcod", own_postgres, helm, controllers=CONTROLLERS).start()
+    daemon = Daemon(tmp_path / "emcod", durable_postgres, helm, controllers=CONTROLLERS).start()
     codes = {}
     try:
         kubeconfig = pathlib.Path(kube.user("emcod")).read_bytes()
@@ -173,7 +164,7 @@ def test_kills_at_random_moments_lose_nothing_and_leave_nothing(tmp_path, own_po
             for life in chosen:
                 life.begin(rng, f"t{turn}")
             time.sleep(rng.uniform(0, LATEST_S))         # the moment of death, not a wait for anything
-            kill(victim, daemon, own_postgres)
+            kill(victim, daemon, durable_postgres)
             for life in chosen:
                 code = life.learn()
                 codes[code] = codes.get(code, 0) + 1
