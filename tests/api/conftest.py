@@ -59,10 +59,14 @@ def pid_lives(pid):
 
 
 class Postgres:
-    """A private cluster, started and stopped by the same script that developers use."""
+    """
+    A private cluster, started and stopped by the same script that developers use.
 
-    def __init__(self, folder):
-        self.folder = folder
+    Only one that is durable may be killed: what it has confirmed survives.  The others trade that for speed.
+    """
+
+    def __init__(self, folder, durable=False):
+        self.folder, self.durable = folder, durable
         self.dsn = None
 
     def _script(self, verb):
@@ -75,6 +79,8 @@ class Postgres:
     def start(self):
         self._script("start")
         self.dsn = self._script("dsn")
+        if self.durable:
+            self.sql("ALTER ROLE emco SET synchronous_commit = on")
         return self
 
     def stop(self):
@@ -85,6 +91,7 @@ class Postgres:
 
     def kill(self):
         """kill -9 of the postmaster; its children follow it."""
+        assert self.durable, "what this server has confirmed would be lost"
         link = psycopg2.connect(self.dsn)
         backend = link.get_backend_pid()
         parent = int(pathlib.Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -114,9 +121,7 @@ def postgres(tmp_path_factory):
 
 @pytest.fixture
 def durable_postgres(tmp_path):
-    """A server to kill: what it has confirmed survives.  The usual one trades that for speed."""
-    server = Postgres(tmp_path / "pg").start()
-    server.sql("ALTER ROLE emco SET synchronous_commit = on")
+    server = Postgres(tmp_path / "pg", durable=True).start()
     yield server
     server.remove()
 

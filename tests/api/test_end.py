@@ -57,7 +57,7 @@ class Frozen(Postgres):
 
 @pytest.fixture
 def own(tmp_path):
-    server = Frozen(tmp_path / "pg").begin()
+    server = Frozen(tmp_path / "pg", durable=True).begin()
     yield server
     server.thaw()
     server.remove()

@@ -117,7 +117,7 @@ class Durable(conftest.Postgres):
     the processors than a row that is polled meanwhile can spare."""
 
     def __init__(self, folder):
-        super().__init__(folder)
+        super().__init__(folder, durable=True)
         self.links = {}
 
     def sql(self, statement, database="emco", fetch=False):
