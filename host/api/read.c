@@ -5,10 +5,12 @@
 #include "host/api/multipart.h"
 #include "host/api/negotiate.h"
 #include "lib/base/clock.h"
-#include "lib/base/random.h"
+#include "lib/base/digest.h"
 
 #include <inttypes.h>
 #include <strings.h>
+
+enum { BOUNDARIES_MAX = 1 << 20 };
 
 static const char *const form_types[ENTITY_FORMS] = {
 	[ENTITY_JSON] = TYPE_JSON, [ENTITY_FILE] = TYPE_BYTES, [ENTITY_PARTS] = TYPE_FORM,
@@ -16,11 +18,14 @@ static const char *const form_types[ENTITY_FORMS] = {
 
 /* -- one ------------------------------------------------------------------------------------------------------------- */
 
+/* In the place of a boundary until all is there that it must not be in. */
+#define NO_BOUNDARY  "0000000000000000000000000000000000000000000000000000000000000000"
+
 /* The files of a resource, as they go into the answer. */
 struct files {
 	struct buf        *body;
 	const struct type *type;
-	const char        *boundary;              /* NULL: only the contents, one after another */
+	struct buf        *boundaries;            /* where they stand; NULL: only the contents, one after another */
 	size_t             count;
 };
 
@@ -32,49 +37,72 @@ static const emco_file *file_row(const struct type *type, struct view field)
 	return NULL;
 }
 
+static enum status note_boundary(const struct files *files, struct error *err)
+{
+	const size_t at = files->body->len + strlen("--");
+
+	return buf_add(files->boundaries, (const char *) &at, sizeof at, err);
+}
+
+static enum status add_part(const struct files *files, struct view name, struct view filename, const char *type, struct view content,
+                            struct error *err)
+{
+	const enum status st = note_boundary(files, err);
+
+	return st == ST_OK ? multipart_add(files->body, NO_BOUNDARY, name, filename, type, content, err) : st;
+}
+
 static enum status add_file(void *data, const struct resource_file_row *file, struct error *err)
 {
 	struct files    *files = data;
 	const emco_file *row = file_row(files->type, file->field);
 
 	files->count++;
-	if (files->boundary == NULL)
+	if (files->boundaries == NULL)
 		return buf_add_view(files->body, file->content, err);
 	const bool        is_many = row != NULL && (row->flags & EMCO_FILE_MANY) != 0;
 	const struct view name = is_many ? file->filename : view_of(row == NULL ? NULL : row->filename);
-	return multipart_add(files->body, files->boundary, file->field, name, TYPE_BYTES, file->content, err);
+	return add_part(files, file->field, name, TYPE_BYTES, file->content, err);
 }
 
-static void make_boundary(char boundary[2 * 24 + 1])
+/* The digest of the parts: one body for one entity tag, and nobody can have put it into a file. */
+static enum status end_parts(struct request *req, const struct files *files, char boundary[DIGEST_HEX_SIZE], struct error *err)
 {
-	unsigned char bytes[24];
+	enum status st = note_boundary(files, err);
 
-	random_fill(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(boundary + 2 * i, 3, "%02x", bytes[i]);
+	if (st == ST_OK)
+		st = multipart_end(files->body, NO_BOUNDARY, err);
+	if (st != ST_OK)
+		return st;
+	const struct digest digest = digest_of((struct view) { files->body->data + REPLY_ROOM, answer_body_len(req) });
+	digest_hex(&digest, boundary);
+	for (size_t i = 0; i < files->boundaries->len; i += sizeof(size_t)) {
+		size_t at;
+		memcpy(&at, files->boundaries->data + i, sizeof at);
+		memcpy(files->body->data + at, boundary, strlen(NO_BOUNDARY));
+	}
+	return ST_OK;
 }
 
 /* The body holds the document; put the files in its place, or around it. */
 static enum status add_files(struct request *req, struct db *db, const struct type *type, struct view path,
                              enum entity_form *form, char *content_type, size_t size, struct error *err)
 {
-	auto_buf     document = BUF(req->reply.max);
-	char         boundary[2 * 24 + 1] = "";
-	struct files files = { .body = &req->reply, .type = type };
+	auto_buf     document = BUF(req->reply.max), boundaries = BUF(BOUNDARIES_MAX);
+	char         boundary[DIGEST_HEX_SIZE];
+	struct files files = { .body = &req->reply, .type = type, .boundaries = *form == ENTITY_PARTS ? &boundaries : NULL };
 	enum status  st = ST_OK;
 
 	st = buf_add(&document, req->reply.data + REPLY_ROOM, answer_body_len(req), err);
 	answer_drop_body(req);
-	if (st == ST_OK && *form == ENTITY_PARTS) {
-		make_boundary(boundary);
-		files.boundary = boundary;
-		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
-		st = multipart_add(files.body, boundary, VIEW("metadata"), VIEW(""), TYPE_JSON, buf_view(&document), err);
-	}
+	if (st == ST_OK && *form == ENTITY_PARTS)
+		st = add_part(&files, VIEW("metadata"), VIEW(""), TYPE_JSON, buf_view(&document), err);
 	if (st == ST_OK)
 		st = resource_files(req->api->store, db, path, add_file, &files, err);
-	if (st == ST_OK && *form == ENTITY_PARTS)
-		st = multipart_end(files.body, boundary, err);
+	if (st == ST_OK && *form == ENTITY_PARTS && files.count > 0) {
+		st = end_parts(req, &files, boundary, err);
+		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
+	}
 	if (st == ST_OK && files.count == 0) {            /* it came without a file: there is only the document to show */
 		answer_drop_body(req);
 		*form = ENTITY_JSON;

@@ -139,6 +139,8 @@ def test_an_app_is_read_as_json_file_or_multipart(api, version):
     both = api.get(path, headers={"Accept": "multipart/form-data"})
     boundary = both.headers["Content-Type"].split("boundary=")[1].strip('"')
     assert content in both.content and both.content.rstrip().endswith(f"--{boundary}--".encode())
+    again = api.get(path, headers={"Accept": "multipart/form-data"})
+    assert (again.content, again.headers["ETag"]) == (both.content, both.headers["ETag"]), "one tag, two bodies"
     assert api.get(path, headers={"Accept": "image/png"}).status_code == 406
     assert [a["metadata"]["name"] for a in api.get(f"{version}/apps").json()] == ["web"]
 
