@@ -3,7 +3,6 @@
 #include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/placement.h"
 #include "host/orchestrator/render.h"
-#include "host/orchestrator/wanted.h"
 
 enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20 };
 
@@ -228,20 +227,20 @@ static struct view placement_name(const struct deployment *d)
 static enum status load_placement(struct deployment *d, struct orchestrator *o, struct db *db,
                                   struct deployment_list *ret_list, struct wanted *wanted, struct error *err)
 {
-	const struct view name = placement_name(d);
-	enum status       st;
+	enum status st;
 
 	*ret_list = (struct deployment_list) { .d = d };
-	if (name.len == 0)
+	d->placement_name = placement_name(d);
+	if (d->placement_name.len == 0)
 		return ST_OK;
-	const char *path = arena_printf(&d->arena, "%.*s/generic-placement-intents/%.*s", V(d->path), V(name));
+	const char *path = arena_printf(&d->arena, "%.*s/generic-placement-intents/%.*s", V(d->path), V(d->placement_name));
 	if (path == NULL)
 		return no_memory(err);
-	d->placement_path = view_of(path);
-	st = wanted_add(wanted, d->placement_path, err);
+	st = wanted_add(wanted, view_of(path), err);
 	if (st != ST_OK)
 		return st;
-	st = deployment_list_by_age(ret_list, d, o, db, "genericAppPlacementIntent", d->placement_path, err);
+	st = deployment_list_by_age(ret_list, d, o, db, "genericAppPlacementIntent", view_of(path), err);
+	d->has_placement = st == ST_OK;
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	for (const struct deployment_item *item = ret_list->first; st == ST_OK && item != NULL; item = item->next)
@@ -292,14 +291,13 @@ enum status deployment_load(struct deployment *d, struct orchestrator *o, struct
 	    (st = wanted_add(&wanted, view_of(profile), err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK ||
 	    (st = load_placement(d, o, db, &intents, &wanted, err)) != ST_OK ||
-	    (st = wanted_check(&wanted, db, err)) != ST_OK ||
-	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK)
-		return st;
-	if (d->placement_path.len == 0)
-		return fail(err, ST_NOT_FOUND, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->path));
-	if ((st = load_clusters(d, o, db, err)) != ST_OK ||
 	    (st = deployment_load_apps(d, o, db, view_of(profile), err)) != ST_OK)
 		return st;
 	give_intents(d, &intents);
-	return deployment_check_apps(d, err);
+	if ((st = deployment_lacks(d, &wanted, err)) != ST_OK ||
+	    (st = wanted_check(&wanted, db, err)) != ST_OK ||
+	    (st = deployment_check_dependencies(d, err)) != ST_OK ||
+	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK)
+		return st;
+	return load_clusters(d, o, db, err);
 }

@@ -6,6 +6,7 @@
 #ifndef HOST_ORCHESTRATOR_DEPLOYMENT_H
 #define HOST_ORCHESTRATOR_DEPLOYMENT_H
 
+#include "host/orchestrator/lifecycle.h"
 #include "host/orchestrator/orchestrator.h"
 #include "host/store/action.h"
 
@@ -32,7 +33,8 @@ struct deployment {
 	struct view   *clusters;                /* of the cloud, "provider+cluster", byte order */
 	size_t         cluster_count;
 	json_t        *intents;                 /* array of maps: controller → intent           */
-	struct view    placement_path;          /* of the generic placement intent              */
+	struct view    placement_name;          /* of the generic placement intent; empty: none is named */
+	bool           has_profile, has_placement;       /* the composite profile and the placement intent exist */
 	struct deployment_app *apps;            /* in byte order of name                        */
 	size_t         app_count;
 };
@@ -66,7 +68,13 @@ enum status MUST_CHECK deployment_load(struct deployment *deployment, struct orc
 enum status MUST_CHECK deployment_check_cloud(const struct deployment *d, struct db *db, int64_t cloud_id,
                                               struct error *err);
 
-/* -- in the transaction that carries a step: deployment_step.c -- */
+/* -- steps: deployment_step.c -- */
+
+/* life_check of a deployment; of one that has migrated the error says to where. */
+enum status MUST_CHECK deployment_check_life(struct db *db, struct view path, int64_t owner, const struct action *last,
+                                             enum life_event on, enum life *ret_to, struct error *err);
+
+/* -- in the transaction that carries a step -- */
 
 /*
  * The deployment first, then its logical cloud: whoever locks both does it in this order.  ST_CONFLICT: it is not what it

@@ -75,6 +75,9 @@ static enum status load_profiles(struct deployment *d, struct orchestrator *o, s
 	struct deployment_list list;
 	enum status st = deployment_list_by_age(&list, d, o, db, "appProfile", profile_path, err);
 
+	d->has_profile = st == ST_OK;
+	if (st == ST_NOT_FOUND)                               /* named with all else that is missing */
+		return ST_OK;
 	for (const struct deployment_item *item = list.first; st == ST_OK && item != NULL; item = item->next) {
 		struct deployment_app *app = deployment_find_app(d, json_text_at(item->doc, "spec.app"));
 		if (app != NULL && app->profile.len == 0)
@@ -96,25 +99,37 @@ static void read_overrides(struct deployment *d)
 	}
 }
 
-static enum status check_parts(struct deployment *d, struct error *err)
+/* NOTE: a composite profile or a placement intent that does not exist is named as such, and not once more for each app. */
+static enum status lacks_of(const struct deployment *d, const struct deployment_app *app, struct wanted *wanted, struct error *err)
 {
-	for (size_t i = 0; i < d->app_count; i++) {
-		const struct deployment_app *app = &d->apps[i];
-		if (app->name.len > APP_NAME_MAX) {
-			fail(err, ST_CONFLICT, "the name of app \"%.*s\" is too long for the label that its objects carry: %zu characters, "
-			     "%d at most", V(app->name), app->name.len, APP_NAME_MAX);
-			return fail_hint(err, "Create the app under a shorter name.");
-		}
-		if (app->chart.len == 0)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no chart", V(app->name));
-		if (app->profile.len == 0)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
-			            V(d->profile_name));
-		if (app->intent == NULL)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
-			            V(d->placement_path));
-	}
-	return ST_OK;
+	enum status st = ST_OK;
+
+	if (app->name.len > APP_NAME_MAX)
+		st = wanted_lack(wanted, ST_CONFLICT, err, "the name of app \"%.*s\" is too long for the label that its objects carry: "
+		                 "%zu characters, %d at most", V(app->name), app->name.len, APP_NAME_MAX);
+	if (st == ST_OK && app->chart.len == 0)
+		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no chart", V(app->name));
+	if (st == ST_OK && d->has_profile && app->profile.len == 0)
+		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
+		                 V(d->profile_name));
+	if (st == ST_OK && d->has_placement && app->intent == NULL)
+		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
+		                 V(d->placement_name));
+	return st;
+}
+
+enum status deployment_lacks(const struct deployment *d, struct wanted *wanted, struct error *err)
+{
+	enum status st = ST_OK;
+
+	if (d->placement_name.len == 0)
+		st = wanted_lack(wanted, ST_NOT_FOUND, err, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->name));
+	if (st == ST_OK && d->app_count == 0)
+		st = wanted_lack(wanted, ST_CONFLICT, err, "composite app \"%.*s\", version \"%.*s\", has no apps: nothing would be deployed",
+		                 V(d->composite_app), V(d->version));
+	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
+		st = lacks_of(d, &d->apps[i], wanted, err);
+	return st;
 }
 
 /* Depth first; state: 0 not seen, 1 on the way, 2 done. */
@@ -147,7 +162,7 @@ static enum status walk(struct deployment *d, size_t at, char *state, unsigned d
 	return st;
 }
 
-static enum status check_dependencies(struct deployment *d, struct error *err)
+enum status deployment_check_dependencies(struct deployment *d, struct error *err)
 {
 	char       *state = arena_alloc(&d->arena, d->app_count + 1, 1);
 	enum status st = state != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
@@ -167,16 +182,4 @@ enum status deployment_load_apps(struct deployment *d, struct orchestrator *o, s
 	if (st == ST_OK)
 		read_overrides(d);
 	return st;
-}
-
-enum status deployment_check_apps(struct deployment *d, struct error *err)
-{
-	if (d->app_count == 0) {
-		fail(err, ST_CONFLICT, "composite app \"%.*s\", version \"%.*s\", has no apps: nothing would be deployed", (int) d->composite_app.len,
-		     d->composite_app.ptr, (int) d->version.len, d->version.ptr);
-		return fail_hint(err, "Add an app first.");
-	}
-	const enum status st = check_parts(d, err);
-
-	return st == ST_OK ? check_dependencies(d, err) : st;
 }

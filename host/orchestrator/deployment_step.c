@@ -3,6 +3,22 @@
 
 #include "host/orchestrator/lifecycle.h"
 
+enum { PATH_BYTES_MAX = 64 << 10 };
+
+enum status deployment_check_life(struct db *db, struct view path, int64_t owner, const struct action *last, enum life_event on,
+                                  enum life *ret_to, struct error *err)
+{
+	auto_arena  arena = ARENA(PATH_BYTES_MAX);
+	struct view holder;
+	enum status st = life_check(last->state, on, path_part(path, PART_DEPLOYMENT), ret_to, err);
+
+	if (st != ST_CONFLICT || strcmp(last->state, life_name(LIFE_UPDATED)) != 0)
+		return st;
+	if (unit_holder(db, owner, last->status_context, &arena, &holder, NULL) == ST_OK && holder.len > 0)
+		return fail_hint(err, "What it deployed belongs to \"%.*s\" now.", (int) holder.len, holder.ptr);
+	return st;
+}
+
 enum status deployment_lock(struct db *db, struct view path, int64_t owner, const struct action *since, struct error *err)
 {
 	struct action last;

@@ -32,6 +32,7 @@ static enum status add_row(void *data, const struct history_row *row, struct err
 	member(out, "began", row->began);
 	member(out, "ended", row->ended);
 	member(out, "outcome", row->outcome);
+	out_member(out, "peer", row->peer);
 	out_member(out, "error", row->error);
 	out_member(out, "warning", row->warning);
 	out_key(out, "revision");

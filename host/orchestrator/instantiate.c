@@ -215,7 +215,7 @@ static enum status check_state(struct making *making, struct db *db, enum life_e
 	enum life   to;
 	enum status st = action_last(db, making->operation->owner, &making->last, err);
 
-	return st == ST_OK ? life_check(making->last.state, on, path_part(making->path, PART_DEPLOYMENT), &to, err) : st;
+	return st == ST_OK ? deployment_check_life(db, making->path, making->operation->owner, &making->last, on, &to, err) : st;
 }
 
 static enum status check_instantiate(struct making *making, struct db *db, struct error *err)

@@ -66,7 +66,7 @@ static enum status check(struct making *making, struct db *db, struct error *err
 	enum status       st;
 
 	if ((st = action_last(db, operation->owner, &making->last, err)) != ST_OK ||
-	    (st = life_check(making->last.state, ON_MIGRATE, path_part(operation->path, PART_DEPLOYMENT), &to, err)) != ST_OK)
+	    (st = deployment_check_life(db, operation->path, operation->owner, &making->last, ON_MIGRATE, &to, err)) != ST_OK)
 		return st;
 	snprintf(making->from, sizeof making->from, "%" PRId64, making->last.instance);
 	return check_target(of(making), db, err);

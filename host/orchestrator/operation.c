@@ -115,7 +115,7 @@ static enum status take_row(struct operation *operation, struct db *db, struct e
 	    operation_check_none(db, operation->owner, &row) == ST_CONFLICT)
 		*err = row;                      /* it knows since when; the list knows that it runs before there is a row */
 	if (st == ST_OK)
-		st = operation_begin(store, db, operation->owner, operation->kind, &operation->input.asker, lease_ns, true,
+		st = operation_begin(store, db, operation->owner, operation->kind, &operation->input.asker, operation->input.target, lease_ns, true,
 		                     &operation->token, err);
 	if (st == ST_OK)
 		__atomic_store_n(&operation->holds_row, true, __ATOMIC_RELEASE);
@@ -154,7 +154,7 @@ static void drop_row(struct operation *operation, const char *why)
 enum status operation_also(struct operation *operation, struct db *db, struct view path, struct error *err)
 {
 	struct operation *also = operation_new(operation->o, path, operation->kind, NULL, &(struct operation_input) {
-		.asker = operation->input.asker, .target = VIEW(""), .dry = operation->input.dry,
+		.asker = operation->input.asker, .target = operation->path, .dry = operation->input.dry,
 	});
 
 	if (also == NULL)

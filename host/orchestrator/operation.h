@@ -21,7 +21,7 @@ struct operation_input {
 	enum { DRY_NOT, DRY_ALL, DRY_SUMMARY } dry;      /* only tell what would be done   */
 	struct buf  *reply;                  /* where to tell it                           */
 	int64_t     revision;                /* of a rollback                              */
-	struct view target;                  /* of a migration: path of the deployment     */
+	struct view target;                  /* of a migration: path of the other deployment */
 };
 
 static inline struct asker asker_of(const struct asker *asker)

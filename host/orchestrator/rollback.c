@@ -150,7 +150,7 @@ static enum status load(struct returning *returning, struct error *err)
 	enum status          st = db_borrow(o->store->pool, operation->deadline_ns, &db, err);
 
 	if (st != ST_OK || (st = action_last(db, operation->owner, &returning->last, err)) != ST_OK ||
-	    (st = life_check(returning->last.state, ON_ROLLBACK, path_part(operation->path, PART_DEPLOYMENT), &to, err)) != ST_OK ||
+	    (st = deployment_check_life(db, operation->path, operation->owner, &returning->last, ON_ROLLBACK, &to, err)) != ST_OK ||
 	    (st = find_target(returning, db, err)) != ST_OK ||
 	    (st = deployment_load_head(d, o, db, operation->path, err)) != ST_OK ||
 	    (st = deployment_load_cloud(d, o, db, err)) != ST_OK ||

@@ -168,6 +168,8 @@ static enum status choose_context(struct report *report, struct error *err)
 	const bool is_present = !is_over(report, action);
 	report->is_gone = !is_present && was_terminated(report, action);
 	report->is_elsewhere = !report->is_gone && (!is_present || is_in_state(&report->actions[report->action_count - 1], LIFE_UPDATED));
+	if (st == ST_OK && report->is_elsewhere)
+		st = unit_holder(report->db, report->owner, action->status_context, &report->arena, &report->holder, err);
 	if (st == ST_OK && is_present)
 		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
 	if (st == ST_OK && is_present && report->query->output != STATUS_SUMMARY)

@@ -217,6 +217,7 @@ static void put_full(struct out *out, struct report *report)
 	struct out beside = { &places, out->err, out->st };
 
 	put_states(out, report);
+	out_member(out, "migratedTo", report->holder);
 	if (report->plan == NULL && !report->is_summed)
 		return;
 	if (is_summary && !report->is_summed)

@@ -29,6 +29,7 @@ struct report {
 	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
 	bool                 is_gone;           /* a life that was terminated, before the present one */
 	bool                 is_elsewhere;      /* what it had is another deployment's now, which knows how it is */
+	struct view          holder;            /* whose it is, then; empty: not known           */
 	bool                 is_summed;         /* both, and the outcome, without a plan or units */
 	bool                 has_counted;
 	struct digest        counted;           /* the last set whose objects were counted   */

@@ -41,7 +41,7 @@ static enum status load(struct ending *ending, struct error *err)
 	enum status          st = db_borrow(o->store->pool, operation->deadline_ns, &db, err);
 
 	if (st != ST_OK || (st = action_last(db, operation->owner, &ending->last, err)) != ST_OK ||
-	    (st = life_check(ending->last.state, ON_TERMINATE, name_of(operation->path), &to, err)) != ST_OK ||
+	    (st = deployment_check_life(db, operation->path, operation->owner, &ending->last, ON_TERMINATE, &to, err)) != ST_OK ||
 	    (st = deployment_load_head(d, o, db, operation->path, err)) != ST_OK ||
 	    (st = deployment_load_intents(d, o, db, err)) != ST_OK)
 		return st;
@@ -125,7 +125,7 @@ static enum status approve(struct db *db, void *data, struct error *err)
 
 	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
 	    (st = action_last(db, id, &action, err)) != ST_OK ||
-	    (st = life_check(action.state, ON_APPROVE, name_of(*path), &to, err)) != ST_OK || to == LIFE_SAME)
+	    (st = deployment_check_life(db, *path, id, &action, ON_APPROVE, &to, err)) != ST_OK || to == LIFE_SAME)
 		return st;
 	snprintf(action.state, sizeof action.state, "%s", life_name(to));
 	action.instance = 0;
@@ -178,7 +178,7 @@ static enum status stop(struct db *db, void *data, struct error *err)
 
 	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
 	    (st = action_last(db, id, &action, err)) != ST_OK ||
-	    (st = life_check(action.state, ON_STOP, name, &to, err)) != ST_OK ||
+	    (st = deployment_check_life(db, *path, id, &action, ON_STOP, &to, err)) != ST_OK ||
 	    (st = check_busy(db, id, &action, name, err)) != ST_OK || (st = unit_stop(db, id, err)) != ST_OK)
 		return st;
 	snprintf(action.state, sizeof action.state, "%s", life_name(to));
@@ -227,6 +227,6 @@ enum status deployment_check_change(struct db *db, struct view path, bool is_del
 	if (st == ST_OK)
 		st = action_last(db, id, &last, err);
 	if (st == ST_OK)
-		st = life_check(last.state, is_delete ? ON_DELETE : ON_REPLACE, name_of(path), &to, err);
+		st = deployment_check_life(db, path, id, &last, is_delete ? ON_DELETE : ON_REPLACE, &to, err);
 	return st == ST_OK && is_delete ? check_empty(db, id, name_of(path), err) : st;
 }

@@ -3,24 +3,45 @@
 #include "host/store/resource.h"
 
 /* What a message has room for beside the words around it. */
-enum { NAMES_LEN_MAX = 190 };
+enum { NAMES_LEN_MAX = 200 };
+
+static enum status list_add(struct wanted *wanted, struct wanted_list *list, struct view item, struct error *err)
+{
+	if (list->count == WANTED_MAX)
+		return fail(err, ST_TOO_LARGE, "more than %d resources are referred to", WANTED_MAX);
+	if (list->count == list->room) {
+		const size_t room = list->room == 0 ? 64 : 2 * list->room;
+		struct view *at = arena_alloc(wanted->arena, room, sizeof *at);
+		if (at == NULL)
+			return fail(err, ST_NO_MEMORY, "out of memory");
+		if (list->count > 0)
+			memcpy(at, list->at, list->count * sizeof *at);
+		list->at = at;
+		list->room = room;
+	}
+	list->at[list->count++] = item;
+	return ST_OK;
+}
 
 enum status wanted_add(struct wanted *wanted, struct view path, struct error *err)
 {
-	if (wanted->count == WANTED_MAX)
-		return fail(err, ST_TOO_LARGE, "more than %d resources are referred to", WANTED_MAX);
-	if (wanted->count == wanted->room) {
-		const size_t room = wanted->room == 0 ? 64 : 2 * wanted->room;
-		struct view *paths = arena_alloc(wanted->arena, room, sizeof *paths);
-		if (paths == NULL)
-			return fail(err, ST_NO_MEMORY, "out of memory");
-		if (wanted->count > 0)
-			memcpy(paths, wanted->paths, wanted->count * sizeof *paths);
-		wanted->paths = paths;
-		wanted->room = room;
-	}
-	wanted->paths[wanted->count++] = path;
-	return ST_OK;
+	return list_add(wanted, &wanted->paths, path, err);
+}
+
+enum status wanted_lack(struct wanted *wanted, enum status code, struct error *err, const char *fmt, ...)
+{
+	char    words[NAMES_LEN_MAX + 1];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(words, sizeof words, fmt, args);
+	va_end(args);
+	if (wanted->lack_code != ST_NOT_FOUND)
+		wanted->lack_code = code;
+
+	struct view       kept;
+	const enum status st = arena_keep(wanted->arena, view_of(words), &kept, err);
+	return st == ST_OK ? list_add(wanted, &wanted->lacks, kept, err) : st;
 }
 
 enum status wanted_add_references(struct wanted *wanted, const struct types *types, const char *type, struct view path,
@@ -38,35 +59,50 @@ enum status wanted_add_references(struct wanted *wanted, const struct types *typ
 	return st;
 }
 
-static enum status name_missing(const struct view *missing, size_t count, struct error *err)
-{
-	char   names[NAMES_LEN_MAX + 1] = "";
-	size_t len = 0, named = 0;
+/* As many as there is room for, but one in any case, and in part. */
+struct names { char text[NAMES_LEN_MAX + 1]; size_t len, count, left_out; };
 
-	for (; named < count; named++) {
-		const struct view path = missing[named];
-		const size_t      more = path.len + (named > 0 ? 4 : 2);
-		if (named > 0 && len + more > NAMES_LEN_MAX)
-			break;
-		len += (size_t) snprintf(names + len, sizeof names - len, "%s\"%.*s\"", named > 0 ? ", " : "", (int) path.len,
-		                         path.ptr);
-		if (len > NAMES_LEN_MAX)
-			len = NAMES_LEN_MAX;          /* the first name alone is too long, and cut */
+static void name(struct names *names, const char *between, const char *quote, struct view item)
+{
+	const char  *before = names->count > 0 ? between : "";
+	const size_t room = sizeof names->text - names->len;
+
+	if (names->left_out > 0 || (names->count > 0 && strlen(before) + 2 * strlen(quote) + item.len >= room)) {
+		names->left_out++;
+		return;
 	}
-	if (named < count)
-		fail(err, ST_NOT_FOUND, "what it refers to does not exist: %s and %zu more", names, count - named);
+	names->len += (size_t) snprintf(names->text + names->len, room, "%s%s%.*s%s", before, quote, (int) item.len, item.ptr, quote);
+	if (names->len > NAMES_LEN_MAX)
+		names->len = NAMES_LEN_MAX;
+	names->count++;
+}
+
+static enum status name_missing(const struct view *missing, size_t count, const struct wanted_list *lacks, enum status code,
+                                struct error *err)
+{
+	const char  *head = count > 0 ? "what it refers to does not exist: " : "";
+	struct names names = { .text = "" };
+
+	for (size_t i = 0; i < count; i++)
+		name(&names, ", ", "\"", missing[i]);
+	for (size_t i = 0; i < lacks->count; i++)
+		name(&names, "; ", "", lacks->at[i]);
+	if (names.left_out > 0)
+		fail(err, code, "%s%s and %zu more", head, names.text, names.left_out);
 	else
-		fail(err, ST_NOT_FOUND, "what it refers to does not exist: %s", names);
-	return fail_hint(err, "Create %s first.", count > 1 ? "them" : "it");
+		fail(err, code, "%s%s", head, names.text);
+	return fail_hint(err, "Create %s first.", lacks->count > 0 ? "what is missing" : count > 1 ? "them" : "it");
 }
 
 enum status wanted_check(const struct wanted *wanted, struct db *db, struct error *err)
 {
-	struct view *missing = arena_alloc(wanted->arena, wanted->count + 1, sizeof *missing);
+	struct view *missing = arena_alloc(wanted->arena, wanted->paths.count + 1, sizeof *missing);
 	size_t       count = 0;
 
 	if (missing == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	enum status st = resource_missing(db, wanted->paths, wanted->count, missing, &count, err);
-	return st == ST_OK && count > 0 ? name_missing(missing, count, err) : st;
+	const enum status st = resource_missing(db, wanted->paths.at, wanted->paths.count, missing, &count, err);
+	if (st != ST_OK || count + wanted->lacks.count == 0)
+		return st;
+	return name_missing(missing, count, &wanted->lacks, count > 0 ? ST_NOT_FOUND : wanted->lack_code, err);
 }

@@ -1,8 +1,8 @@
 /*
- * wanted.h - the resources that an operation needs, gathered first and looked up together.
+ * wanted.h - what an operation needs, gathered first and looked up together.
  *
- * References may name what does not exist yet; an operation that needs it says all that is missing at once, and not one
- * thing each time it is tried.
+ * References may name what does not exist yet, and parts may be missing; an operation that needs them says all that is missing
+ * at once, and not one thing each time it is tried.
  */
 #ifndef HOST_ORCHESTRATOR_WANTED_H
 #define HOST_ORCHESTRATOR_WANTED_H
@@ -14,8 +14,8 @@ struct db;
 /* In place, zeroed but for the arena, which must outlive it. */
 struct wanted {
 	struct arena *arena;
-	struct view  *paths;
-	size_t        count, room;
+	struct wanted_list { struct view *at; size_t count, room; } paths, lacks;
+	enum status   lack_code;            /* the gravest: ST_NOT_FOUND before ST_CONFLICT */
 };
 
 enum { WANTED_MAX = 100000 };
@@ -27,7 +27,13 @@ enum status MUST_CHECK wanted_add(struct wanted *wanted, struct view path, struc
 enum status MUST_CHECK wanted_add_references(struct wanted *wanted, const struct types *types, const char *type,
                                              struct view path, const json_t *doc, struct error *err);
 
-/* ST_NOT_FOUND names what is missing: as many as fit a message, and how many more there are. */
+/* Something that is known to be missing, or as it must not be, in words: "app "a" has no chart".  code: ST_NOT_FOUND or ST_CONFLICT. */
+enum status MUST_CHECK wanted_lack(struct wanted *wanted, enum status code, struct error *err, const char *fmt, ...) PRINTF(4, 5);
+
+/*
+ * Names what is missing: as much as fits a message, and how much more there is.  ST_NOT_FOUND when a reference leads to nothing;
+ * else the code of what lacks.
+ */
 enum status MUST_CHECK wanted_check(const struct wanted *wanted, struct db *db, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@ static const struct query add_query = { "history_add",
 	" VALUES ($1, $2, $3, $4, $5, statement_timestamp(), statement_timestamp(), 'done', 0, '')" };
 
 static const struct query list_query = { "history_list",
-	"SELECT seq, kind, client, request, " SQL_TIME("began") ", " SQL_TIME("ended") ", outcome, revision, error, warning FROM history"
+	"SELECT seq, kind, client, request, " SQL_TIME("began") ", " SQL_TIME("ended") ", outcome, revision, error, warning, peer FROM history"
 	" WHERE owner = $1 AND ($2::bigint = 0 OR seq < $2) ORDER BY seq DESC LIMIT $3" };
 
 static const struct query warn_query = { "history_warn", "UPDATE history SET warning = $3 WHERE owner = $1 AND token = $2" };
@@ -39,7 +39,7 @@ static enum status history_row(void *data, const struct rows *row, struct error 
 		.seq = rows_int(row, 0, 0), .operation = rows_view(row, 0, 1), .client = rows_view(row, 0, 2),
 		.request = rows_view(row, 0, 3), .began = rows_view(row, 0, 4), .ended = rows_view(row, 0, 5),
 		.outcome = rows_view(row, 0, 6), .revision = rows_int(row, 0, 7), .error = rows_view(row, 0, 8),
-		.warning = rows_view(row, 0, 9),
+		.warning = rows_view(row, 0, 9), .peer = rows_view(row, 0, 10),
 	};
 
 	return listing->each(listing->data, &history, err);

@@ -17,6 +17,7 @@ struct history_row {
 	struct view outcome;                                     /* "done", "failed", "lost"       */
 	int64_t     revision;                                    /* that it made; 0: none          */
 	struct view error;
+	struct view peer;                                        /* the other one of a migration   */
 	struct view warning;                                     /* of what followed a commit      */
 };
 

@@ -384,6 +384,18 @@ static const char claims_sql[] =
 	"ALTER TABLE unit DROP live_at, ADD live_xid bigint NOT NULL DEFAULT 0;"
 	"CREATE INDEX unit_live ON unit (live_xid);";
 
+/* peer: the other deployment of a migration.  Who has a status context now is asked by those whose objects went there. */
+static const char peers_sql[] =
+	"ALTER TABLE operation ADD peer text NOT NULL DEFAULT '';"
+	"ALTER TABLE history ADD peer text NOT NULL DEFAULT '';"
+	"CREATE INDEX owner_label_context ON owner_label (status_context);";
+
+/* Does a set name the object?  For the few that are asked for beside a set that somebody reads anyway: each line begins with a name. */
+static const char names_sql[] =
+	"CREATE FUNCTION set_names(bytea, text) RETURNS boolean LANGUAGE sql STABLE AS $$"
+	" SELECT EXISTS (SELECT FROM resource_set WHERE digest = $1"
+	" AND (starts_with(entries, $2 || E'\\t') OR position(E'\\n' || $2 || E'\\t' IN entries) > 0)) $$;";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -401,5 +413,7 @@ const struct migration migrations[] = {
 	{ 14, "what followed an operation",            warnings_sql     },
 	{ 15, "by what owners know their objects",     labels_sql       },
 	{ 16, "which transaction has claimed a unit",  claims_sql       },
+	{ 17, "who moved where",                       peers_sql        },
+	{ 18, "which names a set has",                 names_sql        },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

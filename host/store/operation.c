@@ -13,15 +13,15 @@
 /* clock_timestamp: inside a longer transaction, and after waiting for another's row, the time has gone on. */
 static const struct query begin_query = { "operation_begin",
 	"WITH old AS MATERIALIZED (SELECT * FROM operation WHERE owner = $1),"
-	"taken AS (INSERT INTO operation (owner, kind, host, token, lease_until, started_at, client, request)"
-	" VALUES ($1, $2, $3, $5, " SQL_UNTIL("$4") ", statement_timestamp(), $7, $8)"
+	"taken AS (INSERT INTO operation (owner, kind, host, token, lease_until, started_at, client, request, peer)"
+	" VALUES ($1, $2, $3, $5, " SQL_UNTIL("$4") ", statement_timestamp(), $7, $8, $9)"
 	" ON CONFLICT (owner) DO UPDATE SET kind = excluded.kind, host = excluded.host, token = excluded.token,"
-	" lease_until = excluded.lease_until, started_at = excluded.started_at, client = excluded.client, request = excluded.request"
+	" lease_until = excluded.lease_until, started_at = excluded.started_at, client = excluded.client, request = excluded.request, peer = excluded.peer"
 	" WHERE operation.lease_until < clock_timestamp() OR ($6::boolean AND operation.host = $3)"
 	" OR (operation.host <> $3 AND pg_try_advisory_xact_lock_shared(1, operation.host::int))"
 	" RETURNING owner, token),"
-	"lost AS (INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision, error)"
-	" SELECT o.owner, o.token, o.kind, o.client, o.request, o.started_at, statement_timestamp(), 'lost', 0,"
+	"lost AS (INSERT INTO history (owner, token, kind, client, request, peer, began, ended, outcome, revision, error)"
+	" SELECT o.owner, o.token, o.kind, o.client, o.request, o.peer, o.started_at, statement_timestamp(), 'lost', 0,"
 	" 'its process ended before it' FROM old o JOIN taken t ON t.owner = o.owner AND t.token <> o.token ON CONFLICT DO NOTHING)"
 	" SELECT token FROM taken" };
 
@@ -42,8 +42,8 @@ static const struct query end_query = { "operation_end",
 	"WITH gone AS (DELETE FROM operation WHERE owner = $1 AND token = $2 RETURNING *),"
 	"old AS (DELETE FROM history WHERE owner = $1 AND seq <= (SELECT seq FROM history WHERE owner = $1 ORDER BY seq DESC"
 	" OFFSET " HISTORY_MAX " - 1 LIMIT 1)),"
-	"noted AS (INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision, error)"
-	" SELECT owner, token, kind, client, request, started_at, clock_timestamp(), $3, $4, $5 FROM gone ON CONFLICT DO NOTHING)"
+	"noted AS (INSERT INTO history (owner, token, kind, client, request, peer, began, ended, outcome, revision, error)"
+	" SELECT owner, token, kind, client, request, peer, started_at, clock_timestamp(), $3, $4, $5 FROM gone ON CONFLICT DO NOTHING)"
 	" SELECT owner FROM gone" };
 
 static enum status refuse(const struct rows *rows, struct error *err)
@@ -78,14 +78,14 @@ enum status operation_check_none(struct db *db, int64_t owner, struct error *err
 }
 
 enum status operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind, const struct asker *asker,
-                            int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err)
+                            struct view peer, int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err)
 {
 	auto_rows *rows = NULL;
 	const int64_t token = random_id();
 
 	enum status st = db_query(db, &begin_query, PARAMS(P_INT(owner), P_STR(kind), P_INT(store->host), P_INT(lease_ns / 1000),
 		              P_INT(token), P_INT(is_ours_dead), P_TEXT(asker != NULL ? asker->client : VIEW("")),
-		              P_TEXT(asker != NULL ? asker->request : VIEW(""))), EXPECT_MAYBE, &rows, err);
+		              P_TEXT(asker != NULL ? asker->request : VIEW("")), P_TEXT(peer)), EXPECT_MAYBE, &rows, err);
 	if (st == ST_CONFLICT)
 		return fail(err, ST_NOT_FOUND, "the resource does not exist");
 	if (st == ST_OK && rows_count(rows) == 0)

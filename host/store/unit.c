@@ -88,6 +88,11 @@ static const struct query relabel_query = { "unit_relabel",
 static const struct query owns_query = { "unit_owns",
 	"SELECT true FROM owner_label WHERE owner = $1 AND status_context::text = $2 LIMIT 1" };
 
+/* $1 status context  $2 who asks.  A label has one owner at a time. */
+static const struct query holder_query = { "unit_holder",
+	"SELECT r.path FROM owner_label l JOIN resource r ON r.id = l.owner WHERE l.status_context = $1 AND l.owner <> $2"
+	" ORDER BY l.owner LIMIT 1" };
+
 static const struct query forget_query = { "unit_forget",
 	SQL_HELD("u.owner = $1")
 	", full_one AS MATERIALIZED (SELECT u.app, u.cluster FROM unit u WHERE u.owner = $1 AND NOT " SQL_IS_EMPTY " LIMIT 1),"
@@ -147,6 +152,16 @@ enum status unit_owns(struct db *db, const struct unit_row *unit, struct view st
 	if (st == ST_OK)
 		*ret_owns = rows_count(rows) > 0;
 	return st;
+}
+
+enum status unit_holder(struct db *db, int64_t owner, int64_t status_context, struct arena *arena, struct view *ret_path,
+                        struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	*ret_path = VIEW("");
+	enum status st = db_query(db, &holder_query, PARAMS(P_INT(status_context), P_INT(owner)), EXPECT_MAYBE, &rows, err);
+	return st == ST_OK && rows_count(rows) > 0 ? arena_keep(arena, rows_view(rows, 0, 0), ret_path, err) : st;
 }
 
 enum status unit_forget(struct db *db, int64_t owner, struct error *err)

@@ -204,6 +204,10 @@ enum status MUST_CHECK unit_cluster_answers(struct db *db, struct view cluster, 
 enum status MUST_CHECK unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,
                                     size_t *ret_count, struct error *err);
 
+/* Path of another owner who has what that status context labels, in arena; empty: nobody has. */
+enum status MUST_CHECK unit_holder(struct db *db, int64_t owner, int64_t status_context, struct arena *arena, struct view *ret_path,
+                                   struct error *err);
+
 /* Is this status context one of the unit's owner?  Text that is no number is none. */
 enum status MUST_CHECK unit_owns(struct db *db, const struct unit_row *unit, struct view status_context, bool *ret_owns,
                                  struct error *err);

@@ -4,7 +4,7 @@
 #include "host/store/unit_priv.h"
 
 static const struct query unit_query = { "unit_of_place",
-	"SELECT u.id, u.is_wanted, " SQL_IS_DONE ", s.entries FROM unit u LEFT JOIN resource_set s ON s.digest = u.set"
+	"SELECT u.id, u.is_wanted, " SQL_IS_DONE " OR " SQL_IS_EVEN ", s.entries FROM unit u LEFT JOIN resource_set s ON s.digest = u.set"
 	" WHERE u.owner = $1 AND u.app = $2 AND u.cluster = $3" };
 
 static const struct query objects_query = { "unit_objects",
@@ -23,7 +23,7 @@ static struct object_row object_of(const struct rows *rows, size_t row)
 }
 
 /* What is known of the object; an object nobody has reported is as its unit is. */
-static struct object_row find(struct known *known, struct view name, bool is_done)
+static struct object_row find(struct known *known, struct view name, bool is_there)
 {
 	size_t low = 0, high = rows_count(known->rows);
 
@@ -39,7 +39,7 @@ static struct object_row find(struct known *known, struct view name, bool is_don
 		else
 			low = middle + 1;
 	}
-	return (struct object_row) { .name = name, .message = VIEW(""), .state = is_done ? OBJECT_APPLIED : OBJECT_PENDING };
+	return (struct object_row) { .name = name, .message = VIEW(""), .state = is_there ? OBJECT_APPLIED : OBJECT_PENDING };
 }
 
 static enum status merge(const struct rows *unit, const struct rows *rows, struct arena *arena,

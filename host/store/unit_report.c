@@ -24,28 +24,32 @@ enum { ARRAYS_MAX = 64 << 20, MESSAGE_MAX = 1024 };
  * The objects are counted before units are joined with them: the planner takes both for few, and would walk all objects once for
  * each unit.
  *
+ * "is_even": all that is wanted is there, nothing else is reported, and nobody has anything to say of any of it.  The counters
+ * say as much (SQL_IS_EVEN), so no row is written: what is in order costs nothing for each of its objects.
+ *
  * NOTE: whoever locks several units locks them in the order of their ids, or two wait for each other.
  */
 static const struct query report_query = { "unit_report",
 	"WITH self AS MATERIALIZED (SELECT u.id, u.generation = t.generation AS is_same, u.generation - u.move = t.doubts AS is_sure,"
 	" t.progress <> '' AND u.move = t.move AS is_noted, t.progress, t.awaits, t.stage,"
-	" t.outcome, t.delay, t.reachable::smallint AS reachable, t.error, CASE WHEN t.set <> '' THEN decode(t.set, 'hex') END AS set, t.label, t.whole <> 0 AS is_whole"
+	" t.outcome, u.is_wanted AND t.outcome = 1 AS is_brought, u.size, t.delay, t.reachable::smallint AS reachable, t.error, CASE WHEN t.set <> '' THEN decode(t.set, 'hex') END AS set, t.label, t.whole <> 0 AS is_whole"
 	" FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::bigint[],"
 	" $10::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[])"
 	" AS t (unit, lease, outcome, delay, reachable, error, generation, set, label, whole, doubts, move, progress, awaits, stage)"
 	" JOIN unit u ON u.id = t.unit AND u.lease = t.lease ORDER BY u.id FOR NO KEY UPDATE OF u),"
 	"news AS MATERIALIZED (SELECT DISTINCT ON (s.id, o.name) s.id AS unit, o.name COLLATE \"C\" AS name, o.state::smallint AS state, o.message,"
-	" o.at::int AS at FROM unnest($11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::text[]) AS o (unit, at, name, state, message)"
+	" o.at::int AS at, s.is_brought AND s.is_sure AND o.state = 1 AND o.message = '' AS is_plain, s.size FROM unnest($11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::text[]) AS o (unit, at, name, state, message)"
 	" JOIN self s ON s.id = o.unit AND s.is_same ORDER BY s.id, o.name, o.at),"
+	"total AS MATERIALIZED (SELECT unit, count(*) FILTER (WHERE state = 0) AS pending, count(*) FILTER (WHERE state = 1) AS applied,"
+	" count(*) FILTER (WHERE state = 2) AS failed, count(*) FILTER (WHERE state = 3) AS retrying, count(*) FILTER (WHERE state = 4) AS deleted,"
+	" bool_and(is_plain) AND count(*) = max(size) AS is_even FROM news GROUP BY unit),"
+	"told AS MATERIALIZED (SELECT * FROM news WHERE unit NOT IN (SELECT unit FROM total WHERE is_even)),"
 	"put AS (INSERT INTO unit_object AS o (unit, ordinal, name, state, message)"
-	" SELECT n.unit, n.at, n.name, n.state, n.message FROM news n"
+	" SELECT n.unit, n.at, n.name, n.state, n.message FROM told n"
 	" ON CONFLICT (unit, name) DO UPDATE SET ordinal = excluded.ordinal, state = excluded.state, message = excluded.message"
 	" WHERE (o.ordinal, o.state, o.message) IS DISTINCT FROM (excluded.ordinal, excluded.state, excluded.message)),"
 	"cut AS (DELETE FROM unit_object o USING self s WHERE o.unit = s.id AND s.is_same AND s.is_whole"
-	" AND NOT EXISTS (SELECT FROM news n WHERE n.unit = o.unit AND n.name = o.name)),"
-	"total AS MATERIALIZED (SELECT unit, count(*) FILTER (WHERE state = 0) AS pending, count(*) FILTER (WHERE state = 1) AS applied,"
-	" count(*) FILTER (WHERE state = 2) AS failed, count(*) FILTER (WHERE state = 3) AS retrying, count(*) FILTER (WHERE state = 4) AS deleted"
-	" FROM news GROUP BY unit)"
+	" AND NOT EXISTS (SELECT FROM told n WHERE n.unit = o.unit AND n.name = o.name))"
 	"UPDATE unit u SET lease = NULL, lease_host = NULL,"
 	" applied = CASE WHEN s.outcome = 1 AND s.is_sure THEN s.set ELSE u.applied END,"
 	" label = CASE WHEN s.outcome = 1 AND s.is_sure THEN s.label ELSE u.label END,"

@@ -37,6 +37,14 @@ static const struct query watch_query = { "unit_watch",
 	"ready_count = u.ready_count + d.ready, not_ready_count = u.not_ready_count + d.not_ready," \
 	" member_count = u.member_count + d.member"
 
+/* Is an object applied, as far as anybody knows?  For a unit u, what is seen of the object, and its row o, if it has one. */
+#define SQL_IS_APPLIED(seen)  "coalesce(o.state = 1, " SQL_IS_EVEN " AND set_names(u.set, " seen ".name))"
+
+/* The same where the row is not at hand. */
+#define SQL_IS_APPLIED_OF(seen) \
+	"coalesce((SELECT o.state = 1 FROM unit_object o WHERE o.unit = u.id AND o.name = " seen ".name)," \
+	" " SQL_IS_EVEN " AND set_names(u.set, " seen ".name))"
+
 /* Nobody works on it, and everything that it wants is there: what happens to it now is somebody else's doing. */
 #define SQL_IS_AT_REST \
 	"u.due_at IS NULL AND u.lease IS NULL AND NOT u.is_stopped AND u.applied = u.set AND NOT u.is_unsure"
@@ -92,13 +100,13 @@ static const struct query observe_query = { "unit_observe",
 	"drift AS MATERIALIZED (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
 	" FROM news n JOIN unit u ON u.id = n.unit LEFT JOIN old USING (unit, name) LEFT JOIN unit_object o USING (unit, name)"
 	" WHERE u.is_wanted AND CASE WHEN " SQL_IS_AT_REST
-	" THEN o.state = 1 AND (n.has_drifted OR old.has_drifted OR old.is_unclear)"
+	" THEN (n.has_drifted OR old.has_drifted OR old.is_unclear) AND " SQL_IS_APPLIED("n")
 	" ELSE coalesce(o.state, 1) <> 4 AND (old.has_drifted OR old.is_unclear) END GROUP BY n.unit),"
-	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
+	"delta AS (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, bool_or(wakes) AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("") ", 0 AS drifts, false AS heals, is_awaited AS wakes FROM news"
 	" UNION ALL SELECT unit, " SQL_COUNTS("-") ", 0, false, false FROM old"
-	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals, false FROM drift) AS all_of_it GROUP BY unit),"
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals, false FROM drift) AS a GROUP BY unit),"
 	SQL_UPDATE_UNITS " RETURNING d.heals OR d.wakes, u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 
 #define SQL_IS_MINE(host)  "EXISTS (SELECT FROM cluster_watch WHERE cluster = $1 AND host = " host ")"
@@ -121,16 +129,16 @@ static const struct query whole_query = { "unit_observe_whole",
 	"unseen AS (UPDATE unit_seen s SET ready = false, reason = 'objects of its kind cannot be seen now' FROM unit u"
 	" WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2 AND s.ready AND " SQL_IS_MINE("$4")
 	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') <> ALL ($3::text[])"
-	" AND EXISTS (SELECT FROM unit_object o WHERE o.unit = s.unit AND o.name = s.name AND o.state = 1)"
+	" AND " SQL_IS_APPLIED_OF("s")
 	" RETURNING s.unit, s.is_tracked::int AS tracked),"
-	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE o.state = 1) AS drifts, bool_or(g.heals) AS heals"
+	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE " SQL_IS_APPLIED("g") ") AS drifts, bool_or(g.heals) AS heals"
 	" FROM gone g JOIN unit u ON u.id = g.unit LEFT JOIN unit_object o USING (unit, name)"
-	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN o.state = 1 ELSE coalesce(o.state, 1) <> 4 END GROUP BY g.unit),"
+	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN " SQL_IS_APPLIED("g") " ELSE coalesce(o.state, 1) <> 4 END GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, false AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
 	" UNION ALL SELECT unit, -tracked, tracked, 0, 0, false FROM unseen"
-	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS all_of_it GROUP BY unit),"
+	" UNION ALL SELECT unit, 0, 0, 0, drifts, heals FROM drift) AS a GROUP BY unit),"
 	SQL_UPDATE_UNITS };
 
 static const struct query wake_query = { "unit_wake",

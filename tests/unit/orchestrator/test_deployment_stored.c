@@ -261,7 +261,11 @@ static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **sta
 	expect_instantiate(ST_CONFLICT, "app \"web\": placement intent \"web\": no cluster carries label \"nowhere\"");
 	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
 	put_file(fixture, "app", VERSION "/apps/extra", "{\"metadata\":{\"name\":\"extra\"}}", VIEW("x"));
-	expect_instantiate(ST_CONFLICT, "app \"extra\" has no profile in composite profile \"cp\"");
+	expect_instantiate(ST_CONFLICT, "app \"extra\" has no profile in composite profile \"cp\"; app \"extra\" has no placement intent in \"gpi\"");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"cluster\":\"c9\"}]}");
+	expect_instantiate(ST_NOT_FOUND, "what it refers to does not exist: \"cluster-providers/p/clusters/c9\"; app \"extra\" has no profile in "
+	                                 "composite profile \"cp\"; app \"extra\" has no placement intent in \"gpi\"");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
 	put_profile(fixture, "extra", "{}");
 	expect_instantiate(ST_CONFLICT, "app \"extra\" has no placement intent");
 	put_intent(fixture, "extra", "{\"allOf\":[{\"clusterProvider\":\"p\",\"cluster\":\"c1\"}]}");
@@ -318,7 +322,7 @@ static void test_an_operation_that_is_running_keeps_others_off(void **state)
 	fixture_store(fixture, &other);
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&other, db, id, "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&other, db, id, "instantiate", NULL, VIEW(""), (int64_t) 60e9, false, &token, &err));
 	}
 	expect_status(ST_CONFLICT, deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err), &err);
 	expect_words(err.text, "instantiate has been running since");
@@ -352,7 +356,7 @@ static void test_a_row_that_could_not_be_removed_holds_nobody_up(void **state)
 	const int64_t          id = fixture_number(fixture, "SELECT id FROM resource WHERE path = '" DIG "'");
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&fixture->store, db, id, "instantiate", NULL, VIEW(""), (int64_t) 60e9, false, &token, &err));
 	}
 	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);

@@ -71,7 +71,7 @@ static void test_a_busy_target_is_named(void **state)
 	fixture_store(fixture, &other);
 	{
 		auto_db *db = fixture_db(fixture);
-		expect_ok(operation_begin(&other, db, id_of(fixture, OTHER), "instantiate", NULL, (int64_t) 60e9, false, &token, &err));
+		expect_ok(operation_begin(&other, db, id_of(fixture, OTHER), "instantiate", NULL, VIEW(""), (int64_t) 60e9, false, &token, &err));
 	}
 	refuse("other", ST_CONFLICT, OTHER "\": instantiate has been running since");
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 1);
@@ -112,6 +112,25 @@ static void test_what_is_equal_goes_over_as_it_is(void **state)
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM operation"), 0);
 	expect_last(fixture, DIG, "Updated");
 	expect_last(fixture, OTHER, "Instantiated");
+}
+
+static void test_who_asks_the_source_is_told_where_all_of_it_is(void **state)
+{
+	const struct status_query query = { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY };
+	struct history_page       page = { .limit = 1 };
+	struct error              err = { 0 };
+	auto_buf                  status = BUF(1 << 20), history = BUF(1 << 20), target = BUF(1 << 20);
+
+	(void) state;
+	expect_ok(deployment_status(&o, VIEW(DIG), &query, soon(), &status, &err));
+	expect_words(status.data, "\"migratedTo\":\"" OTHER "\"");
+	expect_ok(deployment_history(&o, VIEW(DIG), &page, soon(), &history, &err));
+	expect_words(history.data, "\"operation\":\"migrate\"");
+	expect_words(history.data, "\"peer\":\"" OTHER "\"");
+	expect_ok(deployment_history(&o, VIEW(OTHER), &page, soon(), &target, &err));
+	expect_words(target.data, "\"peer\":\"" DIG "\"");
+	expect_status(ST_CONFLICT, deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err), &err);
+	expect_words(err.hint, "belongs to \"" OTHER "\" now");
 }
 
 static void test_the_target_goes_on_and_the_source_may_live_again_or_go(void **state)
@@ -175,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_a_busy_target_is_named),
 		cmocka_unit_test(test_another_namespace_is_refused),
 		cmocka_unit_test(test_what_is_equal_goes_over_as_it_is),
+		cmocka_unit_test(test_who_asks_the_source_is_told_where_all_of_it_is),
 		cmocka_unit_test(test_the_target_goes_on_and_the_source_may_live_again_or_go),
 		cmocka_unit_test(test_it_goes_back_the_same_way_and_what_differs_moves),
 		cmocka_unit_test(test_empty_units_of_an_earlier_life_make_room_and_full_ones_refuse),

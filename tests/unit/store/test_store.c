@@ -130,30 +130,30 @@ static void test_one_operation_runs_on_an_owner(void **state)
 	int64_t         token, other_token = 0;
 
 	fixture_store(fixture, &other);
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, MINUTE_NS, false, &token, &err));
-	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, false, &other_token, &err), &err);
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, VIEW(""), MINUTE_NS, false, &token, &err));
+	assert_status(ST_CONFLICT, operation_begin(&fixture->store, db, owner, "update", NULL, VIEW(""), MINUTE_NS, false, &other_token, &err), &err);
 	assert_non_null(strstr(err.text, "\"projects/o\": instantiate has been running since 2"));
-	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", NULL, MINUTE_NS, true, &other_token, &err), &err);
+	assert_status(ST_CONFLICT, operation_begin(&other, db, owner, "update", NULL, VIEW(""), MINUTE_NS, true, &other_token, &err), &err);
 	assert_status(ST_CONFLICT, operation_end(db, owner, other_token, 3, NULL, &err), &err);
 	assert_ok(operation_renew(db, owner, token, MINUTE_NS, &err));
 	assert_ok(operation_end(db, owner, token, 3, NULL, &err));
 	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
-	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", NULL, MINUTE_NS, false, &token, &err), &err);
+	assert_status(ST_NOT_FOUND, operation_begin(&other, db, 987654321, "update", NULL, VIEW(""), MINUTE_NS, false, &token, &err), &err);
 
 	/* Its lease ended. */
-	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, 1000, false, &token, &err));
+	assert_ok(operation_begin(&fixture->store, db, owner, "instantiate", NULL, VIEW(""), 1000, false, &token, &err));
 	nanosleep(&(struct timespec) { 0, 5000000 }, NULL);
-	assert_ok(operation_begin(&other, db, owner, "terminate", NULL, MINUTE_NS, false, &other_token, &err));
+	assert_ok(operation_begin(&other, db, owner, "terminate", NULL, VIEW(""), MINUTE_NS, false, &other_token, &err));
 	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
 
 	/* Its process is gone. */
 	store_close(&other);
 	const int64_t until_ns = deadline_in_ms(5000);
-	while (operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, false, &token, &err) != ST_OK)
+	while (operation_begin(&fixture->store, db, owner, "update", NULL, VIEW(""), MINUTE_NS, false, &token, &err) != ST_OK)
 		assert_false(deadline_past(until_ns));
 
 	/* It is ours, and nobody's: the one that left it behind must not end its successor. */
-	assert_ok(operation_begin(&fixture->store, db, owner, "update", NULL, MINUTE_NS, true, &other_token, &err));
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", NULL, VIEW(""), MINUTE_NS, true, &other_token, &err));
 	assert_status(ST_CONFLICT, operation_end(db, owner, token, 3, NULL, &err), &err);
 	assert_ok(operation_end(db, owner, other_token, 0, "it rained", &err));
 	db_return(db);
@@ -191,7 +191,7 @@ static void test_history_is_bounded_and_read_backwards(void **state)
 	snprintf(statement, sizeof statement, "INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision,"
 	         " error) SELECT %lld, n, 'update', '', '', now(), now(), 'done', 0, '' FROM generate_series(1, 1200) n", (long long) owner);
 	fixture_run(fixture, statement);
-	assert_ok(operation_begin(&fixture->store, db, owner, "update", &(const struct asker) { VIEW("here"), VIEW("r") }, MINUTE_NS, false,
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", &(const struct asker) { VIEW("here"), VIEW("r") }, VIEW(""), MINUTE_NS, false,
 	                          &token, &err));
 	assert_ok(operation_end(db, owner, token, 0, NULL, &err));
 	assert_ok(history_list(db, owner, 0, 5000, see_history, &all, &err));

@@ -151,6 +151,53 @@ static void test_many_are_reported_at_once(void **state)
 	assert_ok(scene_report(fixture, &units[1], UNIT_DONE, 0, NULL, 0, &err));
 }
 
+static int64_t rows_of(struct fixture *fixture, const struct unit_row *unit)
+{
+	char sql[80];
+
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM unit_object WHERE unit = %lld", (long long) unit->id);
+	return fixture_number(fixture, sql);
+}
+
+/* What is in order has no row for each object, and reads as if it had. */
+static void test_objects_have_rows_only_where_one_is_not_as_it_should_be(void **state)
+{
+	const struct object_row good[] = { { VIEW("one+ConfigMap"), VIEW(""), OBJECT_APPLIED, true },
+	                                   { VIEW("two+ConfigMap"), VIEW(""), OBJECT_APPLIED, true },
+	                                   { VIEW("hook+Job"), VIEW(""), OBJECT_APPLIED, true } };
+	struct fixture    *fixture = *state;
+	struct error       err;
+	struct unit_row   *units = NULL;
+	struct object_row *objects = NULL;
+	size_t             count = 0;
+	auto_arena         arena;
+	const int64_t      owner = fixture_create(fixture, "projects/even");
+
+	arena_init(&arena, 1 << 20);
+	const int64_t context = scene_context(fixture, owner, "even", scene_c1);
+	scene_move(fixture, owner, context, context);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, both, 2, &err));
+	assert_int_equal(rows_of(fixture, units), 2);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, good, 2, &err));
+	assert_int_equal(rows_of(fixture, units), 0);
+	struct db *db = fixture_db(fixture);
+	for (int i = 0; i < 2; i++) {                         /* also once somebody doubts it */
+		assert_ok(unit_objects(db, owner, VIEW("web"), VIEW("p+c1"), &arena, &objects, &count, &err));
+		assert_true(count == 2 && objects[0].state == OBJECT_APPLIED && objects[1].state == OBJECT_APPLIED);
+		fixture_run(fixture, "UPDATE unit SET is_unsure = true, due_at = statement_timestamp() WHERE owner = (SELECT id FROM resource"
+		                     " WHERE path = 'projects/even')");
+	}
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, good, 3, &err));            /* and one that is not of the set */
+	assert_int_equal(rows_of(fixture, units), 3);
+	db_return(db);
+	scene_move(fixture, owner, 0, 0);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));
+}
+
 static void test_a_report_after_a_move_closes_nothing(void **state)
 {
 	struct fixture  *fixture = *state;
@@ -569,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_a_unit_lives_from_instantiate_to_forget),
 		cmocka_unit_test(test_unchanged_units_need_no_work_and_another_label_does),
 		cmocka_unit_test(test_many_are_reported_at_once),
+		cmocka_unit_test(test_objects_have_rows_only_where_one_is_not_as_it_should_be),
 		cmocka_unit_test(test_a_report_after_a_move_closes_nothing),
 		cmocka_unit_test(test_an_ended_lease_is_taken_over_and_the_late_report_refused),
 		cmocka_unit_test(test_a_cluster_that_is_reached_in_another_way_is_tried_at_once),

@@ -702,7 +702,8 @@ static void test_what_we_have_deleted_is_not_waited_for(void **state)
 	};
 	observe(&g, SESSION, seen, 2);
 	observe_whole(&g, SESSION);
-	fixture_run(g.fixture, "UPDATE unit_object SET state = 4 WHERE name = 'two+ConfigMap'");
+	fixture_run(g.fixture, "INSERT INTO unit_object (unit, ordinal, name, state, message) SELECT id, 1, 'two+ConfigMap', 4, '' FROM unit WHERE"
+	                       " owner = (SELECT id FROM resource WHERE path = 'projects/deleted')");
 	observe(&g, NEXT_SESSION, seen, 1);
 	assert_ok(unit_observe_whole(&g.fixture->store, g.db, VIEW("p+c1"), NEXT_SESSION, NULL, 0, &err));
 	assert_true(now(&g).drifts == 0 && now(&g).ready == 1 && now(&g).not_ready == 0 && now(&g).members == 1);
