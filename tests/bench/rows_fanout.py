@@ -55,7 +55,7 @@ def fan_out(bench, name, hosts, objects, rounds):
             alone.append((lib["rate"] / raw["rate"], lib["rate"], lib["cpu_us"]))
     got, limit, cpu_us, raw_us, cpu_ratio = (statistics.median(column) for column in zip(*figures))
     beside = dict(zip(("kube_ratio", "kube", "kube_us"), (statistics.median(column) for column in zip(*alone))))
-    bench.row(name, statistics.median(ratios), 0.50, holds=hosts < 1000 or live_kb <= 100, limit=limit, got=got, hosts=hosts,
+    bench.row(name, ratios, 0.50, holds=hosts < 1000 or live_kb <= 100, limit=limit, got=got, hosts=hosts,
               applies=count, cpu_us=cpu_us, loop_us=raw_us, cpu_ratio=cpu_ratio, kb_a_cluster=live_kb, **beside)
     for way in (loop, *more):
         way.end()
@@ -105,7 +105,7 @@ def p11_isolation(bench):
         waits.append(max(parts) - whole_live_s)
         figures.append((part, whole, sum(parts) / 2, whole_live_s))
     part, whole, part_s, whole_s = (statistics.median(column) for column in zip(*figures))
-    bench.row("P11", statistics.median(ratios), 0.90, holds=statistics.median(waits) <= 1, limit=whole, got=part, hosts=HOSTS, dead=DEAD,
+    bench.row("P11", ratios, 0.90, holds=statistics.median(waits) <= 1, limit=whole, got=part, hosts=HOSTS, dead=DEAD,
               last_s=part_s, last_without_s=whole_s, wait_s=max(statistics.median(waits), 0.0), longest_wait_s=max(max(waits), 0.0))
     fleet.end()
     stub.end()

@@ -68,8 +68,8 @@ def p7_instantiate(bench):
     got, raw, each = (statistics.median(column) for column in zip(*figures))
     count = APPS * CLUSTERS * OBJECTS
     # Gate: at most 3 times the COPY of what is written, and half the COPY of a row for each tuple.
-    bench.row("P7", statistics.median(ours), 1 / 3, limit_s=raw, got_s=got, tuples=count, rows=json.dumps(rows).replace(" ", ""))
-    bench.row("P7b", statistics.median(tuple_ratio), 2.0, limit_s=each, got_s=got)
+    bench.row("P7", ours, 1 / 3, limit_s=raw, got_s=got, tuples=count, rows=json.dumps(rows).replace(" ", ""))
+    bench.row("P7b", tuple_ratio, 2.0, limit_s=each, got_s=got)
 
 
 ROWS = {"P7": p7_instantiate}

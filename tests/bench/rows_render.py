@@ -54,7 +54,7 @@ def p6_render(bench):
         same += [render(turn) / CHARTS for _ in range(LOOKS)]
         more += started() - before
     raw, got = (statistics.median(column) for column in zip(*figures))
-    bench.row("P6", statistics.median(ratios), 1 / 1.1, limit_s=raw, got_s=got, charts=CHARTS, at_once=RENDERS)
+    bench.row("P6", ratios, 1 / 1.1, limit_s=raw, got_s=got, charts=CHARTS, at_once=RENDERS)
     each = statistics.median(same)
     bench.row("P6b", 0.001 / each, 1, holds=more == 0, got_s=each, helm_runs=more)
     ours.stdin.close()
