@@ -119,6 +119,8 @@ static enum status unit_to_abi(struct arena *arena, const struct unit_row *row, 
 	};
 
 	enum status st = meta_to_abi(arena, row->meta, &claimed->abi, err);
+	/* Of other levels the record is the cloud's, and changes with that. */
+	claimed->abi.access = st == ST_OK && view_is(view_from_abi(claimed->abi.level), "0") ? row->access : 0;
 	if (st == ST_OK)
 		st = units_digest(arena, row->has_desired, &row->desired, &claimed->abi.desired, err);
 	if (st == ST_OK)

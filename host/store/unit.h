@@ -30,6 +30,7 @@ struct unit_row {
 	bool        is_begun;           /* the desired set was among them before this claim                        */
 	int64_t     move;               /* how often desired has moved, and nothing else         */
 	struct view progress;           /* what the synchroniser has noted since                 */
+	uint64_t    access;             /* of a claim: another when the cluster may be reached in another way; 0: there is no cluster */
 	bool        is_unsure;          /* something of applied may be missing or changed on the cluster           */
 };
 

@@ -21,7 +21,7 @@ enum {
 	AGAIN_MS    = 10,       /* what is due is in another's hands at this moment                             */
 	TRIED_MOST  = 8,        /* sets that were begun, before those that tell nothing are forgotten           */
 	OWNERS_AT_ONCE = 16,    /* whose units all wait, before somebody else may use the connection            */
-	IS_BEGUN = 19, TURN     /* columns behind those of a unit                                               */
+	IS_BEGUN = 19, TURN, ACCESS     /* columns behind those of a unit                                       */
 };
 
 /*
@@ -29,10 +29,16 @@ enum {
  *
  * Units whose app waits for another are put off, whatever has made them due; after some time they are failed, and still wait.
  *
+ * What tells how a cluster is reached is its id and version: the id is another when one has been deleted and made anew.
+ *
  * Only one claims from an owner at a time: two who lock its rows side by side would each get a part of what belongs into
  * one batch, and so into one commit.  Who finds an owner taken goes on to the next.
  */
 #define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(3, (" of ".owner % 2147483647)::int)"
+
+#define SQL_ACCESS(of) \
+	"(SELECT k.id # (k.version << 40) FROM resource k WHERE k.path = 'cluster-providers/' || replace(" of ".cluster, '+', '/clusters/')" \
+	" AND k.doc IS NOT NULL)"
 
 #define SQL_LOOK_AGAIN  "interval '2 seconds'"        /* when nobody has told that it is over         */
 
@@ -66,7 +72,7 @@ static const struct query claim_query = { "unit_claim",
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_xid = pg_current_xact_id()::text::bigint"
 	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
-	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
+	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner, coalesce(" SQL_ACCESS("c") ", 0) FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
 	" JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context) ON true ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */
@@ -158,8 +164,10 @@ static enum status claim_after(struct db *db, const struct claim *claim, int64_t
 		return ST_OK;
 	}
 	st = unit_rows_take(rows, claim->token, arena, ret_units, ret_count, err);
-	for (size_t i = 0; st == ST_OK && i < *ret_count; i++)
+	for (size_t i = 0; st == ST_OK && i < *ret_count; i++) {
 		(*ret_units)[i].is_begun = rows_bool(rows, i, IS_BEGUN);
+		(*ret_units)[i].access = (uint64_t) rows_int(rows, i, ACCESS);
+	}
 	return st;
 }
 

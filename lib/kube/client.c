@@ -157,8 +157,8 @@ static struct kube_cluster *find_cluster(struct kube *kube, struct view name)
 	return cluster;
 }
 
-/* A reference when the cluster is there and was made of these very bytes. */
-static struct kube_cluster *known_cluster(struct kube *kube, struct view name, const struct digest *digest)
+/* A reference when the cluster is there and was made of these very bytes, or digest NULL: of those with the tag. */
+static struct kube_cluster *known_cluster(struct kube *kube, struct view name, const struct digest *digest, uint64_t tag)
 {
 	struct kube_cluster *cluster;
 	bool                 is_same = false;
@@ -167,7 +167,9 @@ static struct kube_cluster *known_cluster(struct kube *kube, struct view name, c
 	cluster = find_cluster(kube, name);
 	if (cluster != NULL) {
 		pthread_mutex_lock(&cluster->lock);
-		is_same = digest_equal(&cluster->digest, digest);
+		is_same = digest != NULL ? digest_equal(&cluster->digest, digest) : cluster->tag == tag;
+		if (is_same && tag != 0)
+			cluster->tag = tag;
 		pthread_mutex_unlock(&cluster->lock);
 	}
 	if (is_same)
@@ -176,12 +178,23 @@ static struct kube_cluster *known_cluster(struct kube *kube, struct view name, c
 	return is_same ? cluster : NULL;
 }
 
+struct kube_cluster *kube_cluster_known(struct kube *kube, struct view name, uint64_t tag)
+{
+	return tag != 0 ? known_cluster(kube, name, NULL, tag) : NULL;
+}
+
 enum status kube_cluster_ref(struct kube *kube, struct view name, struct view kubeconfig,
                              struct kube_cluster **ret_cluster, struct error *err)
 {
+	return kube_cluster_ref_tagged(kube, name, kubeconfig, 0, ret_cluster, err);
+}
+
+enum status kube_cluster_ref_tagged(struct kube *kube, struct view name, struct view kubeconfig, uint64_t tag,
+                                    struct kube_cluster **ret_cluster, struct error *err)
+{
 	const struct digest  digest = digest_of(kubeconfig);
 	struct kube_config  *config;
-	struct kube_cluster *cluster = known_cluster(kube, name, &digest);
+	struct kube_cluster *cluster = known_cluster(kube, name, &digest, tag);
 	struct settings     *settings;
 	enum status          st;
 
@@ -211,6 +224,7 @@ enum status kube_cluster_ref(struct kube *kube, struct view name, struct view ku
 	if (st == ST_OK) {
 		pthread_mutex_lock(&cluster->lock);
 		cluster->digest = digest;
+		cluster->tag = tag;
 		pthread_mutex_unlock(&cluster->lock);
 		atomic_fetch_add(&cluster->refs, 1);
 		*ret_cluster = cluster;

@@ -42,6 +42,13 @@ void kube_close(struct kube *kube);
  */
 enum status MUST_CHECK kube_cluster_ref(struct kube *kube, struct view name, struct view kubeconfig,
                                         struct kube_cluster **ret_cluster, struct error *err);
+/*
+ * The same, and the kubeconfig has a tag, another than 0: as long as the cluster is made of it, kube_cluster_known finds it by that.
+ * NULL: ask for the kubeconfig.
+ */
+enum status MUST_CHECK kube_cluster_ref_tagged(struct kube *kube, struct view name, struct view kubeconfig, uint64_t tag,
+                                               struct kube_cluster **ret_cluster, struct error *err);
+struct kube_cluster *kube_cluster_known(struct kube *kube, struct view name, uint64_t tag);
 void kube_cluster_unref(struct kube_cluster *cluster);   /* accepts NULL */
 
 struct kube_cluster_state {

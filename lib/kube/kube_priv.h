@@ -91,9 +91,10 @@ struct kube_cluster {
 	struct kube_cluster *bucket_next;     /* guarded by kube->lock                         */
 	LIST_ENTRY(kube_cluster) member;      /* guarded by kube->lock                         */
 
-	pthread_mutex_t  lock;                /* guards settings, digest, discovery, and what is seen from outside */
+	pthread_mutex_t  lock;                /* guards settings, digest, tag, discovery, and what is seen from outside */
 	struct settings *settings;
 	struct digest    digest;
+	uint64_t         tag;                 /* of the kubeconfig, by whoever brought it; 0: none */
 	struct discovery *discovery;
 	bool             is_reachable, is_open;
 	int64_t          since_ns;

@@ -146,6 +146,12 @@ static inline emco_str unit_old_context(const emco_unit *unit)
 	                                                                          : EMCO_STR("");
 }
 
+/* By which a target may know the way to the cluster; 0: by nothing. */
+static inline uint64_t unit_access(const emco_unit *unit)
+{
+	return EMCO_HAS_MEMBER(unit, access) ? unit->access : 0;
+}
+
 int64_t now_ns(void);                   /* monotonic */
 emco_status status_of(int status);      /* lib/base's words in the ABI's */
 uint64_t random_below(uint64_t limit);  /* for jitter only */

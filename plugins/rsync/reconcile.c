@@ -27,20 +27,33 @@ const struct target *target_of(struct job *job)
 	return NULL;
 }
 
-static void job_prepare(struct pass *pass, struct job *job)
+/* Asking how a cluster is reached costs more than all else before the first request, so a target that knows is not told again. */
+static bool job_find(struct pass *pass, struct job *job)
 {
-	const emco_unit  *unit = job->unit;
-	const char       *label = "";
+	const emco_unit *unit = job->unit;
+
+	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
+		if (targets[i]->knows != NULL && targets[i]->knows(pass, job)) {
+			job->target = targets[i];
+			return true;
+		}
 	const emco_status status = pass->clusters->access(pass->call, unit->cluster, unit->level, unit->namespace_,
 	                                                  &job->access);
-
-	job->fault.reachable = -1;
 	if (status != EMCO_OK) {
 		fault_say(&job->fault, status, "%.*s", STR_ARG(pass->call->fault(pass->call)));
-		return;
+		return false;
 	}
 	job->target = target_of(job);
-	if (job->target == NULL || job->target->find(pass, job) != EMCO_OK || unit->desired.len == 0)
+	return job->target != NULL && job->target->find(pass, job) == EMCO_OK;
+}
+
+static void job_prepare(struct pass *pass, struct job *job)
+{
+	const emco_unit *unit = job->unit;
+	const char      *label = "";
+
+	job->fault.reachable = -1;
+	if (!job_find(pass, job) || unit->desired.len == 0)
 		return;
 	if (object_label(pass, unit, &label, &job->fault) == EMCO_OK)
 		(void) object_set_read(pass, unit->desired, job->target, label, unit->namespace_, &job->desired,

@@ -20,6 +20,9 @@ struct target {
 
 	bool (*takes)(const emco_cluster_access *access);
 
+	/* Is where the unit goes known by unit->access alone?  Then job->place is set.  May be NULL. */
+	bool (*knows)(struct pass *pass, struct job *job);
+
 	/* Check the access record and set job->place.  A fault is the unit's. */
 	emco_status (*find)(struct pass *pass, struct job *job);
 	bool        (*is_same)(const struct job *a, const struct job *b);

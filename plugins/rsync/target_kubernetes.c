@@ -15,21 +15,35 @@ static bool takes(const emco_cluster_access *access)
 	return access->kubeconfig.len > 0;
 }
 
-/* Level 1 clouds have a kubeconfig of their own for each namespace. */
+/* Level 1 clouds have a kubeconfig of their own for each namespace.  NULL: no memory. */
+static const char *name_of(struct pass *pass, const emco_unit *unit)
+{
+	const bool is_shared = str_is(unit->level, "0");
+
+	return pass_printf(pass, "%.*s%s%.*s", STR_ARG(unit->cluster), is_shared ? "" : "/", is_shared ? 0 : (int) unit->namespace_.len,
+	                   is_shared ? "" : unit->namespace_.ptr);
+}
+
+static bool knows(struct pass *pass, struct job *job)
+{
+	const uint64_t access = unit_access(job->unit);
+	const char    *name = access != 0 ? name_of(pass, job->unit) : NULL;
+
+	job->place = name != NULL ? kube_cluster_known(pass->kube, view_of(name), access) : NULL;
+	return job->place != NULL;
+}
+
 static emco_status find(struct pass *pass, struct job *job)
 {
 	const emco_unit     *unit = job->unit;
-	const bool           is_shared = str_is(unit->level, "0");
-	const char          *name = pass_printf(pass, "%.*s%s%.*s", STR_ARG(unit->cluster), is_shared ? "" : "/",
-	                                        is_shared ? 0 : (int) unit->namespace_.len,
-	                                        is_shared ? "" : unit->namespace_.ptr);
+	const char          *name = name_of(pass, unit);
 	const struct view    kubeconfig = { job->access.kubeconfig.ptr, job->access.kubeconfig.len };
 	struct kube_cluster *cluster = NULL;
 	struct error         err = { 0 };
 
 	if (name == NULL)
 		return fault_say(&job->fault, EMCO_E_NO_MEMORY, "out of memory");
-	const enum status st = kube_cluster_ref(pass->kube, view_of(name), kubeconfig, &cluster, &err);
+	const enum status st = kube_cluster_ref_tagged(pass->kube, view_of(name), kubeconfig, unit_access(unit), &cluster, &err);
 	if (st != ST_OK)
 		return fault_say(&job->fault, status_of(st), "cluster \"%.*s\": %s", STR_ARG(unit->cluster), err.text);
 	job->place = cluster;
@@ -444,5 +458,5 @@ static bool go_on(struct pass *pass, struct job *job, int64_t *ret_next_ns)
 }
 
 const struct target target_kubernetes = {
-	.name = "kubernetes", .tag = TAG_KUBE, .takes = takes, .find = find, .begin = begin, .go_on = go_on, .drop = drop,
+	.name = "kubernetes", .tag = TAG_KUBE, .takes = takes, .knows = knows, .find = find, .begin = begin, .go_on = go_on, .drop = drop,
 };

@@ -86,7 +86,7 @@ def test_all_that_an_instantiation_needs_and_nobody_has_made_is_named_at_once(ap
     api.make(f"{dig}/approve")
     answer = api.post(f"{dig}/instantiate")
     assert answer.status_code == 404, answer.text
-    for words in (f'"projects/{unique}/logical-clouds/no-cloud"', f'"{version}/composite-profiles/no-profile"', "and 1 more"):
+    for words in (f'"projects/{unique}/logical-clouds/no-cloud"', f'"{version}/composite-profiles/no-profile"', "and 2 more"):
         assert words in answer.text, "as many as fit a message, and how many more"
 
 

@@ -365,6 +365,9 @@ static emco_status cluster_access(emco_call *call, emco_str cluster, emco_str le
 
 	(void) level;
 	(void) namespace_;
+	pthread_mutex_lock(&fake->lock);
+	fake->accesses++;
+	pthread_mutex_unlock(&fake->lock);
 	for (size_t i = 0; i < fake->cluster_count; i++) {
 		if (!str_is(cluster, fake->clusters[i].name))
 			continue;

@@ -54,6 +54,7 @@ struct fake {
 	unsigned         refused_reports;    /* so many more are refused, as by a store that is away  */
 	uint64_t         late_units;         /* a report of more units takes too long; 0: none does     */
 	const char      *late_app;           /* as does any that names this app before all others are told */
+	unsigned         accesses;                              /* how often one was asked for      */
 	unsigned         late_reports, told_reports;
 	void           (*on_bodies)(struct fake *fake);         /* before each page of bodies       */
 	unsigned         pages, failing_page;                   /* of bodies; 0: none fails         */

@@ -89,6 +89,24 @@ static void test_only_what_has_changed_is_sent_and_what_left_is_taken_away(void 
 	assert_int_equal(fake_state(unit, "z+ConfigMap"), EMCO_OBJECT_DELETED);
 }
 
+static void test_a_way_that_is_known_is_not_asked_for_again(void **state)
+{
+	const struct { uint64_t access; unsigned asked; } turns[] = { { 7, 1 }, { 7, 0 }, { 8, 1 }, { 8, 0 }, { 0, 1 }, { 0, 1 } };
+
+	(void) state;
+	fake_set(&fake, "v1", "[" MAP("x", "1") "]");
+	fake_set(&fake, "v2", "[" MAP("x", "2") "]");
+	struct fake_unit *unit = edge_bring("web", "v1");
+	for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+		const unsigned before = fake.accesses;
+		unit->unit.access = turns[i].access;
+		edge_bring("web", i % 2 == 0 ? "v2" : "v1");
+		assert_done(unit);
+		assert_int_equal(fake.accesses - before, turns[i].asked);
+	}
+	assert_string_equal(edge_at(IN_NS1("configmaps/x"), "data.v"), "1");
+}
+
 static void test_a_set_that_was_only_tried_is_put_right(void **state)
 {
 	(void) state;
@@ -456,6 +474,7 @@ int main(void)
 		T(test_an_object_that_cannot_be_sent_fails_alone),
 		T(test_an_object_with_a_finalizer_is_waited_for_and_named),
 		T(test_a_server_that_is_gone_is_retrying_and_others_go_on),
+		T(test_a_way_that_is_known_is_not_asked_for_again),
 		T(test_what_the_store_does_not_take_now_is_told_again),
 		T(test_what_takes_too_long_to_store_is_told_in_halves),
 		T(test_a_report_that_takes_too_long_by_itself_keeps_no_other_from_being_told),

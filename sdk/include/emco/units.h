@@ -37,6 +37,8 @@ typedef struct emco_unit {
 	uint32_t        reserved_2;
 	uint64_t        move;          /* moves with desired, and with nothing else                             */
 	emco_str        progress;      /* as it was reported last since desired moved; else empty               */
+	uint64_t        access;        /* what emco.clusters' access gives for a cluster with a kubeconfig is the same
+	                                  while this is; 0: ask                                                   */
 } emco_unit;
 
 typedef struct emco_set_entry {

@@ -5,13 +5,14 @@
 #include <time.h>
 
 /* Move the owner's units to a context of one app with a ConfigMap and a Secret on some clusters; NULL: to nothing. */
-static void move(const char *content, const char *const *clusters, const char *event)
+static void move_at(const char *level, const char *content, const char *const *clusters, const char *event)
 {
+	char                 meta[96];
 	struct error         err;
 	struct db           *db = fixture_db(fixture);
 	int64_t              owner = 0;
-	struct context_row context = { .meta = VIEW("{\"Namespace\":\"ns1\",\"Level\":\"1\",\"LogicalCloud\":\"lc\"}"),
-		                       .plan = VIEW("{}") };
+	struct context_row context = { .meta = { meta, (size_t) snprintf(meta, sizeof meta, "{\"Namespace\":\"ns1\",\"Level\":\"%s\","
+	                                         "\"LogicalCloud\":\"lc\"}", level) }, .plan = VIEW("{}") };
 	struct placement_row placements[4];
 	size_t               count = 0;
 	auto_buf             text;
@@ -51,6 +52,11 @@ static void move(const char *content, const char *const *clusters, const char *e
 	assert_ok(db_commit(db, &err));
 	db_return(db);
 	store_notify(&fixture->store, CHANNEL_UNITS);
+}
+
+static void move(const char *content, const char *const *clusters, const char *event)
+{
+	move_at("1", content, clusters, event);
 }
 
 struct claimed { const emco_unit *units[8]; size_t count; };
@@ -222,6 +228,38 @@ static void test_a_failed_unit_comes_back_when_desired_moves(void **state)
 	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);
 	assert_int_equal(claimed.units[0]->attempts, 1);
 	assert_int_equal(report(&call, claimed.units[0], EMCO_UNIT_DONE, 0, ""), EMCO_OK);
+}
+
+static uint64_t access_after(const char *level, const char *set)
+{
+	struct claimed claimed = { .count = 0 };
+	auto_call      call;
+
+	move_at(level, set, one, "update");
+	begin(&call, EMCO_ROLE_SYNCHRONISER, 30000);
+	assert_int_equal(units->claim(&call.abi, 10, 60000000000, take_unit, &claimed), EMCO_OK);
+	assert_int_equal(claimed.count, 1);
+	assert_int_equal(report(&call, claimed.units[0], EMCO_UNIT_DONE, 0, ""), EMCO_OK);
+	return claimed.units[0]->access;
+}
+
+static void test_a_unit_says_whether_its_cluster_may_be_reached_in_another_way(void **state)
+{
+	(void) state;
+	assert_int_equal(access_after("0", "no cluster"), 0);
+	fixture_create(fixture, "cluster-providers/p");
+	fixture_create(fixture, "cluster-providers/p/clusters/c1");
+	const uint64_t first = access_after("0", "a cluster");
+	assert_true(first != 0);
+	assert_true(access_after("0", "the same") == first);
+	fixture_run(fixture, "UPDATE resource SET version = version + 1 WHERE path = 'cluster-providers/p/clusters/c1'");
+	const uint64_t replaced = access_after("0", "replaced");
+	assert_true(replaced != first && replaced != 0);
+	fixture_run(fixture, "DELETE FROM resource WHERE path = 'cluster-providers/p/clusters/c1'");
+	fixture_create(fixture, "cluster-providers/p/clusters/c1");
+	assert_int_equal(access_after("1", "of another level"), 0);
+	const uint64_t anew = access_after("0", "made anew");
+	assert_true(anew != replaced && anew != first && anew != 0);
 }
 
 static emco_status count_cluster(void *data, emco_str cluster)
@@ -402,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_unit_goes_from_claim_to_report),
 		cmocka_unit_test(test_a_failed_unit_comes_back_when_desired_moves),
+		cmocka_unit_test(test_a_unit_says_whether_its_cluster_may_be_reached_in_another_way),
 		cmocka_unit_test(test_a_report_that_takes_too_long_is_not_stored_at_all),
 		cmocka_unit_test(test_a_call_back_of_bodies_asks_for_nothing_else),
 		cmocka_unit_test(test_words_that_are_no_text_are_mended),
