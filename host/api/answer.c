@@ -235,6 +235,14 @@ static size_t faults_kept(const struct verdict *verdict)
 	return verdict->faults < FAULTS_MAX ? verdict->faults : FAULTS_MAX;
 }
 
+/* Where in the document.  A fault of a parameter or part names it in its words. */
+static enum status add_fault(struct buf *out, const struct error *fault, struct error *err)
+{
+	const bool is_within = *fault->field == '/';
+
+	return buf_printf(out, err, "%s%s%s", is_within ? fault->field : "", is_within ? ": " : "", fault->text);
+}
+
 enum status answer_text(struct buf *out, const struct error *fault, const struct verdict *verdict, struct error *err)
 {
 	enum status st = ST_OK;
@@ -246,7 +254,9 @@ enum status answer_text(struct buf *out, const struct error *fault, const struct
 		st = buf_printf(out, err, "and %zu more\n", verdict->faults - FAULTS_MAX);
 	if (st != ST_OK || verdict->faults > 0)
 		return st;
-	st = buf_printf(out, err, "%s%s%s\n", fault->field, *fault->field == '\0' ? "" : ": ", fault->text);
+	st = add_fault(out, fault, err);
+	if (st == ST_OK)
+		st = buf_add_text(out, "\n", err);
 	if (st == ST_OK && *fault->hint != '\0')
 		st = buf_printf(out, err, "%s\n", fault->hint);
 	return st;
@@ -289,10 +299,13 @@ static enum status add_errors(struct buf *out, const struct error *fault, const 
 enum status answer_problem(struct buf *out, int code, const struct error *fault, const struct verdict *verdict,
                            const char *request_id, struct error *err)
 {
+	auto_buf    detail = BUF(1024);
 	enum status st = buf_printf(out, err, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d", http_reason(code), code);
 
 	if (st == ST_OK)
-		st = add_member(out, ",\"detail\":", fault->text, err);
+		st = add_fault(&detail, fault, err);
+	if (st == ST_OK)
+		st = add_member(out, ",\"detail\":", detail.data, err);
 	if (st == ST_OK && *fault->hint != '\0')
 		st = add_member(out, ",\"hint\":", fault->hint, err);
 	if (st == ST_OK)

@@ -34,13 +34,17 @@ static const struct {
 	  "\"projects/p1\" does not exist\n",
 	  "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"\\\"projects/p1\\\" does not exist\","
 	  "\"kind\":\"not_found\",\"request\":\"id\"}\n" },
-	{ { ST_INVALID, "file", "must be there", "Send it." }, { .faults = 0 },
-	  "file: must be there\nSend it.\n",
-	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"must be there\",\"hint\":\"Send it.\","
-	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"file\",\"detail\":\"must be there\"}]}\n" },
+	{ { ST_INVALID, "file", "part file must be there", "Send it." }, { .faults = 0 },
+	  "part file must be there\nSend it.\n",
+	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"part file must be there\",\"hint\":\"Send it.\","
+	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"file\",\"detail\":\"part file must be there\"}]}\n" },
+	{ { ST_INVALID, "/spec/x", "must be there", "" }, { .faults = 0 },
+	  "/spec/x: must be there\n",
+	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"/spec/x: must be there\","
+	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"/spec/x\",\"detail\":\"must be there\"}]}\n" },
 	{ { ST_INVALID, "/a", "x", "1 more." }, { .faults = 2, .fault = { { "/a", "x" }, { "", "y" } } },
 	  "/a: x\n/: y\n",
-	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"x\",\"hint\":\"1 more.\","
+	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"/a: x\",\"hint\":\"1 more.\","
 	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"/a\",\"detail\":\"x\"},{\"field\":\"\",\"detail\":\"y\"}]}\n" },
 };
 
