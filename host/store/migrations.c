@@ -390,11 +390,14 @@ static const char peers_sql[] =
 	"ALTER TABLE history ADD peer text NOT NULL DEFAULT '';"
 	"CREATE INDEX owner_label_context ON owner_label (status_context);";
 
-/* Does a set name the object?  For the few that are asked for beside a set that somebody reads anyway: each line begins with a name. */
+/*
+ * What units want and have, by name: of those whose objects have no rows, as all of them are there (SQL_IS_EVEN).  Each line of a
+ * set begins with a name.  As a table, so that many are looked up in it at once.
+ */
 static const char names_sql[] =
-	"CREATE FUNCTION set_names(bytea, text) RETURNS boolean LANGUAGE sql STABLE AS $$"
-	" SELECT EXISTS (SELECT FROM resource_set WHERE digest = $1"
-	" AND (starts_with(entries, $2 || E'\\t') OR position(E'\\n' || $2 || E'\\t' IN entries) > 0)) $$;";
+	"CREATE FUNCTION unit_names(bigint[]) RETURNS TABLE (unit bigint, name text) LANGUAGE sql STABLE AS $$"
+	" SELECT u.id, split_part(l, E'\\t', 1) FROM unit u JOIN resource_set s ON s.digest = u.set, string_to_table(s.entries, E'\\n') AS l"
+	" WHERE u.id = ANY ($1) AND u.applied_count >= greatest(u.size, 1) $$;";
 
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
@@ -414,6 +417,6 @@ const struct migration migrations[] = {
 	{ 15, "by what owners know their objects",     labels_sql       },
 	{ 16, "which transaction has claimed a unit",  claims_sql       },
 	{ 17, "who moved where",                       peers_sql        },
-	{ 18, "which names a set has",                 names_sql        },
+	{ 18, "names of what units have",              names_sql        },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

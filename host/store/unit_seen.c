@@ -37,13 +37,9 @@ static const struct query watch_query = { "unit_watch",
 	"ready_count = u.ready_count + d.ready, not_ready_count = u.not_ready_count + d.not_ready," \
 	" member_count = u.member_count + d.member"
 
-/* Is an object applied, as far as anybody knows?  For a unit u, what is seen of the object, and its row o, if it has one. */
-#define SQL_IS_APPLIED(seen)  "coalesce(o.state = 1, " SQL_IS_EVEN " AND set_names(u.set, " seen ".name))"
-
-/* The same where the row is not at hand. */
-#define SQL_IS_APPLIED_OF(seen) \
-	"coalesce((SELECT o.state = 1 FROM unit_object o WHERE o.unit = u.id AND o.name = " seen ".name)," \
-	" " SQL_IS_EVEN " AND set_names(u.set, " seen ".name))"
+/* Of many objects: which are applied, as far as anybody knows?  state: what the row of one says, null when it has none. */
+#define SQL_IS_APPLIED(state, seen, units) \
+	"coalesce(" state " = 1, (" seen ".unit, " seen ".name) IN (SELECT * FROM unit_names(ARRAY(" units "))))"
 
 /* Nobody works on it, and everything that it wants is there: what happens to it now is somebody else's doing. */
 #define SQL_IS_AT_REST \
@@ -97,10 +93,10 @@ static const struct query observe_query = { "unit_observe",
 	" is_tracked = excluded.is_tracked, is_member = excluded.is_member, session = excluded.session, reason = excluded.reason,"
 	" fields = excluded.fields, since = excluded.since, heals = excluded.heals),"
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
-	"drift AS MATERIALIZED (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
+	"drift AS (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
 	" FROM news n JOIN unit u ON u.id = n.unit LEFT JOIN old USING (unit, name) LEFT JOIN unit_object o USING (unit, name)"
 	" WHERE u.is_wanted AND CASE WHEN " SQL_IS_AT_REST
-	" THEN (n.has_drifted OR old.has_drifted OR old.is_unclear) AND " SQL_IS_APPLIED("n")
+	" THEN (n.has_drifted OR old.has_drifted OR old.is_unclear) AND " SQL_IS_APPLIED("o.state", "n", "SELECT unit FROM news")
 	" ELSE coalesce(o.state, 1) <> 4 AND (old.has_drifted OR old.is_unclear) END GROUP BY n.unit),"
 	"delta AS (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, bool_or(wakes) AS wakes FROM ("
@@ -129,11 +125,13 @@ static const struct query whole_query = { "unit_observe_whole",
 	"unseen AS (UPDATE unit_seen s SET ready = false, reason = 'objects of its kind cannot be seen now' FROM unit u"
 	" WHERE u.cluster = $1 AND s.unit = u.id AND s.session <> $2 AND s.ready AND " SQL_IS_MINE("$4")
 	" AND s.api_version || '|' || substring(s.name FROM '[^+]*$') <> ALL ($3::text[])"
-	" AND " SQL_IS_APPLIED_OF("s")
+	" AND " SQL_IS_APPLIED("(SELECT o.state FROM unit_object o WHERE o.unit = s.unit AND o.name = s.name)", "s",
+		"SELECT id FROM unit WHERE cluster = $1")
 	" RETURNING s.unit, s.is_tracked::int AS tracked),"
-	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE " SQL_IS_APPLIED("g") ") AS drifts, bool_or(g.heals) AS heals"
-	" FROM gone g JOIN unit u ON u.id = g.unit LEFT JOIN unit_object o USING (unit, name)"
-	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN " SQL_IS_APPLIED("g") " ELSE coalesce(o.state, 1) <> 4 END GROUP BY g.unit),"
+	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE g.is_applied) AS drifts, bool_or(g.heals) AS heals"
+	" FROM (SELECT g.*, o.state, " SQL_IS_APPLIED("o.state", "g", "SELECT unit FROM gone") " AS is_applied"
+	" FROM gone g LEFT JOIN unit_object o USING (unit, name)) AS g JOIN unit u ON u.id = g.unit"
+	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN g.is_applied ELSE coalesce(g.state, 1) <> 4 END GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, false AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"
