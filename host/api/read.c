@@ -89,7 +89,7 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
                              enum entity_form *form, char *content_type, size_t size, struct error *err)
 {
 	auto_buf     document = BUF(req->reply.max), boundaries = BUF(BOUNDARIES_MAX);
-	char         boundary[DIGEST_HEX_SIZE];
+	char         boundary[DIGEST_HEX_SIZE] = "";
 	struct files files = { .body = &req->reply, .type = type, .boundaries = *form == ENTITY_PARTS ? &boundaries : NULL };
 	enum status  st = ST_OK;
 

@@ -105,15 +105,18 @@ static enum status lacks_of(const struct deployment *d, const struct deployment_
 	enum status st = ST_OK;
 
 	if (app->name.len > APP_NAME_MAX)
-		st = wanted_lack(wanted, ST_CONFLICT, err, "the name of app \"%.*s\" is too long for the label that its objects carry: "
+		st = wanted_lack(wanted, ST_CONFLICT, "Create the app under a shorter name.", err,
+		                 "the name of app \"%.*s\" is too long for the label that its objects carry: "
 		                 "%zu characters, %d at most", V(app->name), app->name.len, APP_NAME_MAX);
 	if (st == ST_OK && app->chart.len == 0)
-		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no chart", V(app->name));
+		st = wanted_lack(wanted, ST_CONFLICT, "Upload it with a PUT.", err, "app \"%.*s\" has no chart", V(app->name));
 	if (st == ST_OK && d->has_profile && app->profile.len == 0)
-		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
+		st = wanted_lack(wanted, ST_CONFLICT, "Create the profile first.", err,
+		                 "app \"%.*s\" has no profile in composite profile \"%.*s\"", V(app->name),
 		                 V(d->profile_name));
 	if (st == ST_OK && d->has_placement && app->intent == NULL)
-		st = wanted_lack(wanted, ST_CONFLICT, err, "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
+		st = wanted_lack(wanted, ST_CONFLICT, "Create the intent first.", err,
+		                 "app \"%.*s\" has no placement intent in \"%.*s\"", V(app->name),
 		                 V(d->placement_name));
 	return st;
 }
@@ -123,9 +126,11 @@ enum status deployment_lacks(const struct deployment *d, struct wanted *wanted, 
 	enum status st = ST_OK;
 
 	if (d->placement_name.len == 0)
-		st = wanted_lack(wanted, ST_NOT_FOUND, err, "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->name));
+		st = wanted_lack(wanted, ST_NOT_FOUND, "Name one in a group intent.", err,
+		                 "no group intent of \"%.*s\" names a genericPlacementIntent", V(d->name));
 	if (st == ST_OK && d->app_count == 0)
-		st = wanted_lack(wanted, ST_CONFLICT, err, "composite app \"%.*s\", version \"%.*s\", has no apps: nothing would be deployed",
+		st = wanted_lack(wanted, ST_CONFLICT, "Add an app first.", err,
+		                 "composite app \"%.*s\", version \"%.*s\", has no apps: nothing would be deployed",
 		                 V(d->composite_app), V(d->version));
 	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
 		st = lacks_of(d, &d->apps[i], wanted, err);

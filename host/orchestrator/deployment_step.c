@@ -15,7 +15,7 @@ enum status deployment_check_life(struct db *db, struct view path, int64_t owner
 	if (st != ST_CONFLICT || strcmp(last->state, life_name(LIFE_UPDATED)) != 0)
 		return st;
 	if (unit_holder(db, owner, last->status_context, &arena, &holder, NULL) == ST_OK && holder.len > 0)
-		return fail_hint(err, "What it deployed belongs to \"%.*s\" now.", (int) holder.len, holder.ptr);
+		return fail_hint(err, "It has migrated to \"%.*s\".", (int) holder.len, holder.ptr);
 	return st;
 }
 

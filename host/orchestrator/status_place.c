@@ -116,7 +116,16 @@ static const struct object_row *object_of(const struct here *here, size_t at)
 	return NULL;
 }
 
-/* An object that nobody speaks of is as its unit is; what is to go, and was there as a whole, still is. */
+/* What is to go, was there as a whole, and is of this very set, still is there. */
+static bool is_still_there(const struct report *report, const struct here *here)
+{
+	if (here->unit->is_wanted || here->object_count > 0 || here->unit->counts[OBJECT_APPLIED] == 0)
+		return false;
+	const struct digest set = plan_slot_set(report->plan, here->slot);
+	return digest_equal(&here->unit->set, &set);
+}
+
+/* An object that nobody speaks of is as its unit is. */
 static enum object_state state_of(const struct report *report, const struct here *here, const struct object_row *object)
 {
 	if (object != NULL)
@@ -124,8 +133,7 @@ static enum object_state state_of(const struct report *report, const struct here
 	if (here->unit == NULL)
 		return report->is_gone ? OBJECT_DELETED : OBJECT_PENDING;
 	if (!here->unit->is_done)
-		return !here->unit->is_wanted && here->object_count == 0 && here->unit->counts[OBJECT_APPLIED] > 0
-			? OBJECT_APPLIED : OBJECT_PENDING;
+		return is_still_there(report, here) ? OBJECT_APPLIED : OBJECT_PENDING;
 	return here->unit->is_wanted ? OBJECT_APPLIED : OBJECT_DELETED;
 }
 

@@ -15,6 +15,7 @@ struct db;
 struct wanted {
 	struct arena *arena;
 	struct wanted_list { struct view *at; size_t count, room; } paths, lacks;
+	const char   *hint;                 /* of the last lack */
 	enum status   lack_code;            /* the gravest: ST_NOT_FOUND before ST_CONFLICT */
 };
 
@@ -27,8 +28,12 @@ enum status MUST_CHECK wanted_add(struct wanted *wanted, struct view path, struc
 enum status MUST_CHECK wanted_add_references(struct wanted *wanted, const struct types *types, const char *type,
                                              struct view path, const json_t *doc, struct error *err);
 
-/* Something that is known to be missing, or as it must not be, in words: "app "a" has no chart".  code: ST_NOT_FOUND or ST_CONFLICT. */
-enum status MUST_CHECK wanted_lack(struct wanted *wanted, enum status code, struct error *err, const char *fmt, ...) PRINTF(4, 5);
+/*
+ * Something that is known to be missing, or as it must not be, in words: "app "a" has no chart".  code: ST_NOT_FOUND or ST_CONFLICT.
+ * hint: what to do when it is the only one; a literal.
+ */
+enum status MUST_CHECK wanted_lack(struct wanted *wanted, enum status code, const char *hint, struct error *err, const char *fmt, ...)
+	PRINTF(5, 6);
 
 /*
  * Names what is missing: as much as fits a message, and how much more there is.  ST_NOT_FOUND when a reference leads to nothing;

@@ -36,13 +36,15 @@ enum status MUST_CHECK action_add(struct db *db, int64_t owner, const struct act
 enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t *ret_revision, struct error *err);
 
 /*
- * asker: for the history, may be NULL; so is peer, the other one of two, or empty.  ret_token names this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row
- * of this process is a left-over that it could not remove while the database was away.
+ * asker and peer are for the history: who asks, may be NULL; the other deployment of a migration, else empty.  ret_token names
+ * this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row of this process is a
+ * left-over that it could not remove while the database was away.
  * ST_CONFLICT: another operation runs; err says which, since when.  One is taken over whose lease ended, whose process
  * died, or that is such a left-over.
  */
 enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64_t owner, const char *kind,
-                                       const struct asker *asker, struct view peer, int64_t lease_ns, bool is_ours_dead, int64_t *ret_token, struct error *err);
+                                       const struct asker *asker, struct view peer, int64_t lease_ns, bool is_ours_dead,
+                                       int64_t *ret_token, struct error *err);
 /*
  * ST_CONFLICT, which says what runs since when: an operation is on the owner.  For steps that are one transaction, once the
  * owner is locked: an operation that begins later finds at its commit what they have changed.

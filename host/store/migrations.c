@@ -391,13 +391,15 @@ static const char peers_sql[] =
 	"CREATE INDEX owner_label_context ON owner_label (status_context);";
 
 /*
- * What units want and have, by name: of those whose objects have no rows, as all of them are there (SQL_IS_EVEN).  Each line of a
- * set begins with a name.  As a table, so that many are looked up in it at once.
+ * is_even: all that is wanted was reported as applied, and nothing to say of any of it, so its objects have no rows.  unit_names:
+ * those objects of even units, as a table, so that many are looked up in it at once.  A line of a set begins with a name; its
+ * sixth word is the phase, and hooks are never among what is there.
  */
-static const char names_sql[] =
+static const char even_sql[] =
+	"ALTER TABLE unit ADD is_even boolean NOT NULL DEFAULT false;"
 	"CREATE FUNCTION unit_names(bigint[]) RETURNS TABLE (unit bigint, name text) LANGUAGE sql STABLE AS $$"
-	" SELECT u.id, split_part(l, E'\\t', 1) FROM unit u JOIN resource_set s ON s.digest = u.set, string_to_table(s.entries, E'\\n') AS l"
-	" WHERE u.id = ANY ($1) AND u.applied_count >= greatest(u.size, 1) $$;";
+	" SELECT u.id, split_part(l, E'\\t', 1) FROM unit u JOIN resource_set s ON s.digest = u.set,"
+	" string_to_table(s.entries, E'\\n') AS l WHERE u.id = ANY ($1) AND u.is_even AND split_part(l, E'\\t', 6) <> '2' $$;";
 
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
@@ -417,6 +419,6 @@ const struct migration migrations[] = {
 	{ 15, "by what owners know their objects",     labels_sql       },
 	{ 16, "which transaction has claimed a unit",  claims_sql       },
 	{ 17, "who moved where",                       peers_sql        },
-	{ 18, "names of what units have",              names_sql        },
+	{ 18, "units without rows of objects",         even_sql         },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -23,7 +23,7 @@ static const struct query move_query = { "unit_move",
 	"moved AS (UPDATE unit u SET context = $2, status_context = $3, event = $4, set = p.set, is_wanted = true, is_placed = true, size = p.size, tracked = p.tracked,"
 	" generation = u.generation + 1, " SQL_NEW_MOVE ", attempts = 0, is_failed = false, is_stopped = false, error = '',"
 	" pending = CASE WHEN p.is_done THEN 0 ELSE p.size END, applied_count = CASE WHEN p.is_done THEN p.size ELSE 0 END,"
-	" failed_count = 0, retrying_count = 0, deleted_count = 0,"
+	" failed_count = 0, retrying_count = 0, deleted_count = 0, is_even = p.is_done,"
 	" due_at = CASE WHEN p.is_done THEN NULL ELSE " SQL_SOON " END"
 	" FROM present p WHERE u.id = p.id AND NOT p.is_kept),"
 	"forgotten AS (DELETE FROM unit_object o USING present p WHERE o.unit = p.id AND NOT p.is_kept),"

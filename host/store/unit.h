@@ -52,7 +52,7 @@ enum status MUST_CHECK unit_renew(struct store *store, struct db *db, const stru
 
 enum object_state { OBJECT_PENDING, OBJECT_APPLIED, OBJECT_FAILED, OBJECT_RETRYING, OBJECT_DELETED, OBJECT_STATES };
 
-struct object_row { struct view name, message; enum object_state state; bool is_told; };     /* told: by a report */
+struct object_row { struct view name, message; enum object_state state; bool is_told; };     /* told: has a row of its own */
 
 struct unit_outcome {
 	enum { UNIT_DONE = 1, UNIT_RETRY, UNIT_FAILED, UNIT_WAITS } kind;       /* waits: nothing is wrong */
@@ -175,7 +175,10 @@ struct unit_wait { struct view app, on_app; bool is_ready; int64_t wait_s, unsee
 enum status MUST_CHECK unit_wait_list(struct db *db, int64_t owner, struct arena *arena, struct unit_wait **ret_waits,
                                       size_t *ret_count, struct error *err);
 
-/* The objects of one unit, in order of the set, then those that left it.  ST_NOT_FOUND: no such unit. */
+/*
+ * The objects of one unit, in order of the set, then those that left it.  Of one that is not told the unit says how it is, and what
+ * it says may be that all of them are applied.  ST_NOT_FOUND: no such unit.
+ */
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
                                     struct object_row **ret_objects, size_t *ret_count, struct error *err);
 

@@ -22,7 +22,7 @@ static const struct query abandon_query = { "unit_abandon",
 	"WITH old AS MATERIALIZED (SELECT * FROM unit WHERE cluster = $1 AND (applied IS NOT NULL OR tried <> '{}')"
 	" ORDER BY id FOR UPDATE),"
 	"unknown AS (DELETE FROM unit_object o USING old WHERE o.unit = old.id),"
-	"now AS (UPDATE unit u SET applied = NULL, tried = '{}', label = 0, is_unsure = false, generation = u.generation + 1, " SQL_NEW_MOVE ","
+	"now AS (UPDATE unit u SET applied = NULL, tried = '{}', label = 0, is_unsure = false, is_even = false, generation = u.generation + 1, " SQL_NEW_MOVE ","
 	" attempts = 0, is_failed = false, error = '', reachable = -1,"
 	" pending = CASE WHEN u.is_wanted THEN coalesce((SELECT size FROM resource_set WHERE digest = u.set), 0) ELSE 0 END,"
 	" applied_count = 0, failed_count = 0, retrying_count = 0, deleted_count = 0,"

@@ -37,8 +37,8 @@ enum {
 #define SQL_IS_TURN(of)  of ".due_at <= statement_timestamp() AND pg_try_advisory_xact_lock(3, (" of ".owner % 2147483647)::int)"
 
 #define SQL_ACCESS(of) \
-	"(SELECT k.id # (k.version << 40) FROM resource k WHERE k.path = 'cluster-providers/' || replace(" of ".cluster, '+', '/clusters/')" \
-	" AND k.doc IS NOT NULL)"
+	"(SELECT k.id # (k.version << 40) FROM resource k WHERE k.doc IS NOT NULL" \
+	" AND k.path = 'cluster-providers/' || replace(" of ".cluster, '+', '/clusters/'))"
 
 #define SQL_LOOK_AGAIN  "interval '2 seconds'"        /* when nobody has told that it is over         */
 
@@ -72,7 +72,8 @@ static const struct query claim_query = { "unit_claim",
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_xid = pg_current_xact_id()::text::bigint"
 	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
-	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner, coalesce(" SQL_ACCESS("c") ", 0) FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
+	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner, coalesce(" SQL_ACCESS("c") ", 0)"
+	" FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
 	" JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context) ON true ORDER BY c.id" };
 
 /* Each process that holds leases is one index probe; those whose advisory lock is free are dead. */

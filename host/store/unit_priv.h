@@ -13,9 +13,6 @@
 	" AND NOT u.is_unsure" \
 	" ELSE u.applied IS NULL AND u.tried = '{}' END"
 
-/* Of a unit u: an object that has no row is applied.  Where one is not, all of them have rows, or none was reported. */
-#define SQL_IS_EVEN  "u.applied_count >= greatest(u.size, 1)"
-
 /* When to look at a unit that is not done: now, or when the lease of whoever works on it ends, also when it was stopped. */
 #define SQL_SOON \
 	"CASE WHEN u.lease IS NOT NULL AND u.lease_until > statement_timestamp() THEN u.lease_until ELSE statement_timestamp() END"

@@ -24,21 +24,23 @@ enum { ARRAYS_MAX = 64 << 20, MESSAGE_MAX = 1024 };
  * The objects are counted before units are joined with them: the planner takes both for few, and would walk all objects once for
  * each unit.
  *
- * "is_even": all that is wanted is there, nothing else is reported, and nobody has anything to say of any of it.  The counters
- * say as much (SQL_IS_EVEN), so no row is written: what is in order costs nothing for each of its objects.
+ * "is_even": all that is wanted is there, nothing else is reported, and nobody has anything to say of any of it.  The unit says
+ * as much, so no row is written: what is in order costs nothing for each of its objects.
  *
  * NOTE: whoever locks several units locks them in the order of their ids, or two wait for each other.
  */
 static const struct query report_query = { "unit_report",
 	"WITH self AS MATERIALIZED (SELECT u.id, u.generation = t.generation AS is_same, u.generation - u.move = t.doubts AS is_sure,"
 	" t.progress <> '' AND u.move = t.move AS is_noted, t.progress, t.awaits, t.stage,"
-	" t.outcome, u.is_wanted AND t.outcome = 1 AS is_brought, u.size, t.delay, t.reachable::smallint AS reachable, t.error, CASE WHEN t.set <> '' THEN decode(t.set, 'hex') END AS set, t.label, t.whole <> 0 AS is_whole"
+	" t.outcome, u.is_wanted AND t.outcome = 1 AS is_brought, u.size, t.delay, t.reachable::smallint AS reachable, t.error,"
+	" CASE WHEN t.set <> '' THEN decode(t.set, 'hex') END AS set, t.label, t.whole <> 0 AS is_whole"
 	" FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::bigint[],"
 	" $10::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[])"
 	" AS t (unit, lease, outcome, delay, reachable, error, generation, set, label, whole, doubts, move, progress, awaits, stage)"
 	" JOIN unit u ON u.id = t.unit AND u.lease = t.lease ORDER BY u.id FOR NO KEY UPDATE OF u),"
 	"news AS MATERIALIZED (SELECT DISTINCT ON (s.id, o.name) s.id AS unit, o.name COLLATE \"C\" AS name, o.state::smallint AS state, o.message,"
-	" o.at::int AS at, s.is_brought AND s.is_sure AND o.state = 1 AND o.message = '' AS is_plain, s.size FROM unnest($11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::text[]) AS o (unit, at, name, state, message)"
+	" o.at::int AS at, s.is_brought AND s.is_sure AND o.state = 1 AND o.message = '' AS is_plain, s.size"
+	" FROM unnest($11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::text[]) AS o (unit, at, name, state, message)"
 	" JOIN self s ON s.id = o.unit AND s.is_same ORDER BY s.id, o.name, o.at),"
 	"total AS MATERIALIZED (SELECT unit, count(*) FILTER (WHERE state = 0) AS pending, count(*) FILTER (WHERE state = 1) AS applied,"
 	" count(*) FILTER (WHERE state = 2) AS failed, count(*) FILTER (WHERE state = 3) AS retrying, count(*) FILTER (WHERE state = 4) AS deleted,"
@@ -70,6 +72,7 @@ static const struct query report_query = { "unit_report",
 	" failed_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.failed, 0) ELSE u.failed_count END,"
 	" retrying_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.retrying, 0) ELSE u.retrying_count END,"
 	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.deleted, 0) ELSE u.deleted_count END"
+	", is_even = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.is_even, s.is_brought) ELSE u.is_even END"
 	" FROM self s LEFT JOIN total t ON t.unit = s.id WHERE u.id = s.id"
 	" RETURNING u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 

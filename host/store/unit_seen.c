@@ -95,7 +95,7 @@ static const struct query observe_query = { "unit_observe",
 	"gone AS (DELETE FROM unit_seen s USING news n WHERE s.unit = n.unit AND s.name = n.name AND NOT n.is_there),"
 	"drift AS (SELECT n.unit, count(*) FILTER (WHERE n.has_drifted OR old.has_drifted) AS drifts, bool_or(n.heals) AS heals"
 	" FROM news n JOIN unit u ON u.id = n.unit LEFT JOIN old USING (unit, name) LEFT JOIN unit_object o USING (unit, name)"
-	" WHERE u.is_wanted AND CASE WHEN " SQL_IS_AT_REST
+	" WHERE u.is_wanted AND n.is_member AND CASE WHEN " SQL_IS_AT_REST
 	" THEN (n.has_drifted OR old.has_drifted OR old.is_unclear) AND " SQL_IS_APPLIED("o.state", "n", "SELECT unit FROM news")
 	" ELSE coalesce(o.state, 1) <> 4 AND (old.has_drifted OR old.is_unclear) END GROUP BY n.unit),"
 	"delta AS (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"

@@ -291,8 +291,8 @@ static void there(struct spot_kind *kind, const struct sighting *sighting)
 	seen->is_member = sighting->is_member;
 	seen->is_hook = sighting->is_hook;
 	seen->reason = reason;
-	/* Applied anew is no drift; nothing of ours left is one, and has no time. */
-	if (!is_new && seen->fields != 0 && seen->fields != sighting->fields &&
+	/* Applied anew is no drift; nothing of ours left is one, and has no time.  Nobody puts a hook right. */
+	if (!is_new && !seen->is_hook && seen->fields != 0 && seen->fields != sighting->fields &&
 	    (seen->since == sighting->since || sighting->fields == 0)) {
 		(void) drift_begin(kind, seen, sighting->fields);
 	} else {

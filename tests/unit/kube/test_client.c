@@ -215,6 +215,42 @@ static void test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answe
 	kube_cluster_unref(cluster);
 }
 
+static void test_a_cluster_is_known_by_its_tag_while_it_is_made_of_that_kubeconfig(void **state)
+{
+	struct kube_cluster *cluster, *known;
+	auto_buf             first = BUF(20000), second = BUF(20000);
+
+	(void) state;
+	kubeconfig_of("https", "ca", NULL, &first);
+	assert_ok(buf_add_text(&second, "contexts: [{name: x, context: {cluster: c}}]\n"
+	                                "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n", NO_ERR));
+	assert_null(kube_cluster_known(kube, VIEW("t"), 7));
+	assert_ok(kube_cluster_ref_tagged(kube, VIEW("t"), buf_view(&first), 7, &cluster, NO_ERR));
+	known = kube_cluster_known(kube, VIEW("t"), 7);
+	assert_ptr_equal(known, cluster);
+	kube_cluster_unref(known);
+	assert_null(kube_cluster_known(kube, VIEW("t"), 8));
+	assert_null(kube_cluster_known(kube, VIEW("t"), 0));
+	assert_null(kube_cluster_known(kube, VIEW("u"), 7));
+	kube_cluster_unref(cluster);
+
+	/* The same bytes without a tag keep it, others without one have none. */
+	assert_ok(kube_cluster_ref(kube, VIEW("t"), buf_view(&first), &cluster, NO_ERR));
+	kube_cluster_unref(cluster);
+	known = kube_cluster_known(kube, VIEW("t"), 7);
+	assert_ptr_equal(known, cluster);
+	kube_cluster_unref(known);
+	assert_ok(kube_cluster_ref(kube, VIEW("t"), buf_view(&second), &cluster, NO_ERR));
+	kube_cluster_unref(cluster);
+	assert_null(kube_cluster_known(kube, VIEW("t"), 7));
+	assert_ok(kube_cluster_ref_tagged(kube, VIEW("t"), buf_view(&second), 9, &cluster, NO_ERR));
+	kube_cluster_unref(cluster);
+	assert_null(kube_cluster_known(kube, VIEW("t"), 7));
+	known = kube_cluster_known(kube, VIEW("t"), 9);
+	assert_ptr_equal(known, cluster);
+	kube_cluster_unref(known);
+}
+
 static void test_a_slow_request_beside_quick_ones_opens_no_circuit(void **state)
 {
 	struct kube_cluster *cluster = cluster_of(kube, "c", "https", "ca");
@@ -400,6 +436,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_redirect_is_not_followed_and_names_its_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_credential_that_is_repeated_is_hidden, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_cluster_is_known_by_its_tag_while_it_is_made_of_that_kubeconfig, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_opens_the_circuit_and_one_answer_closes_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_fails_because_the_circuit_opens_is_told_what_opened_it, set_up, tear_down),

@@ -274,8 +274,13 @@ static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **sta
 	expect_instantiate(ST_NOT_FOUND, "/apps/extra\"");
 	fixture_run(fixture, "DELETE FROM resource WHERE path LIKE '" DIG "/generic-placement-intents/gpi/app-intents/extra'");
 	put_file(fixture, "app", VERSION "/apps/" NAME43 "x", "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
-	expect_instantiate(ST_CONFLICT, "the name of app \"" NAME43 "x\" is too long for the label");
+	expect_instantiate(ST_CONFLICT, "the name of app \"" NAME43 "x\" is too long for the label that its objects carry: 44 characters, 43 at most");
 	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 "x'");
+	/* What does not fit is counted. */
+	put_file(fixture, "app", VERSION "/apps/" NAME43 NAME43 NAME43, "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
+	expect_instantiate(ST_CONFLICT, NAME43 "\" is too long for the label that its obj");
+	expect_instantiate(ST_CONFLICT, "129 characters, 43 at most and 2 more");
+	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 NAME43 NAME43 "'");
 	put_file(fixture, "app", VERSION "/apps/" NAME43, "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
 	expect_instantiate(ST_CONFLICT, "has no profile");
 	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 "'");

@@ -130,7 +130,7 @@ static void test_who_asks_the_source_is_told_where_all_of_it_is(void **state)
 	expect_ok(deployment_history(&o, VIEW(OTHER), &page, soon(), &target, &err));
 	expect_words(target.data, "\"peer\":\"" DIG "\"");
 	expect_status(ST_CONFLICT, deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err), &err);
-	expect_words(err.hint, "belongs to \"" OTHER "\" now");
+	expect_words(err.hint, "has migrated to \"" OTHER "\"");
 }
 
 static void test_the_target_goes_on_and_the_source_may_live_again_or_go(void **state)

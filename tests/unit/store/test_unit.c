@@ -193,6 +193,18 @@ static void test_objects_have_rows_only_where_one_is_not_as_it_should_be(void **
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, good, 3, &err));            /* and one that is not of the set */
 	assert_int_equal(rows_of(fixture, units), 3);
 	db_return(db);
+	/* Of another set, whose objects are not there yet, what is reported says nothing of its own. */
+	const int64_t next = scene_context(fixture, owner, "even, and another", scene_c1);
+	const struct object_row others[] = { { VIEW("x+ConfigMap"), VIEW(""), OBJECT_APPLIED, true },
+	                                     { VIEW("y+ConfigMap"), VIEW(""), OBJECT_APPLIED, true } };
+	scene_move(fixture, owner, next, next);
+	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
+	assert_ok(scene_report(fixture, &units[0], UNIT_RETRY, 0, others, 2, &err));
+	db = fixture_db(fixture);
+	assert_ok(unit_objects(db, owner, VIEW("web"), VIEW("p+c1"), &arena, &objects, &count, &err));
+	assert_true(count == 4 && objects[0].state == OBJECT_PENDING && objects[1].state == OBJECT_PENDING);
+	assert_true(objects[2].state == OBJECT_APPLIED && objects[2].is_told && !objects[0].is_told);
+	db_return(db);
 	scene_move(fixture, owner, 0, 0);
 	assert_int_equal(scene_claim(fixture, &fixture->store, &arena, &units, LEASE_MS), 1);
 	assert_ok(scene_report(fixture, &units[0], UNIT_DONE, 0, NULL, 0, &err));

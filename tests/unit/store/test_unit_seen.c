@@ -156,6 +156,15 @@ static void test_a_drift_counts_for_a_unit_at_rest_and_may_heal(void **state)
 	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
 	observe(&g, SESSION, &foreign, 1);                    /* the unit has not applied it */
 	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+	/* A hook stands in the set, and nobody puts it right. */
+	const struct seen_row hook = row(&g, "hook+Job", SEEN_READY, SEEN_TRACKED | SEEN_DRIFTED | SEEN_HEAL);
+	fixture_run(g.fixture, "UPDATE resource_set SET entries = entries || E'hook+Job\\tbatch/v1\\tJob\\t\\tpre-install\\t2\\tP\\t00\\n'");
+	observe(&g, SESSION, &hook, 1);
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+	const struct seen_row as_member = row(&g, "hook+Job", SEEN_READY, drifted | SEEN_HEAL);
+	observe(&g, SESSION, &as_member, 1);
+	assert_true(now(&g).drifts == 1 && now(&g).is_done);
+	fixture_run(g.fixture, "UPDATE resource_set SET entries = replace(entries, E'hook+Job\\tbatch/v1\\tJob\\t\\tpre-install\\t2\\tP\\t00\\n', '')");
 
 	observe(&g, SESSION, &healed, 1);
 	assert_true(now(&g).drifts == 2 && !now(&g).is_done);
