@@ -20,6 +20,7 @@ static const char *const form_types[ENTITY_FORMS] = {
 
 /* In the place of a boundary until all is there that it must not be in. */
 #define NO_BOUNDARY  "0000000000000000000000000000000000000000000000000000000000000000"
+_Static_assert(sizeof NO_BOUNDARY == DIGEST_HEX_SIZE, "a digest takes its place");
 
 /* The files of a resource, as they go into the answer. */
 struct files {
@@ -89,7 +90,7 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
                              enum entity_form *form, char *content_type, size_t size, struct error *err)
 {
 	auto_buf     document = BUF(req->reply.max), boundaries = BUF(BOUNDARIES_MAX);
-	char         boundary[DIGEST_HEX_SIZE] = "";
+	char         boundary[DIGEST_HEX_SIZE];
 	struct files files = { .body = &req->reply, .type = type, .boundaries = *form == ENTITY_PARTS ? &boundaries : NULL };
 	enum status  st = ST_OK;
 
@@ -101,7 +102,8 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 		st = resource_files(req->api->store, db, path, add_file, &files, err);
 	if (st == ST_OK && *form == ENTITY_PARTS && files.count > 0) {
 		st = end_parts(req, &files, boundary, err);
-		snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
+		if (st == ST_OK)
+			snprintf(content_type, size, TYPE_FORM "; boundary=%s", boundary);
 	}
 	if (st == ST_OK && files.count == 0) {            /* it came without a file: there is only the document to show */
 		answer_drop_body(req);

@@ -133,6 +133,10 @@ const char *item_said(const struct item *item);
 
 /* What the server said about an object, parsed; NULL when it said nothing.  Owned by the caller. */
 json_t *item_body(const struct item *item);
+
+/* The same where there must be one; NULL: there is none, and the item has ended for now. */
+json_t *item_body_or_end(struct item *item);
+
 /* The deployment whose label an object carries; "" none. */
 const char *body_label(const json_t *body);
 bool        body_is_ours(struct work *work, const json_t *body);

@@ -139,11 +139,9 @@ static void looked(struct item *item)
 		item_end_later(item);
 		return;
 	case KUBE_UNCHANGED:
-		body = item_body(item);
+		body = item_body_or_end(item);
 		if (body != NULL)
 			take_or_refuse(item, body);
-		else
-			item_end(item, ITEM_LATER, "the API server's answer does not parse");
 		json_decref(body);
 		return;
 	case KUBE_REFUSED:

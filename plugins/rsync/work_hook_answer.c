@@ -243,11 +243,9 @@ static void looked(struct item *item)
 		hook_missing(item);
 		return;
 	case KUBE_UNCHANGED:
-		body = item_body(item);
+		body = item_body_or_end(item);
 		if (body != NULL)
 			hook_found(item, body);
-		else
-			item_end(item, ITEM_LATER, "the API server's answer does not parse");
 		json_decref(body);
 		return;
 	case KUBE_LATER:
@@ -266,12 +264,10 @@ static void applied(struct item *item)
 	case KUBE_CREATED:
 	case KUBE_CHANGED:
 	case KUBE_UNCHANGED:
-		body = item_body(item);
+		body = item_body_or_end(item);
 		if (body != NULL) {
 			item->work->hooks.state = HOOK_NEW;
 			judge(item, body);
-		} else {
-			item_end(item, ITEM_LATER, "the API server's answer does not parse");
 		}
 		json_decref(body);
 		return;

@@ -93,12 +93,10 @@ static void got(struct item *item)
 		no_object(item);
 		return;
 	}
-	body = item_body(item);
-	if (body == NULL)
-		item_end(item, ITEM_LATER, "the API server's answer does not parse");
-	else if (item->action == ACTION_FIND)
+	body = item_body_or_end(item);
+	if (body != NULL && item->action == ACTION_FIND)
 		found(item, body);
-	else
+	else if (body != NULL)
 		still_found(item, body);
 	json_decref(body);
 }

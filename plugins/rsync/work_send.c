@@ -153,6 +153,15 @@ json_t *item_body(const struct item *item)
 	return item->body != NULL ? json_loadb(item->body, item->body_len, 0, NULL) : NULL;
 }
 
+json_t *item_body_or_end(struct item *item)
+{
+	json_t *body = item_body(item);
+
+	if (body == NULL)
+		item_end(item, ITEM_LATER, "the API server's answer does not parse");
+	return body;
+}
+
 const char *body_label(const json_t *body)
 {
 	const json_t *labels = json_object_get(json_object_get(body, "metadata"), "labels");

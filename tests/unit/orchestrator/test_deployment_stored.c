@@ -248,6 +248,7 @@ static void test_terminate_empties_the_units_and_then_it_may_be_deleted(void **s
 }
 
 #define NAME43  "a23456789b23456789c23456789d23456789e234567"
+#define NAME36  "f23456789g23456789h23456789i23456789"
 
 static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **state)
 {
@@ -276,7 +277,11 @@ static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **sta
 	put_file(fixture, "app", VERSION "/apps/" NAME43 "x", "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
 	expect_instantiate(ST_CONFLICT, "the name of app \"" NAME43 "x\" is too long for the label that its objects carry: 44 characters, 43 at most");
 	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/" NAME43 "x'");
-	/* What does not fit is counted. */
+	/* What does not fit is cut with a mark, or counted. */
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"" NAME43 NAME43 "\",\"cluster\":\"" NAME43 NAME43 NAME36 "\"}]}");
+	expect_instantiate(ST_NOT_FOUND, "what it refers to does not exist: \"cluster-providers/" NAME43 NAME43 "/clusters/" NAME43 NAME43);
+	expect_instantiate(ST_NOT_FOUND, "\u2026\"");
+	put_intent(fixture, "web", "{\"allOf\":[{\"clusterProvider\":\"p\",\"clusterLabel\":\"edge\"}]}");
 	put_file(fixture, "app", VERSION "/apps/" NAME43 NAME43 NAME43, "{\"metadata\":{\"name\":\"x\"}}", VIEW("x"));
 	expect_instantiate(ST_CONFLICT, NAME43 "\" is too long for the label that its obj");
 	expect_instantiate(ST_CONFLICT, "129 characters, 43 at most and 2 more");

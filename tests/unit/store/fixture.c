@@ -50,6 +50,15 @@ void fixture_run(struct fixture *fixture, const char *sql)
 	(void) fixture_number(fixture, sql);
 }
 
+void fixture_await_lock(struct fixture *fixture)
+{
+	const int64_t end_ns = deadline_in_ms(10000);
+
+	while (fixture_number(fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+	                               " AND wait_event_type = 'Lock'") == 0)
+		assert_false(deadline_past(end_ns));
+}
+
 void assert_status(enum status want, enum status got, const struct error *err)
 {
 	if (want != got)

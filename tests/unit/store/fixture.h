@@ -48,6 +48,9 @@ struct db *fixture_db(struct fixture *fixture);
 int64_t fixture_number(struct fixture *fixture, const char *sql);
 void    fixture_run(struct fixture *fixture, const char *sql);
 
+/* Until another connection waits for a lock, which it does within ten seconds. */
+void fixture_await_lock(struct fixture *fixture);
+
 /* Create a resource with a document of its own, or fail the test.  The parent is the path without its last two parts. */
 int64_t fixture_create(struct fixture *fixture, const char *path);
 

@@ -8,6 +8,10 @@
 
 enum { LEASE_MS = 60000 };
 
+/* What a report may say of its objects: one is there, and one was refused with "no". */
+static const struct object_row both[] = { { { "one+ConfigMap", 13 }, { "", 0 }, OBJECT_APPLIED, true },
+                                          { { "two+ConfigMap", 13 }, { "no", 2 }, OBJECT_FAILED, true } };
+
 /* Where it is to go; NULL ends the list. */
 extern const char *const scene_c1[], *const scene_c12[];
 

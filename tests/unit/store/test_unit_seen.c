@@ -314,10 +314,7 @@ static void test_a_drift_told_in_the_moment_of_a_claim_is_not_lost(void **state)
 	assert_ok(unit_claim(&g.fixture->store, g.db, 100, LEASE_MS * INT64_C(1000000), &g.arena, &units, &count, &next_ns, &err));
 	assert_int_equal(count, 1);
 	assert_int_equal(pthread_create(&thread, NULL, tell_drift, &telling), 0);
-	const int64_t end_ns = deadline_in_ms(10000);
-	while (fixture_number(g.fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-	                      " AND wait_event_type = 'Lock'") == 0)
-		assert_false(deadline_past(end_ns));
+	fixture_await_lock(g.fixture);
 	assert_ok(db_commit(g.db, &err));
 	pthread_join(thread, NULL);
 	assert_ok(scene_report(g.fixture, &units[0], UNIT_DONE, 0, applied, 2, &err));

@@ -208,10 +208,7 @@ static void test_what_two_watchers_tell_of_one_object_counts_once(void **state)
 	assert_ok(db_begin(g.db, &err));
 	observe(&g, SESSION, &seen, 1);
 	assert_int_equal(pthread_create(&thread, NULL, take_over, &taking_over), 0);
-	const int64_t end_ns = deadline_in_ms(10000);
-	while (fixture_number(g.fixture, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-	                      " AND wait_event_type = 'Lock'") == 0)
-		assert_false(deadline_past(end_ns));
+	fixture_await_lock(g.fixture);
 	assert_ok(db_commit(g.db, &err));
 	pthread_join(thread, NULL);
 	const struct unit_status status = now(&g);
