@@ -71,8 +71,8 @@ static const struct query report_query = { "unit_report",
 	" THEN coalesce(t.applied, (SELECT size FROM resource_set WHERE digest = s.set), 0) ELSE u.applied_count END,"
 	" failed_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.failed, 0) ELSE u.failed_count END,"
 	" retrying_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.retrying, 0) ELSE u.retrying_count END,"
-	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.deleted, 0) ELSE u.deleted_count END"
-	", is_even = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.is_even, s.is_brought) ELSE u.is_even END"
+	" deleted_count = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.deleted, 0) ELSE u.deleted_count END,"
+	" is_even = CASE WHEN s.is_same AND s.is_whole THEN coalesce(t.is_even, s.is_brought) ELSE u.is_even END"
 	" FROM self s LEFT JOIN total t ON t.unit = s.id WHERE u.id = s.id"
 	" RETURNING u.id, EXISTS (SELECT FROM unit_wait w WHERE w.owner = u.owner AND w.on_app = u.app)" };
 

@@ -49,7 +49,8 @@ static const struct query watch_query = { "unit_watch",
  * Whoever is at work may have passed by what is to be healed: the generation moves, so that his report is not the last word, and
  * all is sent again after it.  What he works for stays the event.
  *
- * NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so.
+ * NOTE: at rest was decided before the rows were locked, in order: who has claimed or stopped a unit since keeps it so.  And who
+ * has reported since that nothing is awaited any more, as a hook that has failed was taken away, is not to begin again.
  */
 #define SQL_UPDATE_UNITS \
 	"held AS (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals OR d.wakes" \
@@ -58,7 +59,7 @@ static const struct query watch_query = { "unit_watch",
 	" generation = u.generation + d.heals::int," \
 	" event = CASE WHEN d.heals AND u.due_at IS NULL AND u.applied = u.set THEN 'drift' ELSE u.event END," \
 	" due_at = CASE WHEN u.lease IS NULL AND (d.heals AND u.due_at IS NULL AND NOT u.is_stopped" \
-	" OR d.wakes AND u.due_at > statement_timestamp()) THEN statement_timestamp() ELSE u.due_at END" \
+	" OR d.wakes AND u.awaits <> '' AND u.due_at > statement_timestamp()) THEN statement_timestamp() ELSE u.due_at END" \
 	" FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
 
 /*

@@ -410,6 +410,45 @@ static void test_two_clusters_are_told_of_at_once(void **state)
 	given_done(&g);
 }
 
+/* A hook has failed and is taken away, which is told while the report of its failure is stored: it does not begin again. */
+static void test_what_is_awaited_no_more_wakes_nobody(void **state)
+{
+	struct given        g = given(*state, "projects/awaited", scene_c1);
+	const int64_t       next = scene_context(g.fixture, g.owner, "awaited-2", scene_c1);
+	struct telling      telling = { g, row(&g, "hook+Job", SEEN_GONE, SEEN_TRACKED) };
+	struct unit_row    *units = NULL;
+	struct unit_outcome outcome = { .kind = UNIT_WAITS, .reachable = 1, .error = VIEW("waits"), .progress = VIEW("begun"),
+		                        .awaits = VIEW("hook+Job"), .stage = VIEW("pre-install") };
+	size_t              stored = 0;
+	bool                wakes = false;
+	struct error        err;
+	pthread_t           thread;
+
+	arena_init(&telling.given.arena, 1 << 20);
+	scene_move(g.fixture, g.owner, next, g.context);
+	for (int i = 0; i < 2; i++) {                         /* as long as it is awaited, it wakes */
+		assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+		outcome.unit = &units[0];
+		outcome.retry_after_ns = 3600000000000;
+		assert_ok(unit_report(g.db, &outcome, 1, &stored, &wakes, &err));
+		observe(&g, SESSION, &telling.row, 1);
+	}
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 1);
+	outcome = (struct unit_outcome) { .kind = UNIT_FAILED, .reachable = 1, .error = VIEW("has failed"), .progress = VIEW("failed"),
+		                          .retry_after_ns = 3600000000000, .unit = &units[0] };
+	outcome.awaits = outcome.stage = VIEW("");
+	assert_ok(db_begin(g.db, &err));
+	assert_ok(unit_report(g.db, &outcome, 1, &stored, &wakes, &err));
+	assert_int_equal(stored, 1);
+	assert_int_equal(pthread_create(&thread, NULL, tell_drift, &telling), 0);
+	fixture_await_lock(g.fixture);
+	assert_ok(db_commit(g.db, &err));
+	pthread_join(thread, NULL);
+	assert_int_equal(scene_claim(g.fixture, &g.fixture->store, &g.arena, &units, LEASE_MS), 0);
+	arena_done(&telling.given.arena);
+	given_done(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_what_drifts_while_somebody_works_is_reported),
 		cmocka_unit_test(test_a_drift_told_in_the_moment_of_a_claim_is_not_lost),
 		cmocka_unit_test(test_what_was_applied_unseen_is_applied_again),
+		cmocka_unit_test(test_what_is_awaited_no_more_wakes_nobody),
 		cmocka_unit_test(test_two_clusters_are_told_of_at_once),
 		cmocka_unit_test(test_what_we_have_deleted_is_not_waited_for),
 	};
