@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 static const int64_t second_ns = 1000000000;
-static const int64_t keep_idle_ns = 60000000000;
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -56,6 +55,8 @@ enum status kube_open(const struct kube_options *options, struct kube **ret_kube
 		kube->options.circuit_min_ns = second_ns;
 	if (kube->options.circuit_max_ns == 0)
 		kube->options.circuit_max_ns = 30 * second_ns;
+	if (kube->options.keep_ns == 0)
+		kube->options.keep_ns = 60 * second_ns;
 	if (kube->options.circuit_max_ns < kube->options.circuit_min_ns)
 		kube->options.circuit_max_ns = kube->options.circuit_min_ns;
 	while (st == ST_OK && kube->loop_count < kube->options.loops) {
@@ -268,7 +269,7 @@ void kube_sweep(struct loop *loop)
 	pthread_mutex_lock(&kube->lock);
 	for (cluster = LIST_FIRST(&loop->members); cluster != NULL; cluster = next) {
 		next = LIST_NEXT(cluster, member);
-		if (atomic_load(&cluster->refs) > 0 || now - atomic_load(&cluster->idle_since_ns) < keep_idle_ns)
+		if (atomic_load(&cluster->refs) > 0 || now - atomic_load(&cluster->idle_since_ns) < kube->options.keep_ns)
 			continue;
 		unlink_cluster(kube, cluster);
 		cluster->bucket_next = idle;

@@ -27,6 +27,7 @@ struct kube_options {
 	unsigned    in_flight;           /* of one cluster; 0: KUBE_IN_FLIGHT                                    */
 	int64_t     connect_ns;          /* 0: 5 s                                                               */
 	int64_t     circuit_min_ns, circuit_max_ns;    /* pauses of an open circuit; 0: 1 s, 30 s                 */
+	int64_t     keep_ns;             /* a cluster that nobody holds is kept open so long; 0: 60 s             */
 	const char *user_agent;          /* "emcod/0.1.0 (rsync)"                                                */
 	bool        http1;               /* a few connections of HTTP/1.1 instead of one of HTTP/2               */
 };
@@ -38,7 +39,7 @@ void kube_close(struct kube *kube);
 
 /*
  * The cluster of that name, made on first use.  kubeconfig: parsed when its bytes differ from last time, and then the
- * connections are made anew.  Let go with kube_cluster_unref; an idle one is kept open for a while.
+ * connections are made anew.  Let go with kube_cluster_unref; one that nobody holds is kept open for keep_ns, and some more.
  */
 enum status MUST_CHECK kube_cluster_ref(struct kube *kube, struct view name, struct view kubeconfig,
                                         struct kube_cluster **ret_cluster, struct error *err);

@@ -14,9 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 128, LOOP_CONNECTIONS = 16 * KUBE_CLUSTERS_A_LOOP };
-
-static const int64_t sweep_every_ns = 10000000000;
+enum { EVENTS_MAX = 128, LOOP_CONNECTIONS = 16 * KUBE_CLUSTERS_A_LOOP, SWEEPS_A_KEEP = 6 };
 
 static _Thread_local struct loop *loop_here;       /* of this thread; NULL on all others */
 
@@ -143,12 +141,17 @@ static void fire_curl(struct timer *timer)
 	curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
+static void sweep_later(struct loop *loop)
+{
+	timer_set(&loop->timers, &loop->sweep_timer, clock_ns() + loop->kube->options.keep_ns / SWEEPS_A_KEEP);
+}
+
 static void fire_sweep(struct timer *timer)
 {
 	struct loop *loop = TIMER_OWNER(timer, struct loop, sweep_timer);
 
 	kube_sweep(loop);
-	timer_set(&loop->timers, timer, clock_ns() + sweep_every_ns);
+	sweep_later(loop);
 }
 
 static void wait_and_read(struct loop *loop)
@@ -266,7 +269,7 @@ enum status loop_open(struct kube *kube, struct loop **ret_loop, struct error *e
 	curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long) LOOP_CONNECTIONS);
 	loop->curl_timer.fire = fire_curl;
 	loop->sweep_timer.fire = fire_sweep;
-	timer_set(&loop->timers, &loop->sweep_timer, clock_ns() + sweep_every_ns);
+	sweep_later(loop);
 	if (start_thread(loop) != 0) {
 		loop_free(loop);
 		return fail(err, ST_UNAVAILABLE, "no more threads");

@@ -251,6 +251,43 @@ static void test_a_cluster_is_known_by_its_tag_while_it_is_made_of_that_kubeconf
 	kube_cluster_unref(known);
 }
 
+static void test_a_cluster_that_nobody_holds_is_forgotten_with_its_tag_after_a_while(void **state)
+{
+	struct kube         *quick;
+	struct kube_cluster *held, *dropped, *known;
+	struct waited        waited;
+	auto_buf             text = BUF(20000);
+
+	(void) state;
+	waited_init(&waited);
+	server_rule("GET", "/", "[{'body': '{}'}]");
+	kubeconfig_of("https", "ca", NULL, &text);
+	assert_ok(kube_open(&(struct kube_options) { .loops = 1, .keep_ns = 50000000 }, &quick, NO_ERR));
+	assert_ok(kube_cluster_ref_tagged(quick, VIEW("held"), buf_view(&text), 7, &held, NO_ERR));
+	assert_ok(kube_cluster_ref_tagged(quick, VIEW("dropped"), buf_view(&text), 7, &dropped, NO_ERR));
+	ask(dropped, "GET", "/x", 5000, &waited);
+	assert_int_equal(waited.st, ST_OK);
+	kube_cluster_unref(dropped);
+
+	/* Looked for more rarely than it is kept: who finds it holds it, and it would stay. */
+	known = dropped;
+	for (int i = 0; i < 100 && known != NULL; i++) {
+		usleep(200000);
+		known = kube_cluster_known(quick, VIEW("dropped"), 7);
+		kube_cluster_unref(known);
+	}
+	assert_null(known);
+	known = kube_cluster_known(quick, VIEW("held"), 7);
+	assert_ptr_equal(known, held);
+	kube_cluster_unref(known);
+	assert_ok(kube_cluster_ref_tagged(quick, VIEW("dropped"), buf_view(&text), 8, &dropped, NO_ERR));
+	ask(dropped, "GET", "/x", 5000, &waited);
+	assert_int_equal(waited.st, ST_OK);
+	kube_cluster_unref(dropped);
+	kube_cluster_unref(held);
+	kube_close(quick);
+}
+
 static void test_a_slow_request_beside_quick_ones_opens_no_circuit(void **state)
 {
 	struct kube_cluster *cluster = cluster_of(kube, "c", "https", "ca");
@@ -437,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_credential_that_is_repeated_is_hidden, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_circuit_opens_fails_at_once_and_closes_with_the_first_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_cluster_is_known_by_its_tag_while_it_is_made_of_that_kubeconfig, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_cluster_that_nobody_holds_is_forgotten_with_its_tag_after_a_while, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slow_request_beside_quick_ones_opens_no_circuit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_opens_the_circuit_and_one_answer_closes_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_fails_because_the_circuit_opens_is_told_what_opened_it, set_up, tear_down),
