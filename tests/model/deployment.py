@@ -9,11 +9,12 @@ from emco import Scene, named, profile
 
 CLUSTERS = ("direct", "proxied")
 VERB_S = 30                     # for a verb to be taken, after a crash
+CONTEXTS_KEPT = 10              # the server's option "revisions", as it is without being set
 
 
 class Deployment(Scene):
     """config is what REST was told, planned what the last accepted verb has made of it (None: nothing shall be there), and
-    revisions what each of this life has, by its number."""
+    revisions the context and the config that each of this life has, by its number."""
 
     def __init__(self, api, name, provider):
         super().__init__(api, name)
@@ -84,7 +85,10 @@ class Deployment(Scene):
         return ("update", "terminate") if edition < 2 else ("update", "rollback", "terminate")
 
     def some_revision(self, rng):
-        return rng.choice(sorted(self.revisions))
+        """One whose context is among the last different ones: older ones may be gone."""
+        contexts = dict.fromkeys(context for context, _ in reversed(self.revisions.values()))
+        kept = list(contexts)[:CONTEXTS_KEPT]
+        return rng.choice([revision for revision, (context, _) in self.revisions.items() if context in kept])
 
     def stop(self):
         """True: it was stopped; False: there was nothing to stop."""
@@ -98,7 +102,7 @@ class Deployment(Scene):
 
     def begin(self, verb, revision=None):
         """Remember what the verb would mean."""
-        self.attempt = (verb, copy.deepcopy(self.config if revision is None else self.revisions[revision]))
+        self.attempt = (verb, copy.deepcopy(self.config if revision is None else self.revisions[revision][1]))
         self.is_settled = False
 
     def took(self):
@@ -110,7 +114,8 @@ class Deployment(Scene):
         if verb in ("instantiate", "terminate"):
             self.revisions = {}
         if verb != "terminate":
-            self.revisions[self.history()[-1]["revision"]] = planned
+            action = self.history()[-1]
+            self.revisions[action["revision"]] = (action["instance"], planned)
 
     def post(self, verb, revision):
         return self.api.post(f"{self.dig}/{verb}", *([] if revision is None else [{"spec": {"revision": revision}}]))
