@@ -100,14 +100,19 @@ void answer_drop_body(struct request *req)
 
 void answer_header(struct request *req, const char *fmt, ...)
 {
-	char    line[512];
 	va_list args;
 
 	va_start(args, fmt);
-	const int len = vsnprintf(line, sizeof line, fmt, args);
+	const int len = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
-	if (len > 0 && (size_t) len < sizeof line && req->headers.len + (size_t) len + 2 <= req->headers.max)
-		IGNORE(buf_printf(&req->headers, NULL, "%s\r\n", line));
+	char *line = len > 0 ? buf_room(&req->headers, (size_t) len + 2, NULL) : NULL;
+	if (line == NULL)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, (size_t) len + 1, fmt, args);
+	va_end(args);
+	memcpy(line + len, "\r\n", 3);
+	req->headers.len += (size_t) len + 2;
 }
 
 void answer_ignored(struct request *req, const char *what, struct view name)

@@ -16,7 +16,7 @@ static void ask_init(struct ask *ask, struct request *req, struct buf *reply)
 	*ask = (struct ask) {
 		.orchestrator = req->api->orchestrator, .type = req->endpoint->type, .path = req->path, .arena = &req->arena,
 		.deadline_ns = req->deadline_ns, .parameters = req->parameters, .parameter_count = req->parameter_count,
-		.client = view_of(req->info->remote_addr), .request = view_of(req->id), .reply = reply,
+		.asker = { .client = view_of(req->info->remote_addr), .request = view_of(req->id) }, .reply = reply,
 	};
 }
 
@@ -93,7 +93,7 @@ enum status views_answer(struct request *req, bool *ret_answered, struct error *
 static enum status redirect(struct request *req, struct error *err)
 {
 	const char *listen = req->api->options.events_listen, *host = request_header(req, "Host");
-	char        location[480];
+	char        location[REQUEST_HEADERS_MAX / 2];
 
 	if (listen == NULL)
 		return fail_at(err, ST_INVALID, "watch", "this server offers no event streams");
@@ -125,8 +125,11 @@ enum status handle_look(struct request *req, struct error *err)
 	return fail(err, ST_NOT_FOUND, "\"%.*s\" has no such view", (int) req->path.len, req->path.ptr);
 }
 
-/* What the verb is asked of must be what the client has seen of it. */
-static enum status check_match(struct request *req, struct error *err)
+/*
+ * What the verb is asked of must be what the client has seen of it.  Another may change it before the verb has it locked, so
+ * the handler compares once more.
+ */
+static enum status check_match(struct request *req, struct resource_seen *ret_seen, struct error *err)
 {
 	const char *if_match = request_header(req, "If-Match");
 	auto_buf    document = BUF(ASK_REPLY_MAX);
@@ -140,8 +143,12 @@ static enum status check_match(struct request *req, struct error *err)
 	enum status st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
 	if (st == ST_OK)
 		st = resource_read(req->api->store, db, req->path, &document, &version, &id, err);
-	if (st != ST_OK || condition_names(if_match, id, version, false))
+	if (st != ST_OK)
 		return st;
+	if (condition_names(if_match, id, version, false)) {
+		*ret_seen = (struct resource_seen) { id, version };
+		return ST_OK;
+	}
 	entity_tag(id, version, ENTITY_JSON, false, tag);
 	return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", V(req->path), tag);
 }
@@ -153,18 +160,18 @@ enum status handle_verb(struct request *req, struct error *err)
 	json_t    *document = NULL;
 	struct ask ask;
 	auto_buf   reply = BUF(ASK_REPLY_MAX);
+	struct resource_seen seen = { .id = 0 };
 
 	enum status st = req->endpoint->body == NULL ? ST_OK : body_is_plain(req, err);
 	if (st == ST_OK)
 		st = body_read(req, req->api->options.body_limit_bytes, err);
 	if (st == ST_OK && req->endpoint->body != NULL)
 		st = document_read(req, req->endpoint->body, buf_view(&req->body), &document, err);
-	if (st == ST_OK)
-		st = check_match(req, err);
-	if (st != ST_OK)
+	if (st != ST_OK || (st = check_match(req, &seen, err)) != ST_OK)
 		return st;
 	req->deadline_ns = clock_ns() + req->api->options.operation_limit_ns;
 	ask_init(&ask, req, &reply);
+	ask.asker.seen = seen;
 	ask.document = document;
 	ask.success = verb->success;
 	st = verb->handler(&ask, err);

@@ -300,15 +300,15 @@ static enum status add_items(struct listing *listing, struct error *err)
 	return st == ST_OK ? buf_add(reply, "]\n", 2, err) : st;
 }
 
-/* Names need no escape in a URL.  A query's other parameters chose a view, not this list. */
+/* Paths need no escape in a URL; as it was sent, with some, it might be too long.  Other parameters chose a view, not this list. */
 static void tell_next_page(const struct listing *listing)
 {
 	const size_t collection = listing->req->parent.len + (listing->req->parent.len > 0 ? 1 : 0)
 	                          + strlen(listing->req->endpoint->type->row->segment) + 1;
 
 	if (listing->has_more && listing->last.len > collection)
-		answer_header(listing->req, "Link: <%s?limit=%" PRIu64 "&continue=%.*s>; rel=\"next\"",
-		              listing->req->info->local_uri_raw, listing->limit, (int) (listing->last.len - collection),
+		answer_header(listing->req, "Link: </v2/%.*s?limit=%" PRIu64 "&continue=%.*s>; rel=\"next\"",
+		              (int) collection - 1, listing->last.ptr, listing->limit, (int) (listing->last.len - collection),
 		              listing->last.ptr + collection);
 }
 

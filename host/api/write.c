@@ -13,6 +13,7 @@ struct change {
 	enum resource_mode     mode;
 	const char            *if_match, *if_none_match;      /* the headers; NULL: not sent                 */
 	bool                   is_delete, must_be_new;
+	bool                   was_absent;                    /* a PUT has found nothing under the lock      */
 	struct resource_written written;
 };
 
@@ -89,7 +90,7 @@ static enum status run_hook(struct change *change, struct db *db, struct view pr
 	return st;
 }
 
-static enum status store_document(struct change *change, struct db *db, struct error *err)
+static enum status store_document(struct change *change, struct db *db, enum resource_mode mode, struct error *err)
 {
 	struct request    *req = change->req;
 	const struct type *type = change->type;
@@ -111,7 +112,7 @@ static enum status store_document(struct change *change, struct db *db, struct e
 		.files = change->upload.files, .file_count = change->upload.file_count,
 		.is_replacing_files = change->upload.file_count > 0,
 	};
-	return resource_write(req->api->store, db, &write, change->mode, &change->written, err);
+	return resource_write(req->api->store, db, &write, mode, &change->written, err);
 }
 
 /*
@@ -120,13 +121,15 @@ static enum status store_document(struct change *change, struct db *db, struct e
  */
 static enum status change_locked(struct db *db, void *data, struct error *err)
 {
-	struct change *change = data;
-	struct error   missing;
-	int64_t        id;
-	uint64_t       version;
-	auto_buf       previous = BUF(REPLY_MAX);
+	struct change     *change = data;
+	enum resource_mode mode = change->mode;
+	struct error       missing;
+	int64_t            id;
+	uint64_t           version;
+	auto_buf           previous = BUF(REPLY_MAX);
 
 	change->upload = change->given;
+	change->was_absent = false;
 	if (change->is_delete || change->mode != RESOURCE_CREATE) {
 		enum status st = resource_lock(db, change->path, &id, &missing);
 		if (st == ST_OK)
@@ -135,16 +138,17 @@ static enum status change_locked(struct db *db, void *data, struct error *err)
 			*err = missing;
 			return st;
 		}
-		if (st == ST_OK)
-			st = check_tags(change, id, version, err);
-		if (st == ST_PRECONDITION)
+		if (st == ST_OK && (st = check_tags(change, id, version, err)) != ST_OK)
 			return st;
+		change->was_absent = st == ST_NOT_FOUND;
+		if (change->was_absent)
+			mode = RESOURCE_CREATE;               /* the hook is told so: what another has made by now is not replaced unseen */
 	}
 	enum status st = run_hook(change, db, buf_view(&previous), err);
 	if (st == ST_OK && change->is_delete)
 		return resource_delete(change->req->api->store, db, change->path,
 		                       (change->type->row->flags & EMCO_RESOURCE_EVENTS) != 0, err);
-	return st == ST_OK ? store_document(change, db, err) : st;
+	return st == ST_OK ? store_document(change, db, mode, err) : st;
 }
 
 static enum status change_make(struct change *change, struct error *err)
@@ -157,11 +161,13 @@ static enum status change_make(struct change *change, struct error *err)
 	change->given = change->upload;
 	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0 || has_tags(change)) {
 		st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
+		if (st == ST_EXISTS && change->was_absent)       /* by now: once more, and now it is found */
+			st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
 	} else {
 		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
 		if (st == ST_OK)
 			st = change->is_delete ? resource_delete(req->api->store, db, change->path, (flags & EMCO_RESOURCE_EVENTS) != 0, err)
-			                       : store_document(change, db, err);
+			                       : store_document(change, db, change->mode, err);
 	}
 	if (st == ST_OK && (flags & EMCO_RESOURCE_OWNER) != 0)
 		store_notify(req->api->store, CHANNEL_STATUS);

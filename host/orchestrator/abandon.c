@@ -2,18 +2,20 @@
  * abandon.c - give up a cluster that is gone, and say what is left behind on it.
  */
 #include "host/orchestrator/deployment.h"
+#include "host/orchestrator/operation.h"
 #include "host/store/unit.h"
 #include "lib/base/log.h"
 
 enum { SETS_MAX = 256 << 20, SET_MAX = 64 << 20 };
 
 struct abandoning {
-	struct view      path, cluster;              /* "cluster-providers/edge/clusters/one", "edge+one" */
-	bool             is_forced;
-	struct arena     arena;
-	struct unit_row *units;
-	size_t           unit_count;
-	json_t          *left;                       /* of the report */
+	struct view          path, cluster;          /* "cluster-providers/edge/clusters/one", "edge+one" */
+	struct resource_seen seen;
+	bool                 is_forced;
+	struct arena         arena;
+	struct unit_row     *units;
+	size_t               unit_count;
+	json_t              *left;                   /* of the report */
 };
 
 static void abandoning_done(struct abandoning *abandoning)
@@ -76,6 +78,8 @@ static enum status abandon(struct db *db, void *data, struct error *err)
 	enum status        st = resource_lock(db, abandoning->path, &id, err);
 
 	if (st == ST_OK)
+		st = resource_check_seen(db, abandoning->path, &abandoning->seen, err);
+	if (st == ST_OK)
 		st = check_gone(db, abandoning, err);
 	if (st == ST_OK)
 		st = unit_abandon(db, abandoning->cluster, &abandoning->arena, &abandoning->units, &abandoning->unit_count, err);
@@ -85,11 +89,11 @@ static enum status abandon(struct db *db, void *data, struct error *err)
 	return st;
 }
 
-enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
-                            struct error *err)
+enum status cluster_abandon(struct orchestrator *o, struct view path, const struct asker *asker, bool is_forced,
+                            int64_t deadline_ns, struct buf *reply, struct error *err)
 {
 	CLEANUP(abandoning_done) struct abandoning abandoning = {
-		.path = path, .is_forced = is_forced, .arena = ARENA(SETS_MAX), .left = json_array(),
+		.path = path, .seen = asker_of(asker).seen, .is_forced = is_forced, .arena = ARENA(SETS_MAX), .left = json_array(),
 	};
 	const struct view provider = path_part(path, 1), cluster = path_part(path, 3);
 	const char       *name = arena_printf(&abandoning.arena, "%.*s+%.*s", (int) provider.len, provider.ptr, (int) cluster.len,

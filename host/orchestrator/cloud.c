@@ -193,9 +193,12 @@ static enum status instantiate(struct operation *operation, struct error *err)
 	return operation_commit(operation, write_instantiated, &making, err);
 }
 
-enum status cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+enum status cloud_instantiate(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
+                              struct error *err)
 {
-	return operation_run(o, path, "instantiate", instantiate, NULL, deadline_ns, NULL, err);
+	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
+
+	return operation_run(o, path, "instantiate", instantiate, &input, deadline_ns, NULL, err);
 }
 
 /* -- terminate --------------------------------------------------------------------------------------------------- */
@@ -239,9 +242,12 @@ static enum status terminate(struct operation *operation, struct error *err)
 	return operation_commit(operation, write_terminated, operation, err);
 }
 
-enum status cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err)
+enum status cloud_terminate(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns,
+                            struct error *err)
 {
-	return operation_run(o, path, "terminate", terminate, NULL, deadline_ns, NULL, err);
+	const struct operation_input input = { .asker = asker_of(asker), .target = VIEW("") };
+
+	return operation_run(o, path, "terminate", terminate, &input, deadline_ns, NULL, err);
 }
 
 /* -- change and delete ------------------------------------------------------------------------------------------- */

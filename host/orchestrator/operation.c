@@ -93,7 +93,8 @@ static struct operation *operation_new(struct orchestrator *o, struct view path,
 		snprintf(operation->client, sizeof operation->client, "%.*s", (int) input->asker.client.len, input->asker.client.ptr);
 		snprintf(operation->request, sizeof operation->request, "%.*s", (int) input->asker.request.len,
 		         input->asker.request.ptr);
-		operation->input.asker = (struct asker) { view_of(operation->client), view_of(operation->request) };
+		operation->input.asker.client = view_of(operation->client);
+		operation->input.asker.request = view_of(operation->request);
 	}
 	operation->refs = 1;
 	return operation;
@@ -249,6 +250,8 @@ static enum status write_and_end(struct db *db, void *data, struct error *err)
 	const struct commit *commit = data;
 	enum status          st = commit->write(db, commit->data, err);
 
+	if (st == ST_OK)                      /* write has locked it */
+		st = resource_check_seen(db, commit->operation->path, &commit->operation->input.asker.seen, err);
 	if (st == ST_OK && commit->operation->also != NULL)
 		st = end_row(db, &(struct ending) { commit->operation->also, NULL, commit->operation->also->revision }, err);
 	return st == ST_OK ? end_row(db, &(struct ending) { commit->operation, NULL, commit->operation->revision }, err) : st;

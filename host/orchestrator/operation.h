@@ -26,7 +26,7 @@ struct operation_input {
 
 static inline struct asker asker_of(const struct asker *asker)
 {
-	return asker != NULL ? *asker : (struct asker) { VIEW(""), VIEW("") };
+	return asker != NULL ? *asker : (struct asker) { .client = VIEW(""), .request = VIEW("") };
 }
 
 struct operation {

@@ -36,7 +36,7 @@ void orchestrator_extensions(void);
 
 /*
  * Operations on a deployment intent group.  path: below /v2/.  asker: for the history, may be NULL.  All answer when the state
- * is durable.
+ * is durable.  ST_PRECONDITION: the resource is another than the asker has seen.
  */
 
 struct operation_reply { int64_t revision; };
@@ -93,10 +93,10 @@ enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, 
 
 /* -- logical clouds -- */
 
-enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                         struct error *err);
-enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, int64_t deadline_ns,
-                                       struct error *err);
+enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, const struct asker *asker,
+                                         int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, const struct asker *asker,
+                                       int64_t deadline_ns, struct error *err);
 enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool is_delete, struct error *err);
 
 /* -- clusters -- */
@@ -105,8 +105,8 @@ enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool 
  * A cluster that is gone for good: forget what is on it, and append a report, JSON, of what stays behind.  ST_CONFLICT: it
  * answers, and is_forced is not set.  ST_NOT_FOUND.
  */
-enum status MUST_CHECK cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns,
-                                       struct buf *reply, struct error *err);
+enum status MUST_CHECK cluster_abandon(struct orchestrator *o, struct view path, const struct asker *asker, bool is_forced,
+                                       int64_t deadline_ns, struct buf *reply, struct error *err);
 
 /* -- status -- */
 

@@ -112,6 +112,14 @@ enum status deployment_terminate(struct orchestrator *o, struct view path, const
 /* What is one transaction, on data of this kind. */
 struct step { struct view path; const struct asker *asker; };
 
+static enum status lock(struct db *db, const struct step *step, int64_t *ret_id, struct error *err)
+{
+	const struct asker asker = asker_of(step->asker);
+	enum status        st = resource_lock(db, step->path, ret_id, err);
+
+	return st == ST_OK ? resource_check_seen(db, step->path, &asker.seen, err) : st;
+}
+
 /* -- approve ----------------------------------------------------------------------------------------------------- */
 
 static enum status approve(struct db *db, void *data, struct error *err)
@@ -123,7 +131,7 @@ static enum status approve(struct db *db, void *data, struct error *err)
 	int64_t            id;
 	enum status        st;
 
-	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
+	if ((st = lock(db, step, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
 	    (st = action_last(db, id, &action, err)) != ST_OK ||
 	    (st = deployment_check_life(db, *path, id, &action, ON_APPROVE, &to, err)) != ST_OK || to == LIFE_SAME)
 		return st;
@@ -176,7 +184,7 @@ static enum status stop(struct db *db, void *data, struct error *err)
 	int64_t            id;
 	enum status        st;
 
-	if ((st = resource_lock(db, *path, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
+	if ((st = lock(db, step, &id, err)) != ST_OK || (st = operation_check_none(db, id, err)) != ST_OK ||
 	    (st = action_last(db, id, &action, err)) != ST_OK ||
 	    (st = deployment_check_life(db, *path, id, &action, ON_STOP, &to, err)) != ST_OK ||
 	    (st = check_busy(db, id, &action, name, err)) != ST_OK || (st = unit_stop(db, id, err)) != ST_OK)

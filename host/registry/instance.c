@@ -14,27 +14,29 @@ static bool is_shut(const struct controller *controller)
 	return __atomic_load_n(&controller->instance.is_quarantined, __ATOMIC_RELAXED);
 }
 
-/* false: the deadline came first.  A flag, not the lock, is held through the call. */
-static bool gate_enter(struct controller *controller, int64_t until_ns)
+/*
+ * One at a time through a gate of the controller, is_busy or is_asked.  false: the deadline came first.  A flag, not the lock,
+ * is held through the call.
+ */
+static bool gate_enter(struct controller *controller, bool *gate, int64_t until_ns)
 {
 	const struct timespec until = { .tv_sec = (time_t) (until_ns / 1000000000), .tv_nsec = (long) (until_ns % 1000000000) };
 	bool is_mine;
 
 	pthread_mutex_lock(&controller->lock);
-	while (controller->is_busy && !is_shut(controller) && !deadline_past(until_ns))
+	while (*gate && !is_shut(controller) && !deadline_past(until_ns))
 		pthread_cond_timedwait(&controller->freed, &controller->lock, &until);
-	is_mine = !controller->is_busy;
-	if (is_mine)
-		controller->is_busy = true;
+	is_mine = !*gate;
+	*gate = true;
 	pthread_mutex_unlock(&controller->lock);
 	return is_mine;
 }
 
-static void gate_leave(struct controller *controller)
+static void gate_leave(struct controller *controller, bool *gate)
 {
 	pthread_mutex_lock(&controller->lock);
-	controller->is_busy = false;
-	pthread_cond_signal(&controller->freed);
+	*gate = false;
+	pthread_cond_broadcast(&controller->freed);
 	pthread_mutex_unlock(&controller->lock);
 }
 
@@ -148,7 +150,7 @@ enum status instance_call(struct instance *instance, struct store *store, instan
 	enum status st = check_open(controller, err);
 	if (st != ST_OK)
 		return st;
-	if (is_serial && !gate_enter(controller, deadline_ns)) {
+	if (is_serial && !gate_enter(controller, &controller->is_busy, deadline_ns)) {
 		st = check_open(controller, err);
 		return st != ST_OK ? st : fail(err, ST_UNAVAILABLE, "controller \"%s\" is busy with another call", instance->name);
 	}
@@ -158,7 +160,7 @@ enum status instance_call(struct instance *instance, struct store *store, instan
 		st = call_inside(controller, store, slot, data, overlay, deadline_ns, ret_answer, err);
 	__atomic_fetch_sub(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
 	if (is_serial)
-		gate_leave(controller);
+		gate_leave(controller, &controller->is_busy);
 	return st;
 }
 
@@ -173,13 +175,21 @@ static enum status ask_health(struct guard *guard, void *data, struct error *err
 
 	call_init(&call, ask->store, controller->instance.name, controller->plugin.roles, ask->deadline_ns);
 	call.cancelled = &controller->plugins->is_stopping;
-	__atomic_fetch_add(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
 	guard_call_begin(guard, controller->instance.name, ask->deadline_ns);
 	const emco_status answer = controller->plugin.health(controller->instance.self, &call.abi);
 	const bool        is_in_time = guard_call_end(guard);
-	__atomic_store_n(&controller->is_asked, false, __ATOMIC_RELEASE);
-	__atomic_fetch_sub(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
 	return is_in_time ? call_result(&call, answer, err) : fail(err, ST_DEADLINE, "the answer came late");
+}
+
+/* Also of one that could not begin. */
+static void health_ask_free(void *data)
+{
+	struct health_ask *ask = data;
+	struct controller *controller = ask->controller;
+
+	free(ask);
+	gate_leave(controller, &controller->is_asked);
+	__atomic_fetch_sub(&controller->in_flight, 1, __ATOMIC_ACQ_REL);       /* last: then it may be closed */
 }
 
 enum status instance_health(struct instance *instance, struct store *store, struct error *err)
@@ -193,10 +203,11 @@ enum status instance_health(struct instance *instance, struct store *store, stru
 	ask = malloc(sizeof *ask);
 	if (ask == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	*ask = (struct health_ask) { controller, store, deadline_in_ms(HEALTH_LIMIT_MS) };
-	if (__atomic_exchange_n(&controller->is_asked, true, __ATOMIC_ACQ_REL)) {
+	if (!gate_enter(controller, &controller->is_asked, deadline_in_ms(HEALTH_LIMIT_MS))) {
 		free(ask);
 		return fail(err, ST_UNAVAILABLE, "controller \"%s\" has been asked how it is, and has not answered yet", instance->name);
 	}
-	return guard_run(ask_health, ask, free, ask->deadline_ns, err);
+	*ask = (struct health_ask) { controller, store, deadline_in_ms(HEALTH_LIMIT_MS) };
+	__atomic_fetch_add(&controller->in_flight, 1, __ATOMIC_ACQ_REL);
+	return guard_run(ask_health, ask, health_ask_free, ask->deadline_ns, err);
 }

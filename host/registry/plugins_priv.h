@@ -34,10 +34,10 @@ struct controller {
 	size_t           bind_count;      /* of instance.aliases, the first so many are the file's `bind`   */
 	bool             is_created, is_started;
 
-	pthread_mutex_t  lock;            /* guards is_busy and own                                         */
-	pthread_cond_t   freed;           /* is_busy became false                                           */
+	pthread_mutex_t  lock;            /* guards is_busy, is_asked and own                               */
+	pthread_cond_t   freed;           /* is_busy or is_asked became false                               */
 	bool             is_busy;         /* a serial plugin is in a call                                   */
-	bool             is_asked;        /* how it is, and it has not answered yet; __atomic               */
+	bool             is_asked;        /* how it is, and it has not answered yet                         */
 	struct own_call *own;
 	int32_t          in_flight;       /* atomic: calls not returned                                     */
 	int32_t          left_behind;     /* atomic: of those, the ones nobody waits for any more           */

@@ -157,12 +157,12 @@ static emco_status quota_changes(emco_call *call, emco_change *change)
 
 static enum status instantiate(struct ask *ask, struct error *err)
 {
-	return cloud_instantiate(ask->orchestrator, ask->path, ask->deadline_ns, err);
+	return cloud_instantiate(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, err);
 }
 
 static enum status terminate(struct ask *ask, struct error *err)
 {
-	return cloud_terminate(ask->orchestrator, ask->path, ask->deadline_ns, err);
+	return cloud_terminate(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, err);
 }
 
 static enum status show_status(struct ask *ask, struct error *err)

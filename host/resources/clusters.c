@@ -270,7 +270,7 @@ static enum status abandon(struct ask *ask, struct error *err)
 	if (force != NULL && !view_is(force->value, "true") && !view_is(force->value, "false"))
 		return fail(err, ST_INVALID, "parameter \"force\": expected \"true\" or \"false\", got \"%.*s\"",
 		            (int) force->value.len, force->value.ptr);
-	return cluster_abandon(ask->orchestrator, ask->path, force != NULL && view_is(force->value, "true"), ask->deadline_ns,
+	return cluster_abandon(ask->orchestrator, ask->path, &ask->asker, force != NULL && view_is(force->value, "true"), ask->deadline_ns,
 	                       ask->reply, err);
 }
 

@@ -49,14 +49,11 @@ static enum status run_dry(struct ask *ask, const struct dry_ask *dry, struct er
 
 static enum status approve(struct ask *ask, struct error *err)
 {
-	const struct asker asker = { ask->client, ask->request };
-
-	return deployment_approve(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
+	return deployment_approve(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, err);
 }
 
 static enum status instantiate(struct ask *ask, struct error *err)
 {
-	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 	struct dry_ask         dry = { .kind = DRY_INSTANTIATE };
 	bool                   is_dry;
@@ -64,26 +61,21 @@ static enum status instantiate(struct ask *ask, struct error *err)
 	enum status st = read_dry_run(ask, &dry, &is_dry, err);
 	if (st != ST_OK || is_dry)
 		return st == ST_OK ? run_dry(ask, &dry, err) : st;
-	return deployment_instantiate(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
+	return deployment_instantiate(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, &reply, err);
 }
 
 static enum status terminate(struct ask *ask, struct error *err)
 {
-	const struct asker asker = { ask->client, ask->request };
-
-	return deployment_terminate(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
+	return deployment_terminate(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, err);
 }
 
 static enum status stop(struct ask *ask, struct error *err)
 {
-	const struct asker asker = { ask->client, ask->request };
-
-	return deployment_stop(ask->orchestrator, ask->path, &asker, ask->deadline_ns, err);
+	return deployment_stop(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, err);
 }
 
 static enum status update(struct ask *ask, struct error *err)
 {
-	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 	struct dry_ask         dry = { .kind = DRY_UPDATE };
 	bool                   is_dry;
@@ -91,7 +83,7 @@ static enum status update(struct ask *ask, struct error *err)
 	enum status st = read_dry_run(ask, &dry, &is_dry, err);
 	if (st != ST_OK || is_dry)
 		return st == ST_OK ? run_dry(ask, &dry, err) : st;
-	st = deployment_update(ask->orchestrator, ask->path, &asker, ask->deadline_ns, &reply, err);
+	st = deployment_update(ask->orchestrator, ask->path, &ask->asker, ask->deadline_ns, &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -107,7 +99,6 @@ static int64_t revision_of(const json_t *document)
 
 static enum status rollback(struct ask *ask, struct error *err)
 {
-	const struct asker     asker = { ask->client, ask->request };
 	struct operation_reply reply;
 	struct dry_ask         dry = { .kind = DRY_ROLLBACK, .revision = revision_of(ask->document) };
 	bool                   is_dry;
@@ -115,7 +106,7 @@ static enum status rollback(struct ask *ask, struct error *err)
 	enum status st = read_dry_run(ask, &dry, &is_dry, err);
 	if (st != ST_OK || is_dry)
 		return st == ST_OK ? run_dry(ask, &dry, err) : st;
-	st = deployment_rollback(ask->orchestrator, ask->path, &asker, dry.revision, ask->deadline_ns, &reply, err);
+	st = deployment_rollback(ask->orchestrator, ask->path, &ask->asker, dry.revision, ask->deadline_ns, &reply, err);
 	if (st != ST_OK)
 		return st;
 	return buf_printf(ask->reply, err, "%" PRId64, reply.revision);
@@ -123,8 +114,6 @@ static enum status rollback(struct ask *ask, struct error *err)
 
 static enum status migrate(struct ask *ask, struct error *err)
 {
-	const struct asker asker = { ask->client, ask->request };
-
 	struct dry_ask     dry = {
 		.kind = DRY_MIGRATE, .version = json_text_at(ask->document, "spec.targetCompositeAppVersion"),
 		.name = json_text_at(ask->document, "spec.targetDeploymentIntentGroup"),
@@ -134,7 +123,7 @@ static enum status migrate(struct ask *ask, struct error *err)
 	enum status st = read_dry_run(ask, &dry, &is_dry, err);
 	if (st != ST_OK || is_dry)
 		return st == ST_OK ? run_dry(ask, &dry, err) : st;
-	return deployment_migrate(ask->orchestrator, ask->path, &asker, dry.version, dry.name, ask->deadline_ns, err);
+	return deployment_migrate(ask->orchestrator, ask->path, &ask->asker, dry.version, dry.name, ask->deadline_ns, err);
 }
 
 /* -- views ----------------------------------------------------------------------------------------------------------- */

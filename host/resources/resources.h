@@ -17,7 +17,7 @@ struct ask {
 	struct arena        *arena;
 	int64_t              deadline_ns;
 	const json_t        *document;              /* the body, checked and in its schema's shape; NULL: the verb takes none */
-	struct view          client, request;       /* who asks: the peer's address, and the id of the request   */
+	struct asker         asker;                 /* who asks; a verb: and what it has seen of the resource    */
 	/* Query parameters, decoded, in order. */
 	const struct ask_parameter { struct view name, value; } *parameters;
 	size_t               parameter_count;

@@ -13,8 +13,8 @@
 
 #define ACTIONS_KEPT  "1000"
 
-/* Who asks for a step: the peer's address, and the id of the request. */
-struct asker { struct view client, request; };
+/* Who asks for a step: the peer's address, the id of the request, and what it has seen of the resource. */
+struct asker { struct view client, request; struct resource_seen seen; };
 
 struct action {
 	char    state[24];              /* "Instantiated"                                        */

@@ -11,6 +11,8 @@ static const struct query read_query = { "resource_read",
 static const struct query lock_query = { "resource_lock",
 	"SELECT id FROM resource WHERE path = $1 AND doc IS NOT NULL FOR NO KEY UPDATE" };
 
+static const struct query seen_query = { "resource_seen", "SELECT id, version FROM resource WHERE path = $1 AND doc IS NOT NULL" };
+
 static const struct query missing_query = { "resource_missing",
 	"SELECT at FROM unnest($1::text[]) WITH ORDINALITY AS wanted (path, at)"
 	" WHERE NOT EXISTS (SELECT FROM resource r WHERE r.path = wanted.path AND r.doc IS NOT NULL) ORDER BY at" };
@@ -108,6 +110,22 @@ enum status resource_lock(struct db *db, struct view path, int64_t *ret_id, stru
 		return absent(path, err);
 	*ret_id = rows_int(rows, 0, 0);
 	return ST_OK;
+}
+
+enum status resource_check_seen(struct db *db, struct view path, const struct resource_seen *seen, struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	if (seen->id == 0)
+		return ST_OK;
+	enum status st = db_query(db, &seen_query, PARAMS(P_TEXT(path)), EXPECT_MAYBE, &rows, err);
+	if (st != ST_OK)
+		return st;
+	if (rows_count(rows) == 0)
+		return absent(path, err);
+	if (rows_int(rows, 0, 0) == seen->id && (uint64_t) rows_int(rows, 0, 1) == seen->version)
+		return ST_OK;
+	return fail(err, ST_PRECONDITION, "\"%.*s\" was changed by another meanwhile, and is no longer what If-Match names", V(path));
 }
 
 enum status resource_missing(struct db *db, const struct view *paths, size_t count, struct view *ret_missing,

@@ -54,6 +54,12 @@ enum status MUST_CHECK resource_read(struct store *store, struct db *db, struct 
 /* Take a row lock until the transaction ends: serialises life-cycle changes and replacements of one resource. */
 enum status MUST_CHECK resource_lock(struct db *db, struct view path, int64_t *ret_id, struct error *err);
 
+/* A version that somebody has read, to be sure later that it is still the one.  id 0: any. */
+struct resource_seen { int64_t id; uint64_t version; };
+
+/* Under resource_lock.  ST_PRECONDITION: it is another by now; ST_NOT_FOUND. */
+enum status MUST_CHECK resource_check_seen(struct db *db, struct view path, const struct resource_seen *seen, struct error *err);
+
 /* Of paths, append the ones that do not exist (space for count). */
 enum status MUST_CHECK resource_missing(struct db *db, const struct view *paths, size_t count, struct view *ret_missing,
                                         size_t *ret_count, struct error *err);

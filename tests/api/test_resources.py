@@ -414,6 +414,32 @@ def test_lists_come_in_pages_by_name(api, project):
         assert api.get(f"{project}/composite-apps?limit={bad}").status_code == 400
 
 
+def test_also_the_longest_names_have_places_and_pages(api, unique):
+    def longest(mark):
+        return f"{unique}-{mark}".ljust(128, mark)
+
+    project = f"projects/{longest('x')}"
+    version = f"{project}/composite-apps/{longest('c')}/{longest('v')}"
+    dig = f"{version}/deployment-intent-groups/{longest('d')}"
+    api.make("projects", named(longest("x")))
+    api.make(f"{project}/logical-clouds", named("lc", level="0"))
+    api.make(f"{project}/composite-apps", named(longest("c"), compositeAppVersion=longest("v")))
+    api.make(f"{version}/composite-profiles", named("cp"))
+    api.make(f"{version}/deployment-intent-groups",
+             named(longest("d"), compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    api.make(f"{dig}/generic-placement-intents", named(longest("g")))
+    intents = f"{dig}/generic-placement-intents/{longest('g')}/app-intents"
+    for mark in "ab":
+        made = api.post(intents, named(longest(mark), app=mark, intent={}))
+        assert made.status_code == 201 and made.headers["Location"] == f"/v2/{intents}/{longest(mark)}"
+    first = api.get(f"{intents}?limit=1")
+    second = api.request("GET", first.links["next"]["url"].removeprefix("/v2/"))
+    assert [intent["metadata"]["name"] for answer in (first, second) for intent in answer.json()] == [longest("a"), longest("b")]
+    assert "Link" not in second.headers
+    watched = api.get(f"{dig}/status?watch=true", allow_redirects=False)
+    assert watched.status_code == 307 and dig in watched.headers["Location"]
+
+
 def test_what_the_client_does_not_accept_is_not_sent(api, project):
     assert api.get(project, headers={"Accept": "image/png"}).status_code == 406
     assert api.get(project, headers={"Accept": "application/problem+json"}).status_code == 200

@@ -24,7 +24,7 @@ static int set_up(void **state)
 	setup_conf(&setup, "hangs.conf", "test-hangs", "name = \"hangs\"; call_timeout_ms = 200; options = { until = \"%GATE%\"; };");
 	setup_start(&setup);
 	scene_open(*state, setup.plugins);
-	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
+	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err));
 	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	return 0;
 }

@@ -72,12 +72,12 @@ static void test_a_cloud_of_level_0_is_what_it_should_be_at_once(void **state)
 	(void) state;
 	put(*state, "clusterReference", CLOUD "/cluster-references/none",
 	    "{\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"none\"}}");
-	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err), &err);
 	expect_words(err.text, "refers to \"cluster-providers/p/clusters/none\", which does not exist");
 	fixture_run(*state, "DELETE FROM resource WHERE path = '" CLOUD "/cluster-references/none'");
 
-	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
-	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err));
+	expect_status(ST_CONFLICT, cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err), &err);
 	expect_words(err.text, "logical cloud \"lc\" has already been instantiated");
 	expect_ok(cloud_status(&o, VIEW(CLOUD), &(const struct status_query) { .mode = STATUS_READY }, soon(), &text, &err));
 	expect_words(text.data, "{\"project\":\"x\",\"name\":\"lc\",\"states\":{\"statusctxid\":\"");
@@ -211,7 +211,7 @@ static void test_a_cloud_that_is_used_cannot_be_terminated(void **state)
 	struct error err = { 0 };
 
 	fixture_run(*state, "INSERT INTO resource_ref SELECT d.id, c.id FROM resource d, resource c WHERE d.path = '" DIG "' AND c.path = '" CLOUD "'");
-	expect_status(ST_CONFLICT, cloud_terminate(&o, VIEW(CLOUD), soon(), &err), &err);
+	expect_status(ST_CONFLICT, cloud_terminate(&o, VIEW(CLOUD), NULL, soon(), &err), &err);
 	expect_words(err.text, "is used by \"projects/");
 	expect_words(err.text, DIG);
 }

@@ -50,7 +50,7 @@ static void test_the_source_is_checked_first_and_then_its_target(void **state)
 	put_other(fixture, "r1", "lc");
 	refuse("other", ST_CONFLICT, "\"dig\" is not instantiated");
 	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
-	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
+	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err));
 	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	synchronise(fixture);
 	refuse("nobody", ST_NOT_FOUND, "deployment-intent-groups/nobody\" does not exist");
@@ -89,7 +89,7 @@ static void test_another_namespace_is_refused(void **state)
 	    "{\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"c1\"}}");
 	put(fixture, "clusterReference", "projects/x/logical-clouds/far/cluster-references/c2",
 	    "{\"spec\":{\"clusterProvider\":\"p\",\"cluster\":\"c2\"}}");
-	expect_ok(cloud_instantiate(&o, VIEW("projects/x/logical-clouds/far"), soon(), &err));
+	expect_ok(cloud_instantiate(&o, VIEW("projects/x/logical-clouds/far"), NULL, soon(), &err));
 	put_other(fixture, "r1", "far");
 	refuse("other", ST_CONFLICT, "deploys into namespace \"far\" (level 0), and what is to migrate is in \"default\" (level 0)");
 	put_other(fixture, "r1", "lc");

@@ -54,7 +54,7 @@ static void test_what_was_never_instantiated_has_nothing_to_go_back_to(void **st
 	refuse(1, ST_CONFLICT, "is not instantiated");
 	expect_ok(deployment_approve(&o, VIEW(DIG), NULL, soon(), &err));
 	refuse(1, ST_CONFLICT, "is not instantiated");
-	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), soon(), &err));
+	expect_ok(cloud_instantiate(&o, VIEW(CLOUD), NULL, soon(), &err));
 	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	synchronise(*state);
 	update(*state, "text: two\n", 2);

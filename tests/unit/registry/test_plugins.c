@@ -229,6 +229,34 @@ static void test_health_is_the_plugins_own_word(void **state)
 	setup_end(&setup);
 }
 
+static void *ask_often(void *instance)
+{
+	size_t refused = 0;
+
+	for (int i = 0; i < 100; i++)
+		refused += instance_health(instance, NULL, NULL) != ST_OK;
+	return (void *) refused;
+}
+
+static void test_many_may_ask_at_once_how_a_plugin_is(void **state)
+{
+	struct setup setup;
+	pthread_t    threads[8];
+	void        *refused;
+
+	(void) state;
+	setup_begin(&setup);
+	setup_conf(&setup, "1.conf", "test-actor", "");
+	setup_start(&setup);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(0, pthread_create(&threads[i], NULL, ask_often, plugins_at(setup.plugins, 0)));
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		assert_int_equal(0, pthread_join(threads[i], &refused));
+		assert_null(refused);
+	}
+	setup_end(&setup);
+}
+
 static void test_own_calls_are_cancelled_when_the_server_stops(void **state)
 {
 	struct setup setup;
@@ -311,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_instances_start_in_the_order_of_their_files_and_stop_in_reverse),
 		cmocka_unit_test(test_when_one_does_not_start_those_before_it_are_stopped),
 		cmocka_unit_test(test_health_is_the_plugins_own_word),
+		cmocka_unit_test(test_many_may_ask_at_once_how_a_plugin_is),
 		cmocka_unit_test(test_own_calls_are_cancelled_when_the_server_stops),
 		cmocka_unit_test(test_a_record_binds_by_name_then_by_host),
 		cmocka_unit_test(test_the_types_of_a_plugin_are_added_once),

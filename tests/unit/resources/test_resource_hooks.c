@@ -121,8 +121,8 @@ enum status unit_retry_sync(struct db *db, struct view sync_object, struct error
 UNUSED_STEP(deployment_approve)
 UNUSED_STEP(deployment_terminate)
 UNUSED_STEP(deployment_stop)
-UNUSED_OPERATION(cloud_instantiate)
-UNUSED_OPERATION(cloud_terminate)
+UNUSED_STEP(cloud_instantiate)
+UNUSED_STEP(cloud_terminate)
 UNUSED_REPLY(deployment_instantiate)
 UNUSED_REPLY(deployment_update)
 UNUSED_STATUS(deployment_status)
@@ -155,10 +155,10 @@ enum status deployment_rollback(struct orchestrator *o, struct view path, const 
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
-enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
-                            struct error *err)
+enum status cluster_abandon(struct orchestrator *o, struct view path, const struct asker *asker, bool is_forced,
+                            int64_t deadline_ns, struct buf *reply, struct error *err)
 {
-	(void) o, (void) path, (void) is_forced, (void) deadline_ns, (void) reply;
+	(void) o, (void) path, (void) asker, (void) is_forced, (void) deadline_ns, (void) reply;
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 

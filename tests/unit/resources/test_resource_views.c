@@ -133,9 +133,6 @@ enum status resource_list_parents(struct db *db, struct view type, struct view n
 static const char         *done;
 static struct status_query query_seen;
 
-#define OPERATION(name) \
-	enum status name(struct orchestrator *o, struct view path, int64_t deadline_ns, struct error *err) \
-	{ (void) o, (void) path, (void) deadline_ns, (void) err; done = #name; return ST_OK; }
 #define STEP(name) \
 	enum status name(struct orchestrator *o, struct view path, const struct asker *asker, int64_t deadline_ns, \
 	                 struct error *err) \
@@ -154,8 +151,8 @@ static struct status_query query_seen;
 STEP(deployment_approve)
 STEP(deployment_terminate)
 STEP(deployment_stop)
-OPERATION(cloud_instantiate)
-OPERATION(cloud_terminate)
+STEP(cloud_instantiate)
+STEP(cloud_terminate)
 REPLY(deployment_instantiate)
 REPLY(deployment_update)
 STATUS(deployment_status)
@@ -214,10 +211,10 @@ enum status deployment_dry_run(struct orchestrator *o, struct view path, const s
 	return buf_add_text(reply, "{}", err);
 }
 
-enum status cluster_abandon(struct orchestrator *o, struct view path, bool is_forced, int64_t deadline_ns, struct buf *reply,
-                            struct error *err)
+enum status cluster_abandon(struct orchestrator *o, struct view path, const struct asker *asker, bool is_forced,
+                            int64_t deadline_ns, struct buf *reply, struct error *err)
 {
-	(void) o, (void) path, (void) is_forced, (void) deadline_ns;
+	(void) o, (void) path, (void) asker, (void) is_forced, (void) deadline_ns;
 	done = "cluster_abandon";
 	return buf_add_text(reply, "{}", err);
 }

@@ -191,7 +191,7 @@ static void test_history_is_bounded_and_read_backwards(void **state)
 	snprintf(statement, sizeof statement, "INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision,"
 	         " error) SELECT %lld, n, 'update', '', '', now(), now(), 'done', 0, '' FROM generate_series(1, 1200) n", (long long) owner);
 	fixture_run(fixture, statement);
-	assert_ok(operation_begin(&fixture->store, db, owner, "update", &(const struct asker) { VIEW("here"), VIEW("r") }, VIEW(""), MINUTE_NS, false,
+	assert_ok(operation_begin(&fixture->store, db, owner, "update", &(const struct asker) { .client = VIEW("here"), .request = VIEW("r") }, VIEW(""), MINUTE_NS, false,
 	                          &token, &err));
 	assert_ok(operation_end(db, owner, token, 0, NULL, &err));
 	assert_ok(history_list(db, owner, 0, 5000, see_history, &all, &err));
