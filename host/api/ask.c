@@ -136,7 +136,6 @@ static enum status check_match(struct request *req, struct resource_seen *ret_se
 	auto_db    *db = NULL;
 	uint64_t    version = 0;
 	int64_t     id = 0;
-	char        tag[ENTITY_TAG_SIZE];
 
 	if (if_match == NULL)
 		return ST_OK;
@@ -149,8 +148,7 @@ static enum status check_match(struct request *req, struct resource_seen *ret_se
 		*ret_seen = (struct resource_seen) { id, version };
 		return ST_OK;
 	}
-	entity_tag(id, version, ENTITY_JSON, false, tag);
-	return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", V(req->path), tag);
+	return condition_fails(if_match, req->path, id, version, err);
 }
 
 /* Clients send bodies to verbs that take none: those are read, so that the connection stays, and nothing is made of them. */

@@ -62,3 +62,13 @@ bool condition_has(const char *header, int64_t id, uint64_t version, enum entity
 
 	return names(header, id, version, &wish);
 }
+
+enum status condition_fails(const char *if_match, struct view path, int64_t id, uint64_t version, struct error *err)
+{
+	char tag[ENTITY_TAG_SIZE];
+
+	entity_tag(id, version, ENTITY_JSON, false, tag);
+	fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", V(path), tag);
+	return strncmp(if_match, "W/", 2) != 0 && if_match[0] == '"' ? ST_PRECONDITION
+	       : fail_hint(err, "Send the ETag as it came: in its quotes, and not weak (W/).");
+}

@@ -4,7 +4,7 @@
 #ifndef HOST_API_CONDITION_H
 #define HOST_API_CONDITION_H
 
-#include "lib/base/error.h"
+#include "lib/base/buf.h"
 
 enum { ENTITY_TAG_SIZE = 56 };
 
@@ -26,5 +26,8 @@ bool condition_names(const char *header, int64_t id, uint64_t version, bool take
 
 /* If-None-Match of a reader: has he this version in this form?  Pure. */
 bool condition_has(const char *header, int64_t id, uint64_t version, enum entity_form form);
+
+/* ST_PRECONDITION: If-Match does not name this version; err says what is there, and what may be wrong with the header. */
+enum status condition_fails(const char *if_match, struct view path, int64_t id, uint64_t version, struct error *err);
 
 #endif

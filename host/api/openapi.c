@@ -32,10 +32,6 @@ static const struct { const char *name; unsigned operations; } header_uses[] = {
 };
 
 /* Of the query parameters that are no text, whatever offers them. */
-static const struct { const char *name, *schema; } parameter_schemas[] = {
-	{ "limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}" },
-};
-
 static const char *const operation_words[OPERATION_COUNT] = {
 	[OPERATION_LIST]   = "list",    [OPERATION_CREATE]  = "create",      [OPERATION_READ]      = "read",
 	[OPERATION_REPLACE] = "replace", [OPERATION_DELETE] = "delete",      [OPERATION_VERB]      = "do",
@@ -101,6 +97,7 @@ static void operation_name(const struct endpoint *endpoint, char name[WORD_MAX])
 static json_t *components(const struct routes *routes, const struct types *types)
 {
 	json_t *schemas = json_object();
+	size_t  count;
 	char    name[WORD_MAX];
 
 	for (size_t i = 0; i < types_count(types); i++) {
@@ -114,6 +111,13 @@ static json_t *components(const struct routes *routes, const struct types *types
 		operation_name(endpoint, name);
 		json_object_set_new(schemas, name, relocated(schema_document(endpoint->body), name));
 	}
+	const struct family *families = resources_families(&count);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < families[i].answer_count; k++) {
+			const struct named_schema *answer = &families[i].answers[k];
+			auto_json                 *schema = openapi_literal(answer->schema);
+			json_object_set_new(schemas, answer->name, relocated(schema, answer->name));
+		}
 	json_object_set_new(schemas, "Problem", openapi_literal(problem_schema));
 	json_t *all = json_pack("{s:o, s:o}", "schemas", schemas, "parameters", openapi_literal(header_parameters));
 	openapi_add_answers(all);
@@ -136,21 +140,17 @@ static json_t *path_parameters(const char *pattern)
 	return parameters;
 }
 
-static void add_parameter(json_t *parameters, const char *name, const char *summary)
+static void add_parameter(json_t *parameters, const struct query_option *option)
 {
-	const char *schema = "{\"type\":\"string\"}";
-
-	for (size_t i = 0; i < ARRAY_LEN(parameter_schemas); i++)
-		if (strcmp(parameter_schemas[i].name, name) == 0)
-			schema = parameter_schemas[i].schema;
-	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:o}", "name", name, "in", "query", "description", summary,
-	                                            "schema", openapi_literal(schema)));
+	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:o}", "name", option->name, "in", "query", "description",
+	                                            option->summary, "schema", openapi_literal(option->schema != NULL ?
+	                                                                                       option->schema : "{\"type\":\"string\"}")));
 }
 
 static void add_options(json_t *parameters, const struct query_option *option)
 {
 	for (; option != NULL && option->name != NULL; option++)
-		add_parameter(parameters, option->name, option->summary);
+		add_parameter(parameters, option);
 }
 
 static json_t *parameters_of(const struct endpoint *endpoint)
@@ -160,7 +160,7 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 	for (size_t i = 0; i < endpoint->look_count; i++) {
 		const struct look *look = endpoint->looks[i];
 		if (look->parameter != NULL && look->summary != NULL)
-			add_parameter(parameters, look->parameter, look->summary);
+			add_parameter(parameters, &(const struct query_option) { look->parameter, look->summary, NULL });
 		add_options(parameters, look->options);
 	}
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);

@@ -45,9 +45,9 @@ static const struct system_route {
 
 /* Of every list. */
 static const struct query_option page_options[] = {
-	{ "limit",    "Most on one page; a Link header names the next." },
-	{ "continue", "The page after the one of this name."            },
-	{ NULL,       NULL                                              },
+	{ "limit",    "Most on one page; a Link header names the next.", SCHEMA_LIMIT },
+	{ "continue", "The page after the one of this name.",            NULL         },
+	{ NULL, NULL, NULL },
 };
 
 const char *method_name(enum method method)

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define HEAD_MAX  "32768"      /* bytes of a request line and its headers */
+
 enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000, IGNORED_TOLD_MAX = 4 };
 
 /* One civetweb context. */
@@ -192,7 +194,8 @@ static int on_http_error(struct mg_connection *conn, int code, const char *text)
 	char     body[256], id[REQUEST_ID_SIZE];
 	auto_buf answer = BUF(1024);
 
-	snprintf(body, sizeof body, "%s\n", text == NULL || *text == '\0' ? http_reason(code) : text);
+	snprintf(body, sizeof body, "%s%s\n", text == NULL || *text == '\0' ? http_reason(code) : text,
+	         code == 400 ? ": expected HTTP/1.1, a method of it, and at most " HEAD_MAX " bytes of address and headers" : "");
 	request_make_id(id);
 	log_set_request(id);
 	log_debug("request.unreadable", "code", log_num(code), "error", text);
@@ -228,7 +231,7 @@ static enum status listener_open(struct listener *listener, const char *address,
 		"tcp_nodelay",                  "1",
 		"enable_auth_domain_check",     "no",               /* a full URL may name the host as it likes    */
 		"decode_url",                   "no",               /* request.c decodes, segment by segment   */
-		"max_request_size",             "32768",
+		"max_request_size",             HEAD_MAX,
 		"listen_backlog",               "1024",
 		"connection_queue",             "256",
 		"access_control_allow_methods", "",                 /* no answer of its own to OPTIONS         */

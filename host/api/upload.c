@@ -20,9 +20,11 @@ static bool is_blank(struct view text)
 
 static enum status keep_text(struct request *req, struct upload *upload, struct error *err)
 {
-	auto_buf text = BUF(4 * req->api->options.body_limit_bytes + FORM_OVERHEAD);
+	auto_buf text = BUF(RESOURCE_DOC_MAX);
 
 	enum status st = json_write(&text, upload->document, err);
+	if (st == ST_TOO_LARGE)
+		return fail(err, st, "a document may have at most %d bytes, as it is stored: this one has more", RESOURCE_DOC_MAX);
 	if (st != ST_OK)
 		return st;
 	return arena_keep(&req->arena, buf_view(&text), &upload->text, err);

@@ -46,10 +46,9 @@ static enum status check_tags(const struct change *change, int64_t id, uint64_t 
 {
 	char tag[ENTITY_TAG_SIZE];
 
-	entity_tag(id, version, ENTITY_JSON, false, tag);
 	if (change->if_match != NULL && !condition_names(change->if_match, id, version, false))
-		return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", (int) change->path.len,
-		            change->path.ptr, tag);
+		return condition_fails(change->if_match, change->path, id, version, err);
+	entity_tag(id, version, ENTITY_JSON, false, tag);
 	if (change->if_none_match != NULL && condition_names(change->if_none_match, id, version, true))
 		return fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-None-Match names", (int) change->path.len,
 		            change->path.ptr, tag);

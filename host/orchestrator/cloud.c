@@ -122,7 +122,7 @@ static enum status load(struct making *making, struct error *err)
 	struct action     last;
 	enum outcome      outcome;
 	auto_db          *db = NULL;
-	auto_buf          doc = BUF(4 << 20);
+	auto_buf          doc = BUF(RESOURCE_DOC_MAX);
 	enum status       st = db_borrow(store->pool, operation->deadline_ns, &db, err);
 
 	if (st != ST_OK || (st = resource_read(store, db, operation->path, &doc, NULL, NULL, err)) != ST_OK ||

@@ -4,7 +4,7 @@
 #include "host/orchestrator/placement.h"
 #include "host/orchestrator/render.h"
 
-enum { DEPLOYMENT_BYTES_MAX = 1 << 30, DOC_MAX = 4 << 20 };
+enum { DEPLOYMENT_BYTES_MAX = 1 << 30 };
 
 void deployment_init(struct deployment *deployment)
 {
@@ -50,7 +50,7 @@ static enum status keep_json(struct deployment *d, struct view text, json_t **re
 static enum status read_doc(struct deployment *d, struct orchestrator *o, struct db *db, struct view path,
                             json_t **ret_doc, int64_t *ret_id, struct error *err)
 {
-	auto_buf doc = BUF(DOC_MAX);
+	auto_buf doc = BUF(RESOURCE_DOC_MAX);
 
 	const enum status st = resource_read(o->store, db, path, &doc, NULL, ret_id, err);
 	return st == ST_OK ? keep_json(d, buf_view(&doc), ret_doc, err) : st;

@@ -10,7 +10,7 @@
 #include "host/store/resource.h"
 
 enum {
-	DOCUMENT_LIMIT = 4 << 20,       /* bytes of one document                                  */
+	DOCUMENT_LIMIT = RESOURCE_DOC_MAX,       /* bytes of one document                                  */
 	PAGE_ITEMS = 128,
 	PAGE_LIMIT = 64 << 20,          /* bytes of one page                                      */
 };

@@ -47,7 +47,7 @@ enum status deployment_history(struct orchestrator *o, struct view path, struct 
                                struct buf *reply, struct error *err)
 {
 	struct writing writing = { .out = { reply, err, ST_OK }, .page = page };
-	auto_buf       doc = BUF(4 << 20);
+	auto_buf       doc = BUF(RESOURCE_DOC_MAX);
 	auto_db       *db = NULL;
 	int64_t        id;
 	enum status    st;

@@ -66,7 +66,7 @@ enum status life_check(const char *state, enum life_event on, struct view name, 
 		if (edge->from != from || edge->on != on)
 			continue;
 		if (edge->to == LIFE_NONE)
-			return fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" %s", (int) name.len, name.ptr, edge->why);
+			return fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" %s; it is %s", V(name), edge->why, state);
 		*ret_to = edge->to;
 		return ST_OK;
 	}
@@ -135,7 +135,7 @@ enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct view na
 
 /* -- tables ------------------------------------------------------------------------------------------------------ */
 
-static const char needs_approval[]  = "must be Approved before it is instantiated, and is Created";
+static const char needs_approval[]  = "must be Approved before it is instantiated";
 static const char is_instantiated[] = "has already been instantiated";
 static const char is_stopped[]      = "has already been instantiated and stopped";
 static const char not_instantiated[] = "is not instantiated";

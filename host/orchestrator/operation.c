@@ -106,7 +106,7 @@ static enum status take_row(struct operation *operation, struct db *db, struct e
 {
 	struct store *store = operation->o->store;
 	const int64_t lease_ns = operation->deadline_ns - clock_ns() + (int64_t) LEASE_SLACK_MS * 1000000;
-	auto_buf      doc = BUF(4 << 20);
+	auto_buf      doc = BUF(RESOURCE_DOC_MAX);
 	struct error  row;
 	enum status   st = resource_read(store, db, operation->path, &doc, NULL, &operation->owner, err);
 

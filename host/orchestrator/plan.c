@@ -275,9 +275,8 @@ static enum status trim_app(struct plan *plan, struct plan_app *app, struct erro
 		}
 		if (!has_one)
 			return fail(err, ST_CONFLICT,
-			            "app \"%.*s\": placement controllers left no cluster of group %.*s, which began with \"%.*s\"",
-			            (int) app->name.len, app->name.ptr, (int) order[i]->group.len, order[i]->group.ptr,
-			            (int) order[i]->cluster.len, order[i]->cluster.ptr);
+			            "app \"%.*s\": of the clusters that intent \"%.*s\" allows, placement controllers left none of group %.*s, "
+			            "which began with \"%.*s\"", V(app->name), V(app->intent), V(order[i]->group), V(order[i]->cluster));
 	}
 	return ST_OK;
 }

@@ -205,7 +205,7 @@ static enum status check_filter(const struct report *report, struct error *err)
 static enum status read_head(struct report *report, struct error *err)
 {
 	auto_json  *value = NULL;
-	auto_buf    doc = BUF(4 << 20);
+	auto_buf    doc = BUF(RESOURCE_DOC_MAX);
 	enum status st;
 
 	st = resource_read(report->o->store, report->db, report->path, &doc, NULL, &report->owner, err);

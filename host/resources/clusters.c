@@ -265,13 +265,11 @@ static enum status value_of_key(struct ask *ask, struct error *err)
 
 static enum status abandon(struct ask *ask, struct error *err)
 {
-	const struct ask_parameter *force = ask_find(ask, "force");
+	bool        is_forced;
+	enum status st = ask_flag(ask, "force", &is_forced, err);
 
-	if (force != NULL && !view_is(force->value, "true") && !view_is(force->value, "false"))
-		return fail(err, ST_INVALID, "parameter \"force\": expected \"true\" or \"false\", got \"%.*s\"",
-		            (int) force->value.len, force->value.ptr);
-	return cluster_abandon(ask->orchestrator, ask->path, &ask->asker, force != NULL && view_is(force->value, "true"), ask->deadline_ns,
-	                       ask->reply, err);
+	return st == ST_OK ? cluster_abandon(ask->orchestrator, ask->path, &ask->asker, is_forced, ask->deadline_ns, ask->reply, err)
+	                   : st;
 }
 
 /* -- tables ---------------------------------------------------------------------------------------------------------- */
@@ -319,13 +317,13 @@ static const emco_resource_type types[] = {
 };
 
 static const struct query_option abandon_options[] = {
-	{ "force", "true: also one that has answered the last who asked." },
-	{ NULL, NULL },
+	{ "force", "true: also one that has answered the last who asked.", SCHEMA_BOOLEAN },
+	{ NULL, NULL, NULL },
 };
 
 static const struct verb verbs[] = {
 	{ "cluster", "abandon", 200, abandon, "Give up a cluster that is gone; answers what stays behind on it.", abandon_options, NULL,
-	  "{\"type\":\"object\"}", NULL },
+	  "{\"$ref\":\"#/components/schemas/Abandoned\"}", NULL },
 };
 
 static const struct look looks[] = {
@@ -338,7 +336,9 @@ static const struct look looks[] = {
 	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}" },
 };
 
+static const struct named_schema answers[] = { { "Abandoned", schema_abandoned } };
+
 const struct family clusters_family = {
 	.types = types, .type_count = ARRAY_LEN(types), .verbs = verbs, .verb_count = ARRAY_LEN(verbs),
-	.looks = looks, .look_count = ARRAY_LEN(looks),
+	.looks = looks, .look_count = ARRAY_LEN(looks), .answers = answers, .answer_count = ARRAY_LEN(answers),
 };

@@ -66,7 +66,12 @@ static enum status list_instances(struct ask *ask, struct error *err)
 {
 	const struct plugins *plugins = ask->orchestrator->plugins;
 	struct out            out = { .buf = ask->reply, .err = err, .st = ST_OK };
+	bool                  is_asked;
 
+	enum status st = ask_flag(ask, "instances", &is_asked, err);
+	ask->is_plain = !is_asked;
+	if (st != ST_OK || !is_asked)
+		return st;
 	out_raw(&out, "[");
 	for (size_t i = 0; i < plugins_count(plugins); i++) {
 		out_comma(&out);

@@ -24,12 +24,11 @@ static emco_status deployment_changes(emco_call *call, emco_change *change)
 /* ?dryRun=true: *ret_is_dry, and what was asked is in dry.  false, and none, is the operation itself. */
 static enum status read_dry_run(const struct ask *ask, struct dry_ask *dry, bool *ret_is_dry, struct error *err)
 {
-	const struct ask_parameter *parameter = ask_find(ask, "dryRun"), *output = ask_find(ask, "output");
+	const struct ask_parameter *output = ask_find(ask, "output");
+	enum status                 st = ask_flag(ask, "dryRun", ret_is_dry, err);
 
-	*ret_is_dry = parameter != NULL && view_is(parameter->value, "true");
-	if (parameter != NULL && !*ret_is_dry && !view_is(parameter->value, "false"))
-		return fail_at(err, ST_INVALID, "dryRun", "\"dryRun\" must be true or false, got \"%.*s\"", (int) parameter->value.len,
-		               parameter->value.ptr);
+	if (st != ST_OK)
+		return st;
 	if (!*ret_is_dry || output == NULL)
 		return ST_OK;
 	dry->is_summary = view_is(output->value, "summary");
@@ -253,71 +252,53 @@ static const emco_resource_type types[] = {
 
 #define REVISION_SCHEMA  "{\"type\":\"integer\",\"minimum\":0}"
 
-#define COUNTS_SCHEMA \
-	"{\"type\":\"object\",\"properties\":{\"none\":{\"type\":\"integer\"},\"add\":{\"type\":\"integer\"}," \
-	"\"change\":{\"type\":\"integer\"},\"remove\":{\"type\":\"integer\"}}}"
-#define CHANGE_SCHEMA  "{\"type\":\"string\",\"enum\":[\"none\",\"add\",\"change\",\"remove\"]}"
-#define PLACE_MEMBERS  "\"clusterProvider\":{\"type\":\"string\"},\"cluster\":{\"type\":\"string\"}"
-
-static const char trial_schema[] =
-	"{\"type\":\"object\",\"required\":[\"operation\",\"revision\",\"clusters\",\"resources\"],\"properties\":{"
-	"\"operation\":{\"type\":\"string\"},\"revision\":{\"type\":\"integer\"},\"clusters\":" COUNTS_SCHEMA ","
-	"\"resources\":" COUNTS_SCHEMA ",\"apps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-	"\"name\":{\"type\":\"string\"},\"clusters\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-	PLACE_MEMBERS ",\"placement\":{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"string\"},"
-	"\"because\":{\"type\":\"string\"},\"mandatory\":{\"type\":\"boolean\"},\"group\":{\"type\":\"string\"}}},"
-	"\"change\":" CHANGE_SCHEMA ",\"resources\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-	"\"GVK\":{\"type\":\"object\"},\"name\":{\"type\":\"string\"},\"namespace\":{\"type\":\"string\"},"
-	"\"change\":" CHANGE_SCHEMA "}}}}}},\"passedOver\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-	PLACE_MEMBERS ",\"why\":{\"type\":\"string\"}}}},\"passedOverMore\":{\"type\":\"integer\"}}}}}}";
+#define TRIAL_SCHEMA  "{\"$ref\":\"#/components/schemas/DryRun\"}"
 
 static const struct query_option trial_options[] = {
-	{ "dryRun", "true: nothing is done, and it answers with 200 what would be, where, and why; false: as without." },
-	{ "output", "Of a dry run: all (the default) or summary, which is counts only." },
-	{ NULL, NULL },
+	{ "dryRun", "true: nothing is done, and it answers with 200 what would be, where, and why; false: as without.",
+	  SCHEMA_BOOLEAN },
+	{ "output", "Of a dry run; summary is counts only.", "{\"enum\":[\"all\",\"summary\"],\"default\":\"all\"}" },
+	{ NULL, NULL, NULL },
 };
 
 static const struct verb verbs[] = {
 	{ "deploymentIntentGroup", "approve",     202, approve,     "Allow the deployment to be instantiated.", NULL, NULL, NULL, NULL },
 	{ "deploymentIntentGroup", "instantiate", 202, instantiate, "Place the apps, run the controllers, deploy.", trial_options, NULL,
-	  NULL, trial_schema },
+	  NULL, TRIAL_SCHEMA },
 	{ "deploymentIntentGroup", "update",      202, update,      "Deploy what has changed; answers the new revision.", trial_options,
-	  NULL, REVISION_SCHEMA, trial_schema },
+	  NULL, REVISION_SCHEMA, TRIAL_SCHEMA },
 	{ "deploymentIntentGroup", "rollback",    202, rollback,    "Back to an earlier revision; answers the new one.", trial_options,
-	  schema_rollback, REVISION_SCHEMA, trial_schema },
+	  schema_rollback, REVISION_SCHEMA, TRIAL_SCHEMA },
 	{ "deploymentIntentGroup", "migrate",     202, migrate,     "Let another deployment, Approved, take over its objects.",
-	  trial_options, schema_migrate, NULL, trial_schema },
+	  trial_options, schema_migrate, NULL, TRIAL_SCHEMA },
 	{ "deploymentIntentGroup", "terminate",   202, terminate,   "Take the apps off their clusters.", NULL, NULL, NULL, NULL },
 	{ "deploymentIntentGroup", "stop",        202, stop,        "Set aside what is not done yet.", NULL, NULL, NULL, NULL },
 };
 
 #define MAP_SCHEMA  "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"      /* controller to intent */
 
-#define HISTORY_SCHEMA \
-	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"operation\":{\"type\":\"string\"}," \
-	"\"user\":{\"type\":\"string\"},\"client\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"}," \
-	"\"began\":{\"type\":\"string\"},\"ended\":{\"type\":\"string\"}," \
-	"\"outcome\":{\"type\":\"string\",\"enum\":[\"done\",\"failed\",\"lost\"]},\"error\":{\"type\":\"string\"}," \
-	"\"warning\":{\"type\":\"string\"},\"revision\":{\"type\":\"integer\"},\"sequence\":{\"type\":\"integer\"}}}}"
-
 static const struct query_option history_options[] = {
-	{ "limit",    "At most so many; 100 unless it is said, 1000 at most." },
-	{ "continue", "Those before the entry of this sequence." },
-	{ NULL, NULL },
+	{ "limit",    "At most so many; 100 unless it is said, 1000 at most.", SCHEMA_LIMIT },
+	{ "continue", "Those before the entry of this sequence.",              SCHEMA_SEQUENCE },
+	{ NULL, NULL, NULL },
 };
 
 static const struct look looks[] = {
 	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options,
-	  "{\"type\":\"object\"}" },
+	  STATUS_SCHEMA },
 	{ "deploymentIntentGroup", true,  "history", NULL,    show_history, "Which operations there were, newest first.", history_options,
-	  HISTORY_SCHEMA },
+	  "{\"$ref\":\"#/components/schemas/History\"}" },
 	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL,
 	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },
 	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL,
 	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}" },
 };
 
+static const struct named_schema answers[] = {
+	{ "Status", schema_status }, { "History", schema_history }, { "DryRun", schema_dry_run },
+};
+
 const struct family deployments_family = {
 	.types = types, .type_count = ARRAY_LEN(types), .verbs = verbs, .verb_count = ARRAY_LEN(verbs),
-	.looks = looks, .look_count = ARRAY_LEN(looks),
+	.looks = looks, .look_count = ARRAY_LEN(looks), .answers = answers, .answer_count = ARRAY_LEN(answers),
 };

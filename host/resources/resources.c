@@ -141,6 +141,17 @@ struct view path_name(struct view path)
 	return (struct view) { slash + 1, (size_t) (path.ptr + path.len - slash) - 1 };
 }
 
+enum status ask_flag(const struct ask *ask, const char *name, bool *ret_is, struct error *err)
+{
+	const struct ask_parameter *parameter = ask_find(ask, name);
+	const struct view           value = parameter != NULL ? parameter->value : VIEW("false");
+
+	*ret_is = view_is(value, "true");
+	if (*ret_is || view_is(value, "false"))
+		return ST_OK;
+	return fail_at(err, ST_INVALID, name, "query parameter \"%s\" must be true or false, got \"%.*s\"", name, V(value));
+}
+
 /* -- families -------------------------------------------------------------------------------------------------------- */
 
 static const struct family *const all[] = {

@@ -35,7 +35,14 @@ const struct ask_parameter *ask_find(const struct ask *ask, const char *name);  
 
 typedef enum status ask_handler(struct ask *ask, struct error *err);
 
-struct query_option { const char *name, *summary; };    /* a query parameter; the last one of a list has no name */
+/* A query parameter, and its JSON Schema, NULL: a string; the last one of a list has no name. */
+struct query_option { const char *name, *summary, *schema; };
+
+#define SCHEMA_BOOLEAN   "{\"type\":\"boolean\"}"
+#define SCHEMA_LIMIT     "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}"
+#define SCHEMA_SEQUENCE  "{\"type\":\"integer\",\"minimum\":1}"
+
+struct named_schema { const char *name, *schema; };     /* of an answer, at "#/components/schemas/NAME"          */
 
 struct verb {
 	const char  *type, *name;                   /* "deploymentIntentGroup", "instantiate"                    */
@@ -56,14 +63,18 @@ struct look {                                   /* a view                       
 	ask_handler *handler;
 	const char  *summary;                       /* NULL: it only says why there is no such view              */
 	const struct query_option *options;         /* that it takes besides; NULL: none                         */
-	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE" is there.  NULL only where summary is. */
+	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE", or NAME of an answer, is there.  NULL only where summary is. */
 	const char  *answer_schema;
 };
+
+/* A parameter that must be true or false; absent it is false. */
+enum status MUST_CHECK ask_flag(const struct ask *ask, const char *name, bool *ret_is, struct error *err);
 
 struct family {
 	const emco_resource_type *types;    size_t type_count;
 	const struct verb        *verbs;    size_t verb_count;
 	const struct look        *looks;    size_t look_count;
+	const struct named_schema *answers; size_t answer_count;
 };
 
 /* All families of the host. */

@@ -64,6 +64,7 @@ enum status_owner { STATUS_OF_DEPLOYMENT, STATUS_OF_CLOUD };
 /* Their parameters: a cloud has all but those that stand first. */
 enum { STATUS_OPTIONS_OF_APPS = 3 };
 extern const struct query_option status_options[];
+#define STATUS_SCHEMA  "{\"$ref\":\"#/components/schemas/Status\"}"
 
 /* Read the query.  Views are borrowed from ask; arrays live in its arena.  ST_INVALID names parameter and value. */
 enum status MUST_CHECK status_query_read(const struct ask *ask, enum status_owner owner, struct status_query *ret_query,

@@ -1,8 +1,9 @@
 # Turn JSON Schemas into C: cmake -D FROM=FOLDER -D TO=FILE -P schemas.cmake
 #
 # Each FROM/some-type.json becomes `const char schema_some_type[]` in TO.c, declared in TO.h.  A definition that is used
-# ("#/$defs/NAME") is taken from FROM/defs/NAME.json, so that what types share is written once.  The text goes into C as
-# numbers: a string literal of that length is beyond what the standard promises.
+# ("#/$defs/NAME") is taken from FROM/defs/NAME.json, so that what types share is written once; a schema that has definitions
+# of its own has all of them.  The text goes into C as numbers: a string literal of that length is beyond what the standard
+# promises.
 
 cmake_minimum_required(VERSION 3.25)
 
@@ -43,7 +44,10 @@ foreach(file IN LISTS files)
 	get_filename_component(name "${file}" NAME_WE)
 	string(REPLACE "-" "_" name "${name}")
 	minify("${file}" text)
-	definitions("${text}" defs)
+	set(defs "")
+	if(NOT text MATCHES "\"\\$defs\":")
+		definitions("${text}" defs)
+	endif()
 	if(NOT defs STREQUAL "")
 		string(REGEX REPLACE "}[ ]*$" "" text "${text}")
 		string(APPEND text ",\"$defs\": {${defs}}}")

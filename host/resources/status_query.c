@@ -160,17 +160,18 @@ enum status status_query_read(const struct ask *ask, enum status_owner owner, st
 /* -- tables ---------------------------------------------------------------------------------------------------------- */
 
 const struct query_option status_options[] = {
-	{ "type",      "rsync (the default) or cluster: EMCO's older form of status." },
-	{ "app",       "Of this app only; may be repeated." },
-	{ "apps",      "Names of apps only." },
+	{ "type",      "rsync (the default) or cluster: EMCO's older form of status.", "{\"enum\":[\"rsync\",\"cluster\"]}" },
+	{ "app",       "Of this app only; may be repeated.", NULL },
+	{ "apps",      "Names of apps only, whatever its value.", NULL },
 	/* STATUS_OPTIONS_OF_APPS are above. */
-	{ "status",    "deployed: what was brought to the clusters; ready: what they show." },
-	{ "output",    "all (the default), summary or detail." },
-	{ "instance",  "Of an earlier instance." },
-	{ "cluster",   "Of this provider+cluster only; may be repeated." },
-	{ "resource",  "Of objects of this name only; may be repeated." },
-	{ "clusters",  "Names of clusters only." },
-	{ "resources", "Names of objects only." },
-	{ "watch",     "true: a stream of events, each with the whole status when it has changed; elsewhere, by a redirect." },
-	{ NULL, NULL },
+	{ "status",    "deployed: what was brought to the clusters; ready: what they show.", "{\"enum\":[\"deployed\",\"ready\"]}" },
+	{ "output",    "How much.", "{\"enum\":[\"all\",\"summary\",\"detail\"],\"default\":\"all\"}" },
+	{ "instance",  "Of an earlier instance.", "{\"type\":\"string\",\"pattern\":\"^[0-9]{1,19}$\"}" },
+	{ "cluster",   "Of this provider+cluster only; may be repeated.", NULL },
+	{ "resource",  "Of objects of this name only; may be repeated.", NULL },
+	{ "clusters",  "Names of clusters only, whatever its value.", NULL },
+	{ "resources", "Names of objects only, whatever its value.", NULL },
+	{ "watch",     "true: a stream of events, each with the whole status when it has changed; elsewhere, by a redirect.",
+	  SCHEMA_BOOLEAN },
+	{ NULL, NULL, NULL },
 };

@@ -17,6 +17,8 @@ struct resource_file {
 };
 
 /* A resource as it is to be. */
+enum { RESOURCE_DOC_MAX = 4 << 20 };        /* bytes of a document: who reads one has room for them */
+
 struct resource_write {
 	struct view path, parent, type, name, doc;
 	struct view unique;             /* value no sibling of the type shares; empty: none      */

@@ -21,6 +21,16 @@ def check(document, answers=()):
     return json.loads(done.stdout)
 
 
+def closed(schema):
+    """The same, but nothing may be in an object that is not described."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    ends = {"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {}
+    return {**ends, **{key: closed(value) for key, value in schema.items()}}
+
+
 class Kind:
     """A resource type: where it is, and what its document may be."""
 

@@ -2,6 +2,8 @@
 import subprocess
 
 import openapi
+from conftest import wait_for
+from emco import Scene, named, simple_chart
 
 
 def routes(daemon):
@@ -113,5 +115,92 @@ def test_every_type_is_created_read_listed_replaced_and_deleted_as_it_says(make_
             if answer.status_code != 404:
                 journal.took("PUT", kind.item, answer, int(want))
                 journal.took("DELETE", kind.item, api.delete(item), 204)
+    assert len(journal.answers) > 100
+    assert openapi.check(document, journal.answers) == []
+
+
+STATUS_QUERIES = ["", *(f"?{mode}{output}" for mode in ("type=rsync", "type=cluster", "status=deployed", "status=ready")
+                        for output in ("", "&output=summary", "&output=detail")),
+                  *(f"?status=deployed&{names}" for names in ("apps", "clusters", "resources"))]
+CLOUD, PROVIDER = "/v2/projects/{project}/logical-clouds/{logicalCloud}", "/v2/cluster-providers/{clusterProvider}"
+DIG = ("/v2/projects/{project}/composite-apps/{compositeApp}/{compositeAppVersion}"
+       "/deployment-intent-groups/{deploymentIntentGroup}")
+
+
+def test_every_verb_and_what_shows_its_outcome_answer_as_they_say(api, unique, remote):
+    """Nothing is in an answer that is not described."""
+    document = api.get("openapi.json").json()
+    schemas = document["components"]["schemas"]
+    schemas.update({name: openapi.closed(schemas[name]) for name in ("Status", "History", "DryRun", "Abandoned")})
+    journal, seen = Journal(document), set()
+
+    def do(path, pattern, verb, body=None, query="", want=202):
+        seen.add(f"{pattern}/{verb}")
+        return journal.took("POST", f"{pattern}/{verb}", api.post(f"{path}/{verb}{query}", body), want)
+
+    def look(path, pattern, queries, what="status"):
+        for query in queries:
+            journal.took("GET", f"{pattern}/{what}", api.get(f"{path}/{what}{query}"), 200)
+
+    scene = Scene(api, unique).clusters({"one": remote("one"), "two": remote("two")}).cloud()
+    cloud, cluster = f"projects/{scene.project}/logical-clouds/lc", f"cluster-providers/{scene.provider}/clusters/two"
+    do(cloud, CLOUD, "instantiate", want=409)
+    look(cloud, CLOUD, ("", "?status=deployed", "?status=ready&output=detail", "?clusters", "?resources"))
+
+    scene.apps({"web": simple_chart("web"), "db": simple_chart("db")})
+    api.make(f"{scene.version}/apps/web/dependency", named("db", app="db", opStatus="Deployed", wait=1))
+    scene.deployment({"web": scene.by_name("one"), "db": scene.any_of("one", "two")}, approve=False)
+    do(scene.dig, DIG, "instantiate", want=409)
+    do(scene.dig, DIG, "approve")
+    for query in ("?dryRun=true", "?dryRun=true&output=summary"):
+        do(scene.dig, DIG, "instantiate", query=query, want=200)
+    do(scene.dig, DIG, "instantiate")
+    look(scene.dig, DIG, STATUS_QUERIES)
+    scene.wait("Instantiated")
+    look(scene.dig, DIG, STATUS_QUERIES)
+    do(scene.dig, DIG, "stop", want=409)
+    do(scene.dig, DIG, "update", query="?dryRun=true", want=200)
+    do(scene.dig, DIG, "update")
+    do(scene.dig, DIG, "rollback", {"spec": {"revision": 1}}, "?dryRun=true", 200)
+    do(scene.dig, DIG, "rollback", {"spec": {"revision": 1}})
+    do(scene.dig, DIG, "rollback", {"spec": {"revision": 99}}, want=404)
+    do(scene.dig, DIG, "rollback", {}, want=400)
+
+    other = scene.dig.removesuffix("dig") + "other"
+    api.make(f"{scene.version}/deployment-intent-groups", {**api.get(scene.dig).json(), "metadata": {"name": "other"}})
+    api.make(f"{other}/generic-placement-intents", named("gpi"))
+    for app in ("web", "db"):
+        api.make(f"{other}/generic-placement-intents/gpi/app-intents", named(app, app=app, intent=scene.by_name("one", "two")))
+    api.make(f"{other}/intents", named("all", intent={"genericPlacementIntent": "gpi"}))
+    over = {"spec": {"targetCompositeAppVersion": "v1", "targetDeploymentIntentGroup": "other"}}
+    do(scene.dig, DIG, "migrate", over, want=409)
+    do(other, DIG, "approve")
+    do(scene.dig, DIG, "migrate", over, "?dryRun=true", 200)
+    do(scene.dig, DIG, "migrate", over)
+    for dig in (scene.dig, other):
+        look(dig, DIG, STATUS_QUERIES)
+        look(dig, DIG, ("", "?limit=1"), "history")
+
+    scene.remotes["two"].path.rename(scene.remotes["two"].path.with_suffix(".away"))
+    do(other, DIG, "update")
+    do(other, DIG, "terminate")
+    wait_for(lambda: "attempts" in api.get(f"{other}/status?status=deployed").text, what="a failed attempt")
+    look(other, DIG, STATUS_QUERIES)
+    do(other, DIG, "stop")
+    do(cluster, f"{PROVIDER}/clusters/{{cluster}}", "abandon", query="?force=true", want=200)
+    do(other, DIG, "terminate")
+    look(other, DIG, STATUS_QUERIES)
+    look(other, DIG, ("",), "history")
+    do(cloud, CLOUD, "terminate", want=409)
+    for group, intents in ((scene.dig, ("all",)), (other, ("all",))):
+        for path in (*(f"{group}/intents/{name}" for name in intents),
+                     *(f"{group}/generic-placement-intents/gpi/app-intents/{app}" for app in ("web", "db")),
+                     f"{group}/generic-placement-intents/gpi"):
+            assert api.delete(path).status_code == 204, path
+        wait_for(lambda group=group: api.delete(group).status_code == 204, what=f"{group} to be empty")
+    do(cloud, CLOUD, "terminate")
+    look(cloud, CLOUD, ("", "?status=deployed"))
+
+    assert seen == {path for path, item in document["paths"].items() if "post" in item and "get" not in item}
     assert len(journal.answers) > 100
     assert openapi.check(document, journal.answers) == []

@@ -20,8 +20,10 @@ static enum status nothing(struct ask *ask, struct error *err)
 	return ST_OK;
 }
 
-static const struct query_option dry[] = { { "dryRun", "Only say it." }, { NULL, NULL } };
-static const struct query_option output[] = { { "output", "How much." }, { "app", "Which." }, { NULL, NULL } };
+static const struct query_option dry[] = { { "dryRun", "Only say it.", NULL }, { NULL, NULL, NULL } };
+static const struct query_option output[] = {
+	{ "output", "How much.", NULL }, { "app", "Which.", NULL }, { NULL, NULL, NULL },
+};
 
 static const struct verb verbs[] = {
 	{ .type = "group", .name = "instantiate", .success = 202, .handler = nothing, .summary = "Deploy.", .options = dry,
