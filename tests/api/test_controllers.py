@@ -170,7 +170,10 @@ def test_a_controller_says_what_it_is_bound_to_and_how_it_is(make_daemon):
     api.make("controllers", named("far", host="far.invalid", port=9033, type="action", priority=20))
     assert api.get("controllers/far/status").json() == {"name": "far", "isRegistered": True, "instance": None}
     assert [i["name"] for i in api.get("controllers?instances=true").json()] == ["red", "rsync"]
-    assert [c["metadata"]["name"] for c in api.get("controllers").json()] == ["far", "red"]
+    for query in ("", "?instances=false"):
+        assert [c["metadata"]["name"] for c in api.get(f"controllers{query}").json()] == ["far", "red"]
+    refused = api.get("controllers?instances=maybe")
+    assert refused.status_code == 400 and '"instances" must be true or false, got "maybe"' in refused.text
 
 
 def test_the_synchroniser_has_two_roles_and_is_well(make_daemon):

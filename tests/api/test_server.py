@@ -121,9 +121,12 @@ def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
 
 
 def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
-    for request in (b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/projects\r\n\r\n", b"\0\0\r\n\r\n"):
-        head = raw(daemon.port, request).split(b"\r\n\r\n")[0]
-        assert head.startswith(b"HTTP/1.1 400 ") and b"\r\nX-Request-Id: " in head, request
+    for request in (b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/projects\r\n\r\n", b"\0\0\r\n\r\n",
+                    b"GET /v2/projects/%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 40000),
+                    b"GET /v2/projects HTTP/1.1\r\nHost: x\r\nLong: %s\r\n\r\n" % (b"a" * 40000)):
+        head, body = raw(daemon.port, request).split(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ") and b"\r\nX-Request-Id: " in head, request[:60]
+        assert b"expected HTTP/1.1" in body and b"at most 32768 bytes of address and headers" in body, body
 
 
 def test_a_body_has_one_length(daemon, api, unique):
@@ -148,6 +151,22 @@ def test_a_body_over_the_limit_is_refused(make_daemon, unique):
     body = {"metadata": {"name": unique, "description": "x" * 70000}}
     answer = daemon.client().post("projects", body)
     assert answer.status_code == 413 and "65536" in answer.text
+
+
+def test_a_document_that_nobody_could_read_is_refused_whatever_the_limit_of_bodies(make_daemon, unique):
+    """As it is stored "<" is six bytes; what reads a document has room for 4 MiB."""
+    api = make_daemon(options={"body_limit_bytes": 16 << 20}).start().client()
+    scene = Scene(api, unique)
+    api.make("projects", named(scene.project))
+    api.make(f"projects/{scene.project}/composite-apps", named("ca", compositeAppVersion="v1"))
+    for count, code in ((7000, 413), (4000, 201)):
+        overrides = [{"app": "web", "values": {f"v{number}": "<" * 100}} for number in range(count)]
+        answer = api.post(f"{scene.version}/deployment-intent-groups",
+                          named("dig", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=overrides))
+        assert answer.status_code == code, answer.text[:300]
+        assert code == 201 or "at most 4194304 bytes" in answer.text
+    assert api.get(f"{scene.dig}/status").status_code == 200
+    assert api.post(f"{scene.dig}/approve").status_code == 202
 
 
 def test_a_file_over_its_own_limit_is_refused_and_named(make_daemon, unique):

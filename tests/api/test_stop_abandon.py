@@ -168,5 +168,6 @@ def test_a_verb_is_for_the_version_that_its_client_has_seen(scene, api):
     for condition in ('"0-0"', f'W/{tag}'):
         answer = api.post(f"{scene.dig}/instantiate", headers={"If-Match": condition})
         assert answer.status_code == 412 and f"is at {tag}, which If-Match does not name" in answer.text, answer.text
+        assert ("and not weak" in answer.text) == condition.startswith("W/")
     assert states(scene)[-1] == "Approved"
     assert api.post(f"{scene.dig}/instantiate", headers={"If-Match": f'"0-0", {tag}'}).status_code == 202

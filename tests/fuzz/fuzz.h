@@ -2,7 +2,7 @@
  * fuzz.h - what every fuzz target promises.
  *
  * A target is one function that takes any bytes.  Built with EMCO_FUZZ it is driven by libFuzzer; otherwise replay.c runs
- * it over the kept corpus, so that a crash once found stays a test.
+ * it over the kept corpus and mutants of it, so that a crash once found stays a test.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

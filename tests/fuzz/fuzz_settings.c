@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* libconfig loses texts when a syntax error follows them; a file is read once in the life of a process. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libconfig.so";

@@ -236,6 +236,8 @@ static const struct bad { const char *type, *document, *want[8]; } bad[] = {
 	  { "/spec/overrideValues/0/app", "\"app\" is required",
 	    "/spec/overrideValues/0/values/a", "must be a string, got a number",
 	    "/spec/overrideValues/1/values/a", "must be at most 128 characters, got 129" } },
+	{ "deploymentIntentGroup", N ",\"spec\":{\"compositeProfile\":\"c\",\"version\":\"R.1\",\"logicalCloud\":\"l\"}}",
+	  { "/spec/version", "must match ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$, got \"R.1\"" } },
 	{ "groupIntent", N ",\"spec\":{}}", { "/spec/intent", "\"intent\" is required" } },
 	{ "groupIntent", N ",\"spec\":{\"intent\":{\"dtc\":1}}}", { "/spec/intent/dtc", "must be a string, got a number" } },
 	{ "genericAppPlacementIntent", N ",\"spec\":{}}", { "/spec/app", "\"app\" is required" } },
