@@ -32,8 +32,9 @@ void answer_ignored(struct request *req, const char *what, struct view name);
 void answer_entity(struct request *req, int64_t id, uint64_t version, enum entity_form form);
 
 /*
- * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is none
- * to speak of.  Failures are the peer's: the connection closes.  304 sends none, but is given the body and its type all the same: the tag depends on the coding.
+ * Send the body there is, compressed when the client takes it, it is text, and long enough.  content_type NULL: there is
+ * none to speak of.  Failures are the peer's: the connection closes.  304 sends none, but is given the body and its type
+ * all the same: the tag depends on the coding.
  */
 void answer_send(struct request *req, int code, const char *content_type);
 

@@ -24,7 +24,8 @@ enum status MUST_CHECK multipart_boundary(const char *content_type, char ret_bou
 
 /*
  * Take a body apart.  *ret_parts is in arena, the contents stay in body.  ST_MALFORMED: no closing boundary (the body is
- * cut short), a part without a name, a head that does not parse or is not UTF-8.  ST_TOO_LARGE: more parts or a larger head than allowed.
+ * cut short), a part without a name, a head that does not parse or is not UTF-8.  ST_TOO_LARGE: more parts or a larger
+ * head than allowed.
  */
 enum status MUST_CHECK multipart_read(struct view body, const char *boundary, struct arena *arena, struct part **ret_parts,
                                       size_t *ret_count, struct error *err);

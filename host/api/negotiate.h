@@ -8,7 +8,8 @@
 
 /*
  * The index of the offer that an Accept header likes best; of equals the one it names most closely, then the first.  Who
- * names one thing twice means the heavier.  A missing or empty header, and one that cannot be read at all, accept everything.  -1: nothing fits.  Offers are plain types ("application/json").
+ * names one thing twice means the heavier.  A missing or empty header, and one that cannot be read at all, accept
+ * everything.  -1: nothing fits.  Offers are plain types ("application/json").
  */
 int negotiate(const char *accept, const char *const *offers, size_t count);
 

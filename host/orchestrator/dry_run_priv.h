@@ -8,7 +8,7 @@
 #include "host/orchestrator/plan_priv.h"
 #include "host/store/unit.h"
 
-enum change { CHANGE_NONE, CHANGE_ADD, CHANGE_CHANGE, CHANGE_REMOVE, CHANGES };
+enum change { CHANGE_NONE, CHANGE_ADD, CHANGE_CHANGE, CHANGE_REMOVE, CHANGES, NOT_SHOWN = CHANGES };
 
 /* A set that is wanted now, with its entries in order of name beside. */
 struct old_set {

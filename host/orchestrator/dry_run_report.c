@@ -36,25 +36,26 @@ static const char *event_of(const struct comparing *comparing, enum change chang
 }
 
 /*
+ * What a change of a hook is shown as; NOT_SHOWN.
+ *
  * NOTE: behind Git hooks that install or upgrade are files like others.  On Kubernetes those of the event run, and none is
  * removed; those of a delete are brought when all else goes.
  */
-static bool is_told(struct out *out, struct comparing *comparing, const struct compared *place, const struct set_entry *entry,
-                    enum change *change)
+static enum change hook_change(struct out *out, struct comparing *comparing, const struct compared *place,
+                               const struct set_entry *hook, enum change change)
 {
 	bool is_git = false;
 
-	if (entry->phase != EMCO_PHASE_HOOK)
-		return true;
 	out->st = present_target(comparing, place->cluster, &is_git, out->err);
-	if (out->st != ST_OK || is_git)
-		return out->st == ST_OK && object_is_brought(entry->phase, entry->events);
-	if (place->event == NULL || !object_hook_is_of(entry->events, place->event))
-		return false;
-	if (*change != CHANGE_REMOVE)
-		return true;
-	*change = CHANGE_ADD;
-	return strcmp(place->event, "delete") == 0;
+	if (out->st != ST_OK)
+		return NOT_SHOWN;
+	if (is_git)
+		return object_is_brought(hook->phase, hook->events) ? change : NOT_SHOWN;
+	if (place->event == NULL || !object_hook_is_of(hook->events, place->event))
+		return NOT_SHOWN;
+	if (change != CHANGE_REMOVE)
+		return change;
+	return strcmp(place->event, "delete") == 0 ? CHANGE_ADD : NOT_SHOWN;
 }
 
 static int name_to_entry(const void *name, const void *entry)
@@ -76,7 +77,9 @@ static void put_change(struct out *out, enum change change)
 static void put_resource(struct out *out, struct comparing *comparing, const struct compared *place, const struct set_entry *entry,
                          enum change change)
 {
-	if (!is_told(out, comparing, place, entry, &change))
+	if (entry->phase == EMCO_PHASE_HOOK)
+		change = hook_change(out, comparing, place, entry, change);
+	if (change == NOT_SHOWN)
 		return;
 	comparing->resources[change]++;
 	if (comparing->is_summary)

@@ -142,6 +142,29 @@ static enum status take_sums(struct report *report, const struct action *action,
 	return ST_OK;
 }
 
+/* Of the context of the action: what it has planned, where that is now, and the units that have it. */
+static enum status read_context(struct report *report, const struct action *action, struct error *err)
+{
+	const bool is_present = !is_over(report, action), is_moved = is_in_state(&report->actions[report->action_count - 1], LIFE_UPDATED);
+
+	enum status st = plan_load(report->o->store, report->db, action->instance, &report->plan, err);
+	if (st == ST_NOT_FOUND)
+		return fail_at(err, ST_NOT_FOUND, "instance", "what instance %" PRId64 " of \"%.*s\" deployed is not kept any more; the last"
+		               " %u that differ are", action->instance, V(report->path), report->o->options.revisions);
+	report->is_gone = !is_present && was_terminated(report, action);
+	report->is_elsewhere = !report->is_gone && (!is_present || is_moved);
+	if (st == ST_OK && report->is_elsewhere)
+		st = unit_holder(report->db, report->owner, action->status_context, &report->arena, &report->holder, err);
+	if (st == ST_OK && is_present)
+		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
+	if (st == ST_OK && is_present && report->query->output != STATUS_SUMMARY)
+		st = unit_wait_list(report->db, report->owner, &report->arena, &report->waits, &report->wait_count, err);
+	if (st == ST_OK)
+		report->outcome = outcome_now(report, action);
+	return st;
+}
+
+/* The one that is asked for, or the last; by its sums alone where they say all. */
 static enum status choose_context(struct report *report, struct error *err)
 {
 	const int64_t        asked = report->query->instance;
@@ -161,22 +184,7 @@ static enum status choose_context(struct report *report, struct error *err)
 	st = take_sums(report, action, err);
 	if (st != ST_OK || report->is_summed)
 		return st;
-	st = plan_load(report->o->store, report->db, instance, &report->plan, err);
-	if (st == ST_NOT_FOUND)
-		return fail_at(err, ST_NOT_FOUND, "instance", "what instance %" PRId64 " of \"%.*s\" deployed is not kept any more; the last"
-		               " %u that differ are", instance, (int) report->path.len, report->path.ptr, report->o->options.revisions);
-	const bool is_present = !is_over(report, action);
-	report->is_gone = !is_present && was_terminated(report, action);
-	report->is_elsewhere = !report->is_gone && (!is_present || is_in_state(&report->actions[report->action_count - 1], LIFE_UPDATED));
-	if (st == ST_OK && report->is_elsewhere)
-		st = unit_holder(report->db, report->owner, action->status_context, &report->arena, &report->holder, err);
-	if (st == ST_OK && is_present)
-		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
-	if (st == ST_OK && is_present && report->query->output != STATUS_SUMMARY)
-		st = unit_wait_list(report->db, report->owner, &report->arena, &report->waits, &report->wait_count, err);
-	if (st == ST_OK)
-		report->outcome = outcome_now(report, action);
-	return st;
+	return read_context(report, action, err);
 }
 
 /* A filter that names an unknown app is a mistake, but not in the list forms. */

@@ -26,8 +26,9 @@ static const struct query manifests_query = { "manifests_read",
 	"SELECT w.at, m.body, m.sealed FROM unnest($1::bytea[]) WITH ORDINALITY AS w (digest, at) JOIN manifest m ON m.digest = w.digest" };
 
 /*
- * Going back and forth makes revisions, but no contexts.  A unit shows the meta of its context, so one that a unit with anything to bring or take away
- * names stays.  Of the actions the first stays, the one that the present life follows, and those that a rollback looks for.
+ * Going back and forth makes revisions, but no contexts.  A unit shows the meta of its context, so one that a unit with
+ * anything to bring or take away names stays.  Of the actions the first stays, the one that the present life follows, and
+ * those that a rollback looks for.
  * NOTE: both are taken in batches, for after a change of the option there may be many; the next call goes on.
  */
 static const struct query retain_query = { "context_retain",

@@ -10,7 +10,8 @@ static const struct query add_query = { "history_add",
 	" VALUES ($1, $2, $3, $4, $5, statement_timestamp(), statement_timestamp(), 'done', 0, '')" };
 
 static const struct query list_query = { "history_list",
-	"SELECT seq, kind, client, request, " SQL_TIME("began") ", " SQL_TIME("ended") ", outcome, revision, error, warning, peer FROM history"
+	"SELECT seq, kind, client, request, " SQL_TIME("began") ", " SQL_TIME("ended") ", outcome, revision, error, warning,"
+	" peer FROM history"
 	" WHERE owner = $1 AND ($2::bigint = 0 OR seq < $2) ORDER BY seq DESC LIMIT $3" };
 
 static const struct query warn_query = { "history_warn", "UPDATE history SET warning = $3 WHERE owner = $1 AND token = $2" };

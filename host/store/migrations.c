@@ -241,8 +241,10 @@ static const char leases_sql[] =
 	" sum(open * (is_wanted AND NOT is_failed)::int), sum(open * (is_wanted AND is_failed)::int)," \
 	" sum(open * (NOT is_wanted AND NOT is_failed)::int), sum(open * (NOT is_wanted AND is_failed)::int)," \
 	" sum(sign * hashtext(concat_ws('|', id, generation, context, attempts, reachable, drifts, p * sign, error))::bigint)" \
-	" FROM " units " AS u, LATERAL (SELECT sign * is_placed::int AS p, sign * (CASE WHEN is_wanted THEN NOT (coalesce(applied = set, false)" \
-	" AND label = status_context AND tried = '{}' AND NOT is_unsure) ELSE NOT (applied IS NULL AND tried = '{}') END)::int AS open) AS d" \
+	" FROM " units " AS u, LATERAL (SELECT sign * is_placed::int AS p, sign * (CASE WHEN is_wanted THEN NOT" \
+	" (coalesce(applied = set, false)" \
+	" AND label = status_context AND tried = '{}' AND NOT is_unsure) ELSE NOT (applied IS NULL AND tried = '{}') END)::int" \
+	" AS open) AS d" \
 	" GROUP BY u.owner, u.app"
 #define SQL_COLUMNS \
 	"placed, pending, applied, failed, retrying, deleted, ready, not_ready, absent, odd, busy, refused, left_busy, left_refused, fresh"
@@ -285,8 +287,10 @@ static const char owner_sums_sql[] =
 	             "IF TG_OP = 'INSERT' THEN " SQL_INTO SQL_SUMS("(SELECT 1 AS sign, x.* FROM unit_now x)") ";"
 	             " ELSIF TG_OP = 'UPDATE' THEN "
 	             SQL_INTO "SELECT * FROM (" SQL_SUMS("(SELECT 1 AS sign, x.* FROM unit_now x UNION ALL SELECT -1, x.* FROM unit_old x)")
-	             ") AS s (owner, app, changes, " SQL_COLUMNS ") WHERE (" SQL_COLUMNS ") <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
-	             " IF random() < 0.0625 THEN PERFORM owner_status_fold(o.owner) FROM (SELECT DISTINCT owner FROM unit_now LIMIT 16) AS o;"
+	             ") AS s (owner, app, changes, " SQL_COLUMNS ") WHERE (" SQL_COLUMNS ") <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
+	             " 0, 0, 0, 0, 0);"
+	             " IF random() < 0.0625 THEN PERFORM owner_status_fold(o.owner) FROM (SELECT DISTINCT owner FROM unit_now"
+	             " LIMIT 16) AS o;"
 	             " END IF;"
 	             " ELSE DELETE FROM owner_status s USING (SELECT DISTINCT owner FROM unit_old) AS o WHERE s.owner = o.owner;"
 	             " END IF;")

@@ -27,7 +27,8 @@ static const struct query versions_query = { "owner_status_versions",
 	" FROM unnest($1::bigint[]) WITH ORDINALITY AS o (id, at) ORDER BY o.at" };
 
 static const struct query fold_query = { "owner_status_fold_all",
-	"SELECT count(owner_status_fold(o.owner))::bigint FROM (SELECT owner FROM owner_status GROUP BY owner HAVING count(*) > $1 LIMIT $2) AS o" };
+	"SELECT count(owner_status_fold(o.owner))::bigint FROM (SELECT owner FROM owner_status GROUP BY owner HAVING count(*)"
+	" > $1 LIMIT $2) AS o" };
 
 enum { VERSION, FIRST_COUNT, READY = FIRST_COUNT + OBJECT_STATES, NOT_READY, ABSENT, ODD, BUSY, REFUSED, LEFT_BUSY, LEFT_REFUSED,
        LOST };

@@ -98,8 +98,9 @@ struct seen_row {
 };
 
 /*
- * One statement, for any clusters: rows and counters.  The last row of an object counts.  A drift counts for a unit at rest; fields that differ
- * from those of another session, and since not, are one too, whatever the unit does.  *ret_heals: some unit is due now.
+ * One statement, for any clusters: rows and counters.  The last row of an object counts.  A drift counts for a unit at
+ * rest; fields that differ from those of another session, and since not, are one too, whatever the unit does.  *ret_heals:
+ * some unit is due now.
  */
 enum status MUST_CHECK unit_observe(struct store *store, struct db *db, const struct seen_row *rows, size_t count,
                                     bool *ret_heals, struct error *err);
@@ -176,8 +177,8 @@ enum status MUST_CHECK unit_wait_list(struct db *db, int64_t owner, struct arena
                                       size_t *ret_count, struct error *err);
 
 /*
- * The objects of one unit, in order of the set, then those that left it.  Of one that is not told the unit says how it is, and what
- * it says may be that all of them are applied.  ST_NOT_FOUND: no such unit.
+ * The objects of one unit, in order of the set, then those that left it.  Of one that is not told the unit says how it is,
+ * and what it says may be that all of them are applied.  ST_NOT_FOUND: no such unit.
  */
 enum status MUST_CHECK unit_objects(struct db *db, int64_t owner, struct view app, struct view cluster, struct arena *arena,
                                     struct object_row **ret_objects, size_t *ret_count, struct error *err);
@@ -193,7 +194,10 @@ enum status MUST_CHECK unit_retry_cluster(struct db *db, struct view cluster, st
 /* The same on all clusters that refer to a sync object (a path). */
 enum status MUST_CHECK unit_retry_sync(struct db *db, struct view sync_object, struct error *err);
 
-/* Give all units of an owner, and what is left of earlier ones, to another (migration).  ST_EXISTS: both have a unit of one app and cluster. */
+/*
+ * Give all units of an owner, and what is left of earlier ones, to another (migration).  ST_EXISTS: both have a unit of
+ * one app and cluster.
+ */
 enum status MUST_CHECK unit_reown(struct db *db, int64_t owner, int64_t to, struct error *err);
 
 /* Owner (path) and app of a unit that has something on the cluster, or wants to; empty: there is none.  In arena. */
@@ -201,8 +205,8 @@ enum status MUST_CHECK unit_on_cluster(struct db *db, struct view cluster, struc
                                        struct view *ret_app, struct error *err);
 
 /*
- * A cluster that is gone.  Answers: it has, and nobody is known whom it has not answered since.  Abandon: forget what may be there;
- * the units as they were before, in order of owner and app, live in arena.
+ * A cluster that is gone.  Answers: it has, and nobody is known whom it has not answered since.  Abandon: forget what may
+ * be there; the units as they were before, in order of owner and app, live in arena.
  */
 enum status MUST_CHECK unit_cluster_answers(struct db *db, struct view cluster, bool *ret_answers, struct error *err);
 enum status MUST_CHECK unit_abandon(struct db *db, struct view cluster, struct arena *arena, struct unit_row **ret_units,

@@ -49,7 +49,8 @@ static const struct query claim_query = { "unit_claim",
 	" UNION ALL "
 	"SELECT n.owner, " SQL_IS_TURN("n") " FROM turn t, LATERAL (SELECT u.owner, u.due_at FROM unit u WHERE u.due_at IS NOT NULL"
 	" AND u.owner > t.owner ORDER BY u.owner, u.due_at LIMIT 1) AS n WHERE NOT t.is_mine),"
-	"waits AS MATERIALIZED (SELECT w.*, " SQL_IS_BROUGHT " AND w.unseen = 0 AS is_met FROM (SELECT w.owner, w.app, w.on_app, w.is_ready, w.wait_s,"
+	"waits AS MATERIALIZED (SELECT w.*, " SQL_IS_BROUGHT " AND w.unseen = 0 AS is_met FROM (SELECT w.owner, w.app,"
+	" w.on_app, w.is_ready, w.wait_s,"
 	" w.since, w.met_at, CASE WHEN w.is_ready THEN " SQL_UNSEEN " ELSE 0 END AS unseen"
 	" FROM unit_wait w WHERE w.owner = (SELECT owner FROM turn WHERE is_mine LIMIT 1)) AS w),"
 	"noted AS (UPDATE unit_wait w SET met_at = CASE WHEN s.is_met THEN statement_timestamp() END FROM waits s"
@@ -57,9 +58,11 @@ static const struct query claim_query = { "unit_claim",
 	"open AS MATERIALIZED (SELECT app, bool_or(" SQL_AFTER_US("since", "$6") " < statement_timestamp()) AS is_late,"
 	" max(CASE WHEN is_met THEN coalesce(met_at, statement_timestamp()) + wait_s * interval '1 second'"
 	" ELSE statement_timestamp() + " SQL_LOOK_AGAIN " END) AS until,"
-	" string_agg(CASE WHEN is_met THEN format('waits %s s after app \"%s\" is ', wait_s, on_app) ELSE format('waits until app \"%s\" is ', on_app) END ||"
+	" string_agg(CASE WHEN is_met THEN format('waits %s s after app \"%s\" is ', wait_s, on_app) ELSE format('waits until"
+	" app \"%s\" is ', on_app) END ||"
 	" CASE WHEN is_ready THEN 'ready' ELSE 'deployed' END || CASE WHEN is_ready AND unseen > 0 THEN"
-	" format(', and nobody sees %s of its clusters: one behind Git, or one that is lost, tells no readiness', unseen) ELSE '' END, '; ' ORDER BY on_app)"
+	" format(', and nobody sees %s of its clusters: one behind Git, or one that is lost, tells no readiness', unseen) ELSE"
+	" '' END, '; ' ORDER BY on_app)"
 	" AS words FROM waits WHERE NOT (is_met AND coalesce(met_at, statement_timestamp()) + wait_s * interval '1 second'"
 	" <= statement_timestamp()) GROUP BY app),"
 	"mine AS MATERIALIZED (SELECT id, app, is_wanted AND set = ANY (tried) AS is_begun, " SQL_IS_UNBEGUN("unit") " AS is_unbegun"
@@ -71,7 +74,8 @@ static const struct query claim_query = { "unit_claim",
 	" tried = CASE WHEN u.is_wanted AND u.set IS DISTINCT FROM u.applied AND u.set <> ALL (u.tried)"
 	" THEN array_append(u.tried, u.set) ELSE u.tried END,"
 	" is_unsure = u.is_unsure OR (NOT u.is_wanted AND u.applied IS NOT NULL), live_xid = pg_current_xact_id()::text::bigint"
-	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app)) RETURNING u.*, mine.is_begun)"
+	" FROM mine WHERE u.id = mine.id AND NOT (mine.is_unbegun AND EXISTS (SELECT FROM open o WHERE o.app = mine.app))"
+	" RETURNING u.*, mine.is_begun)"
 	" SELECT " SQL_UNIT_ROW("c") ", c.is_begun, t.owner, coalesce(" SQL_ACCESS("c") ", 0)"
 	" FROM (SELECT owner FROM turn WHERE is_mine LIMIT 1) AS t LEFT JOIN (claimed c"
 	" JOIN resource r ON r.id = c.owner LEFT JOIN app_context x ON x.id = c.context) ON true ORDER BY c.id" };
@@ -93,7 +97,8 @@ static const struct query next_query = { "unit_next",
 	" OR (SELECT min(lease_host) FROM unit WHERE lease_host IS NOT NULL) <> $1, false)" };
 
 static const struct query renew_query = { "unit_renew",
-	"UPDATE unit SET due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") " WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL RETURNING id" };
+	"UPDATE unit SET due_at = " SQL_IN_US("$3") ", lease_until = " SQL_IN_US("$3") " WHERE id = $1 AND lease = $2 AND"
+	" due_at IS NOT NULL RETURNING id" };
 
 static enum status sweep(struct store *store, struct db *db, struct error *err)
 {

@@ -23,7 +23,8 @@ static const struct query oldest_query = { "unit_live_oldest", "SELECT pg_snapsh
 
 /* $1 host  $2 lease  $3 clusters.  Whoever takes over has seen nothing yet. */
 static const struct query watch_query = { "unit_watch",
-	"INSERT INTO cluster_watch AS w (cluster, host, until) SELECT DISTINCT c, $1::bigint, " SQL_IN_US("$2") " FROM unnest($3::text[]) AS c"
+	"INSERT INTO cluster_watch AS w (cluster, host, until) SELECT DISTINCT c, $1::bigint, " SQL_IN_US("$2") " FROM"
+	" unnest($3::text[]) AS c"
 	" ORDER BY c ON CONFLICT (cluster) DO UPDATE SET host = excluded.host, until = excluded.until,"
 	" is_lost = w.is_lost OR w.host <> excluded.host,"
 	" seen_at = CASE WHEN w.is_lost OR w.host <> excluded.host THEN w.seen_at ELSE statement_timestamp() END"
@@ -53,7 +54,8 @@ static const struct query watch_query = { "unit_watch",
  * has reported since that nothing is awaited any more, as a hook that has failed was taken away, is not to begin again.
  */
 #define SQL_UPDATE_UNITS \
-	"held AS (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <> (0, 0, 0, 0) OR d.heals OR d.wakes" \
+	"held AS (SELECT u.id FROM unit u JOIN delta d ON d.unit = u.id WHERE (d.ready, d.not_ready, d.member, d.drifts) <>" \
+	" (0, 0, 0, 0) OR d.heals OR d.wakes" \
 	" ORDER BY u.id FOR NO KEY UPDATE OF u)" \
 	"UPDATE unit u SET " SQL_ADD_DELTA ", drifts = u.drifts + d.drifts, is_unsure = u.is_unsure OR d.heals," \
 	" generation = u.generation + d.heals::int," \
@@ -63,7 +65,7 @@ static const struct query watch_query = { "unit_watch",
 	" FROM delta d JOIN held h ON h.id = d.unit WHERE u.id = d.unit"
 
 /*
- * $1 clusters  $2 sessions  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags  $9 reasons  $10 fields  $11 since
+ * $1 clusters  $2 sessions  $3 contexts  $4 apps  $5 names  $6 API versions  $7 states  $8 flags (SEEN_*)  $9 reasons  $10 fields  $11 since
  *
  * A drift counts when the unit is at rest and the object is one that it has applied: what happens while somebody works on
  * the unit is his doing, and who sees more of it tells again.  But what a new session finds changed since the one before it is
@@ -80,9 +82,11 @@ static const struct query observe_query = { "unit_observe",
 	"news AS (SELECT DISTINCT ON (u.id, o.name) u.id AS unit, o.name COLLATE \"C\" AS name, o.api_version,"
 	" o.state > 0 AS is_there, o.state = 2 AS ready, o.state > 0 AND o.flags & 1 <> 0 AS is_tracked, o.flags & 2 <> 0 AS is_member,"
 	" o.flags & 4 <> 0 AS has_drifted, o.flags & 8 <> 0 AS heals, o.reason, o.fields, o.since"
-	", o.session, u.awaits = o.name AS is_awaited FROM unnest($1, $2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::text[], $10::int8[], $11::int8[])"
+	", o.session, u.awaits = o.name AS is_awaited FROM unnest($1, $2::int8[], $3::int8[], $4::text[], $5::text[],"
+	" $6::text[], $7::int8[], $8::int8[], $9::text[], $10::int8[], $11::int8[])"
 	" WITH ORDINALITY AS o (cluster, session, context, app, name, api_version, state, flags, reason, fields, since, at)"
-	" JOIN mine m USING (cluster) JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app ORDER BY u.id, o.name, o.at DESC),"
+	" JOIN mine m USING (cluster) JOIN unit u ON u.cluster = o.cluster AND u.status_context = o.context AND u.app = o.app"
+	" ORDER BY u.id, o.name, o.at DESC),"
 	"old AS (SELECT s.unit, s.name, s.ready, s.is_tracked, s.is_member,"
 	" s.session <> n.session AND s.fields <> 0 AND s.since = n.since AND s.fields <> n.fields AS has_drifted,"
 	" n.is_member AND s.session <> n.session AND s.fields <> 0 AND s.since <> n.since"
@@ -132,7 +136,8 @@ static const struct query whole_query = { "unit_observe_whole",
 	"drift AS MATERIALIZED (SELECT g.unit, count(*) FILTER (WHERE g.is_applied) AS drifts, bool_or(g.heals) AS heals"
 	" FROM (SELECT g.*, o.state, " SQL_IS_APPLIED("o.state", "g", "SELECT unit FROM gone") " AS is_applied"
 	" FROM gone g LEFT JOIN unit_object o USING (unit, name)) AS g JOIN unit u ON u.id = g.unit"
-	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN g.is_applied ELSE coalesce(g.state, 1) <> 4 END GROUP BY g.unit),"
+	" WHERE g.is_member AND u.is_wanted AND CASE WHEN " SQL_IS_AT_REST " THEN g.is_applied ELSE coalesce(g.state, 1) <> 4"
+	" END GROUP BY g.unit),"
 	"delta AS MATERIALIZED (SELECT unit, sum(ready) AS ready, sum(not_ready) AS not_ready, sum(member) AS member,"
 	" sum(drifts) AS drifts, bool_or(heals) AS heals, false AS wakes FROM ("
 	"SELECT unit, " SQL_COUNTS("-") ", 0 AS drifts, false AS heals FROM gone"

@@ -33,7 +33,8 @@ static const struct query wake_query = { "unit_wait_wake",
 /* Those that are not over, in order. */
 static const struct query list_query = { "unit_wait_list",
 	"SELECT w.app, w.on_app, w.is_ready, w.wait_s, " SQL_UNSEEN " FROM unit_wait w WHERE w.owner = $1 AND NOT (" SQL_IS_MET
-	" AND coalesce(w.met_at, statement_timestamp()) + w.wait_s * interval '1 second' <= statement_timestamp()) ORDER BY w.app, w.on_app" };
+	" AND coalesce(w.met_at, statement_timestamp()) + w.wait_s * interval '1 second' <= statement_timestamp()) ORDER BY"
+	" w.app, w.on_app" };
 
 enum status unit_wait_write(struct db *db, int64_t owner, int64_t context, struct error *err)
 {

@@ -2,9 +2,9 @@
  * git_repo.h - one branch of one Git repository: its tip, and a way to move it that never overwrites anybody.
  *
  * A remote repository has a bare cache below the plugin's data folder, named by a hash of its url.  It holds nothing that
- * cannot be fetched again and may be deleted at any time; one that is found broken is deleted when it is closed.  A local bare repository is worked on in place: its branch moves
- * by compare and swap.  A lock file lets one pass at a time work on a repository, so that workers of this host do not race
- * each other; everybody else is met by fetching again.
+ * cannot be fetched again and may be deleted at any time; one that is found broken is deleted when it is closed.  A local
+ * bare repository is worked on in place: its branch moves by compare and swap.  A lock file lets one pass at a time work
+ * on a repository, so that workers of this host do not race each other; everybody else is met by fetching again.
  *
  * Deadlines: every silence of a remote is bounded by remote_timeout_ms, everything by the pass's call.
  */

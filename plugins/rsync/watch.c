@@ -155,7 +155,10 @@ static emco_status mine_take(void *data, emco_str cluster)
 	return EMCO_OK;
 }
 
-/* false: its round has no more time, and another must come soon.  With thousands of clusters those that are left have their turn then. */
+/*
+ * false: its round has no more time, and another must come soon.  With thousands of clusters those that are left have
+ * their turn then.
+ */
 static bool rights(struct watcher *self, emco_call *call)
 {
 	const int64_t until_ns = now_ns() + (int64_t) CHECKS_MS * NS_PER_MS;
