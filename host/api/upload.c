@@ -115,9 +115,11 @@ static enum status check_file(struct request *req, const struct type *type, cons
 	auto_call call;
 	call_init(&call, req->api->store, type->origin, 0, req->deadline_ns);
 	enum status st = upload_result(type, &call, row->check(&call.abi, view_to_abi(content)), err);
-	if (st != ST_OK && *err->field == '\0')
+	if (st == ST_OK)
+		return ST_OK;
+	if (*err->field == '\0')
 		snprintf(err->field, sizeof err->field, "%s", row->part);
-	return st;
+	return fail_within(err, "part \"%s\"", row->part);
 }
 
 static const emco_file *row_of(const struct type *type, struct view part)
@@ -172,6 +174,17 @@ static enum status check_files(struct request *req, const struct type *type, con
 	return st;
 }
 
+static enum status no_document(const struct part *parts, size_t count, struct error *err)
+{
+	auto_buf    names = BUF(128);
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < count && st == ST_OK; i++)
+		st = buf_printf(&names, NULL, "%s\"%.*s\"", i > 0 ? ", " : "", V(parts[i].name));
+	return fail_at(err, ST_INVALID, "metadata", "the form needs a part \"metadata\" with the JSON document, and has %s",
+	               count > 0 ? names.data : "no parts");
+}
+
 static enum status read_form(struct request *req, const struct type *type, struct upload *upload, struct error *err)
 {
 	char         boundary[MULTIPART_BOUNDARY_MAX + 1];
@@ -200,7 +213,7 @@ static enum status read_form(struct request *req, const struct type *type, struc
 	if (st != ST_OK)
 		return st;
 	if (metadata == NULL)
-		return fail_at(err, ST_INVALID, "metadata", "empty body: the form needs a part \"metadata\" with the JSON document");
+		return no_document(parts, count, err);
 	if (metadata->content.len > req->api->options.body_limit_bytes)
 		return fail_at(err, ST_TOO_LARGE, "metadata", "part \"metadata\" must be at most %zu bytes, got %zu",
 		               req->api->options.body_limit_bytes, metadata->content.len);

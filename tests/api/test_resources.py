@@ -444,3 +444,10 @@ def test_what_the_client_does_not_accept_is_not_sent(api, project):
     assert api.get(project, headers={"Accept": "image/png"}).status_code == 406
     assert api.get(project, headers={"Accept": "application/problem+json"}).status_code == 200
     assert api.get(project, headers={"Accept": "image/png, */*;q=0.1"}).status_code == 200
+
+
+def test_a_form_says_what_it_lacks_and_where_a_fault_is(api, version):
+    sent = api.request("POST", f"{version}/apps", files=[("meta", (None, "{}")), ("fle", ("f", b"x"))])
+    assert sent.status_code == 400 and 'needs a part "metadata" with the JSON document, and has "meta", "fle"' in sent.text
+    sent = api.upload(f"{version}/apps", named("web"), b"no archive")
+    assert sent.status_code == 422 and sent.text.startswith('part "file": '), sent.text
