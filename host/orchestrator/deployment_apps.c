@@ -4,7 +4,7 @@
 #include "host/store/resource.h"
 
 /* Objects carry the label "<status context>-<app>": 63 characters, of which an id takes up to 19. */
-enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, APP_NAME_MAX = 63 - 19 - 1 };
+enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, CIRCLE_SHOWN = 4, APP_NAME_MAX = 63 - 19 - 1 };
 
 struct deployment_app *deployment_find_app(struct deployment *d, struct view name)
 {
@@ -137,9 +137,27 @@ enum status deployment_lacks(const struct deployment *d, struct wanted *wanted, 
 	return st;
 }
 
-/* Depth first; state: 0 not seen, 1 on the way, 2 done. */
-static enum status walk(struct deployment *d, size_t at, char *state, unsigned depth, struct error *err)
+/* The apps on the way to the one that is looked at, the last first. */
+struct way { size_t at, depth; const struct way *before; };
+
+/* Who is waited for is on the way already: from there on it is the circle, told from its end where it is a long one. */
+static enum status circle(const struct deployment *d, const struct way *way, size_t at, struct error *err)
 {
+	size_t   members[CIRCLE_SHOWN], count = 0;
+	auto_buf names = BUF(200);
+
+	for (; way != NULL && count < CIRCLE_SHOWN; way = way->at == at ? NULL : way->before)
+		members[count++] = way->at;
+	while (count-- > 0)
+		IGNORE(buf_printf(&names, NULL, "\"%.*s\" for ", V(d->apps[members[count]].name)));
+	return fail(err, ST_CONFLICT, "apps wait for each other in a circle: %s\"%.*s\"", names.data, V(d->apps[at].name));
+}
+
+/* Depth first; state: 0 not seen, 1 on the way, 2 done. */
+static enum status walk(struct deployment *d, size_t at, char *state, const struct way *before, struct error *err)
+{
+	const struct way way = { at, before != NULL ? before->depth + 1 : 1, before };
+
 	auto_json  *specs = NULL;
 	size_t      i;
 	json_t     *spec;
@@ -148,8 +166,8 @@ static enum status walk(struct deployment *d, size_t at, char *state, unsigned d
 	if (state[at] == 2 || d->apps[at].dependencies.len == 0)
 		return ST_OK;
 	if (state[at] == 1)
-		return fail(err, ST_CONFLICT, "apps wait for each other in a circle, among them \"%.*s\"", V(d->apps[at].name));
-	if (depth > WAITS_MAX)
+		return circle(d, before, at, err);
+	if (way.depth > WAITS_MAX)
 		return fail(err, ST_TOO_LARGE, "more than %d apps wait for one another in a row", WAITS_MAX);
 	state[at] = 1;
 	st = json_read(d->apps[at].dependencies, &specs, err);
@@ -159,7 +177,7 @@ static enum status walk(struct deployment *d, size_t at, char *state, unsigned d
 		if (other == NULL)
 			return fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"",
 			            V(d->apps[at].name), V(name), V(d->composite_app_path));
-		st = walk(d, (size_t) (other - d->apps), state, depth + 1, err);
+		st = walk(d, (size_t) (other - d->apps), state, &way, err);
 		if (st != ST_OK)
 			return st;
 	}
@@ -173,7 +191,7 @@ enum status deployment_check_dependencies(struct deployment *d, struct error *er
 	enum status st = state != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
 
 	for (size_t i = 0; st == ST_OK && i < d->app_count; i++)
-		st = walk(d, i, state, 1, err);
+		st = walk(d, i, state, NULL, err);
 	return st;
 }
 

@@ -292,7 +292,7 @@ static void test_what_is_missing_or_wrong_is_named_and_leaves_nothing(void **sta
 
 	put(fixture, "appDependency", VERSION "/apps/web/dependency/d", "{\"spec\":{\"app\":\"db\",\"opStatus\":\"Ready\"}}");
 	put(fixture, "appDependency", VERSION "/apps/db/dependency/d", "{\"spec\":{\"app\":\"web\",\"opStatus\":\"Ready\"}}");
-	expect_instantiate(ST_CONFLICT, "wait for each other in a circle");
+	expect_instantiate(ST_CONFLICT, "apps wait for each other in a circle: \"db\" for \"web\" for \"db\"");
 	fixture_run(fixture, "DELETE FROM resource WHERE path = '" VERSION "/apps/db/dependency/d'");
 
 	put(fixture, "groupIntent", DIG "/intents/all", "{\"spec\":{\"intent\":{}}}");
