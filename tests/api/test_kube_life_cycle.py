@@ -1,12 +1,13 @@
 """The whole life of a deployment over three clusters, two real API servers and one behind Git: what is sent is what has changed."""
 import pathlib
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kube"))
 
-from conftest import wait_for  # noqa: E402
+from conftest import SOURCE, wait_for  # noqa: E402
 from emco import KubeScene, named, profile, simple_chart  # noqa: E402
 from kube import ApiError, clusters_up  # noqa: E402
 
@@ -20,11 +21,17 @@ def clusters():
         yield made
 
 
+@pytest.fixture(scope="module")
+def kubectl():
+    return subprocess.run([SOURCE / "scripts" / "fetch-helm", "kubectl"], stdout=subprocess.PIPE, text=True, timeout=300,
+                          check=True).stdout.strip()
+
+
 class Life:
     """A scene, and who was asked to write what since the last look."""
 
-    def __init__(self, scene, clusters, git):
-        self.scene, self.clusters, self.git = scene, clusters, git
+    def __init__(self, scene, clusters, git, kubectl):
+        self.scene, self.clusters, self.git, self.kubectl = scene, clusters, git, kubectl
         self.seen = {name: 0 for name in clusters}
         self.head = git.head()
 
@@ -39,6 +46,18 @@ class Life:
         changed = self.git.git("diff", "--name-only", old, "main").split() if old and old != self.head else []
         found["git"] = {path.rsplit("/", 1)[1] for path in changed if "/app/" in path}
         return found
+
+    def shown(self, cluster):
+        """What kubectl shows of deployments and maps that carry our label."""
+        return subprocess.run([self.kubectl, "--kubeconfig", self.clusters[cluster].kubeconfig, "get", "--all-namespaces",
+                               "deployments,configmaps", "--selector", "emco/deployment-id", "--output", "name"],
+                              stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout.split()
+
+    def check_shown(self, **apps):
+        """apps: {cluster: the apps whose objects, and no others, are there}; what was taken away may take its moment."""
+        for cluster, names in apps.items():
+            want = sorted(f"{kind}/r1-{app}" for app in names.split() for kind in ("deployment.apps", "configmap"))
+            wait_for(lambda cluster=cluster, want=want: sorted(self.shown(cluster)) == want, 30, f"{want} on {cluster}")
 
     def post(self, verb, body=None, text=None):
         answer = self.scene.api.post(f"{self.scene.dig}/{verb}", body)
@@ -63,7 +82,7 @@ def exists(cluster, kind, name):
 
 
 @pytest.fixture
-def life(api, unique, clusters, remote):
+def life(api, unique, clusters, remote, kubectl):
     """web on all three, db on "one" and "two"."""
     git = remote("git")
     scene = KubeScene(api, unique)
@@ -71,7 +90,7 @@ def life(api, unique, clusters, remote):
     scene.git_cluster("git", git)
     scene.cloud().apps({"web": simple_chart("web"), "db": simple_chart("db")}, {"web": profile("image: web:1\n"), "db": profile()})
     scene.deployment({"web": scene.by_name("one", "two", "git"), "db": scene.by_name("one", "two")})
-    yield Life(scene, clusters, git)
+    yield Life(scene, clusters, git, kubectl)
     for cluster in clusters.values():
         cluster.up()
 
@@ -109,6 +128,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     assert life.image("one") == life.image("two") == life.git_image() == "web:1"
     sent = life.sent()
     assert {"r1-web", "r1-db"} <= sent["one"] and {"r1-web", "r1-db"} <= sent["two"]
+    life.check_shown(one="web db", two="web db")
     life.post("update", text="2\n")
     scene.wait("Instantiated")
     assert life.sent() == nothing, "an update of nothing"
@@ -125,6 +145,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
     sent = life.sent()
     assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+    life.check_shown(one="web db more", two="db")
 
     # Back to each revision.
     life.post("rollback", {"spec": {"revision": "1"}}, "4\n")
@@ -133,6 +154,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     assert life.image("one") == life.image("two") == life.git_image() == "web:1"
     sent = life.sent()
     assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+    life.check_shown(one="web db", two="web db")
     life.post("rollback", {"spec": {"revision": 2}}, "5\n")
     scene.wait("Instantiated")
     assert life.sent() == nothing, "revision 2 was the same as 1"
@@ -141,6 +163,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     wait_for(lambda: life.image("two") is None, 60, "web to leave again")
     assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
     assert "r1-db" not in life.sent()["one"]
+    life.check_shown(one="web db more", two="db")
 
     # Another version: web's image, and "more" is no app of it.
     source, context = scene.dig, scene.status()["states"]["statusctxid"]
@@ -154,6 +177,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     sent = life.sent()
     assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == set() and sent["git"] == {"r1-web+Deployment.yaml"}
     assert scene.api.get(f"{source}/status?status=deployed").json()["states"]["actions"][-1]["state"] == "Updated"
+    life.check_shown(one="web db", two="db")
 
     # Stopped before a cluster that does not answer; the rest is gone when it does.
     life.clusters["two"].pause()
@@ -170,4 +194,5 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     assert exists(life.clusters["two"], "v1/ConfigMap", "r1-db") is None
     sent = life.sent()
     assert sent["one"] == {"r1-web", "r1-db"} and sent["two"] == {"r1-db"} and sent["git"] == web_files
+    life.check_shown(one="", two="")
     assert life.git.files() == {}
