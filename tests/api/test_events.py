@@ -92,7 +92,7 @@ def test_the_host_is_the_one_the_client_called(daemon, api, group):
                        ("a/b@c", "127.0.0.1")):
         answer = api.get(f"{group}/status?watch=true&output=summary", headers={"Host": host}, allow_redirects=False)
         assert answer.headers["Location"] == f"http://{want}:{daemon.events_port}/v2/{group}/status?watch=true&output=summary"
-    long = api.get(f"{group}/status?watch=true&app={'a' * 100}&app={'b' * 100}&app={'c' * 100}&app={'d' * 100}", allow_redirects=False)
+    long = api.get(f"{group}/status?watch=true{''.join('&app=' + letter * 100 for letter in 'abcdefghij')}", allow_redirects=False)
     assert long.status_code == 413 and "address" in long.text
 
 
