@@ -51,8 +51,8 @@ static enum status look_answer(struct request *req, const struct look *look, str
 		return st;
 	*ret_answered = true;
 	if (ask.next != 0)
-		answer_header(req, "Link: <%s?limit=%" PRIu64 "&continue=%" PRId64 ">; rel=\"next\"", req->info->local_uri_raw, ask.next_limit,
-		              ask.next);
+		answer_header(req, "Link: </v2/%.*s%s%s?limit=%" PRIu64 "&continue=%" PRId64 ">; rel=\"next\"", V(req->path),
+		              look->segment != NULL ? "/" : "", look->segment != NULL ? look->segment : "", ask.next_limit, ask.next);
 	if (ask.instead.len == 0)
 		return send_reply(req, 200, &reply, err);
 
@@ -142,8 +142,14 @@ static enum status check_match(struct request *req, struct resource_seen *ret_se
 	enum status st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
 	if (st == ST_OK)
 		st = resource_read(req->api->store, db, req->path, &document, &version, &id, err);
+	if (st == ST_NOT_FOUND) {                    /* as of PUT and DELETE */
+		err->code = ST_PRECONDITION;
+		return ST_PRECONDITION;
+	}
 	if (st != ST_OK)
 		return st;
+	if (strcmp(if_match, "*") == 0)
+		return ST_OK;
 	if (condition_names(if_match, id, version, false)) {
 		*ret_seen = (struct resource_seen) { id, version };
 		return ST_OK;

@@ -31,7 +31,6 @@ static const struct { const char *name; unsigned operations; } header_uses[] = {
 	{ "X-Request-Id",  ~0u                                                                     },
 };
 
-/* Of the query parameters that are no text, whatever offers them. */
 static const char *const operation_words[OPERATION_COUNT] = {
 	[OPERATION_LIST]   = "list",    [OPERATION_CREATE]  = "create",      [OPERATION_READ]      = "read",
 	[OPERATION_REPLACE] = "replace", [OPERATION_DELETE] = "delete",      [OPERATION_VERB]      = "do",

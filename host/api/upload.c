@@ -18,13 +18,18 @@ static bool is_blank(struct view text)
 
 /* -- the document ----------------------------------------------------------------------------------------------------- */
 
+static enum status document_too_large(struct error *err)
+{
+	return fail(err, ST_TOO_LARGE, "a document may have at most %d bytes, as it is stored: this one has more", RESOURCE_DOC_MAX);
+}
+
 static enum status keep_text(struct request *req, struct upload *upload, struct error *err)
 {
 	auto_buf text = BUF(RESOURCE_DOC_MAX);
 
 	enum status st = json_write(&text, upload->document, err);
 	if (st == ST_TOO_LARGE)
-		return fail(err, st, "a document may have at most %d bytes, as it is stored: this one has more", RESOURCE_DOC_MAX);
+		return document_too_large(err);
 	if (st != ST_OK)
 		return st;
 	return arena_keep(&req->arena, buf_view(&text), &upload->text, err);
@@ -61,6 +66,8 @@ enum status upload_replace(struct request *req, struct upload *upload, struct vi
 	json_t     *document;
 	struct view copy;
 
+	if (text.len > RESOURCE_DOC_MAX)
+		return document_too_large(err);
 	enum status st = arena_keep(&req->arena, text, &copy, err);
 	if (st == ST_OK)
 		st = json_read(text, &document, err);
@@ -144,7 +151,8 @@ static enum status add_file(struct request *req, const struct type *type, const 
 	const emco_file *row = row_of(type, part->name);
 
 	if (row == NULL) {
-		answer_ignored(req, "part", part->name);
+		if (upload->ignored_count++ < WARNINGS_MAX)
+			answer_ignored(req, "part", part->name);
 		return ST_OK;
 	}
 	const bool is_many = (row->flags & EMCO_FILE_MANY) != 0;
@@ -181,8 +189,8 @@ static enum status no_document(const struct part *parts, size_t count, struct er
 
 	for (size_t i = 0; i < count && st == ST_OK; i++)
 		st = buf_printf(&names, NULL, "%s\"%.*s\"", i > 0 ? ", " : "", V(parts[i].name));
-	return fail_at(err, ST_INVALID, "metadata", "the form needs a part \"metadata\" with the JSON document, and has %s",
-	               count > 0 ? names.data : "no parts");
+	return fail_at(err, ST_INVALID, "metadata", "the form needs a part \"metadata\" with the JSON document, and has %s%s%s",
+	               count == 0 ? "no parts" : names.data, st != ST_OK && names.len > 0 ? " and " : "", st != ST_OK ? "others" : "");
 }
 
 static enum status read_form(struct request *req, const struct type *type, struct upload *upload, struct error *err)

@@ -12,6 +12,7 @@ struct upload {
 	struct view           text;              /* the same, canonical                                   */
 	struct resource_file *files;
 	size_t                file_count;
+	size_t                ignored_count;     /* parts that the type does not have                     */
 };
 
 /*

@@ -115,8 +115,8 @@ static enum status store_document(struct change *change, struct db *db, enum res
 }
 
 /*
- * With a hook, a condition, or for what owns objects on clusters: under the resource's lock, knowing what is there.  Runs again after a
- * deadlock, so it starts from the request each time.
+ * With a hook, a condition, or for what owns objects on clusters: under the resource's lock, knowing what is there.  Runs
+ * again after a deadlock, or when another has made what was not there, so it starts from the request each time.
  */
 static enum status change_locked(struct db *db, void *data, struct error *err)
 {
@@ -160,8 +160,10 @@ static enum status change_make(struct change *change, struct error *err)
 	change->given = change->upload;
 	if (change->type->row->before_change != NULL || (flags & EMCO_RESOURCE_OWNER) != 0 || has_tags(change)) {
 		st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
-		if (st == ST_EXISTS && change->was_absent)       /* by now: once more, and now it is found */
+		if (st == ST_EXISTS && change->was_absent) {       /* by now: once more, and now it is found */
+			*err = (struct error) { .code = ST_OK };
 			st = db_transaction(req->api->store->pool, req->deadline_ns, change_locked, change, err);
+		}
 	} else {
 		st = db_borrow(req->api->store->pool, req->deadline_ns, &db, err);
 		if (st == ST_OK)

@@ -4,7 +4,7 @@
 #include "host/store/resource.h"
 
 /* Objects carry the label "<status context>-<app>": 63 characters, of which an id takes up to 19. */
-enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, CIRCLE_SHOWN = 4, APP_NAME_MAX = 63 - 19 - 1 };
+enum { DEPENDENCIES_MAX = 4 << 20, WAITS_MAX = 1000, CIRCLE_SHOWN = 3, APP_NAME_MAX = 63 - 19 - 1 };
 
 struct deployment_app *deployment_find_app(struct deployment *d, struct view name)
 {
@@ -140,7 +140,7 @@ enum status deployment_lacks(const struct deployment *d, struct wanted *wanted, 
 /* The apps on the way to the one that is looked at, the last first. */
 struct way { size_t at, depth; const struct way *before; };
 
-/* Who is waited for is on the way already: from there on it is the circle, told from its end where it is a long one. */
+/* Who is waited for is on the way already: from there on it is the circle, of a long one the last part. */
 static enum status circle(const struct deployment *d, const struct way *way, size_t at, struct error *err)
 {
 	size_t   members[CIRCLE_SHOWN], count = 0;
@@ -148,6 +148,8 @@ static enum status circle(const struct deployment *d, const struct way *way, siz
 
 	for (; way != NULL && count < CIRCLE_SHOWN; way = way->at == at ? NULL : way->before)
 		members[count++] = way->at;
+	if (members[count - 1] != at)
+		IGNORE(buf_add_text(&names, "\u2026 for ", NULL));
 	while (count-- > 0)
 		IGNORE(buf_printf(&names, NULL, "\"%.*s\" for ", V(d->apps[members[count]].name)));
 	return fail(err, ST_CONFLICT, "apps wait for each other in a circle: %s\"%.*s\"", names.data, V(d->apps[at].name));

@@ -53,7 +53,7 @@ struct operation {
  * Run the operation on the owner at path.  input, which is copied, and ret_revision may be NULL.  A dry run has no row: its
  * work writes a report and commits nothing, and is refused while an operation is on the owner.
  * ST_NOT_FOUND: no such owner.  ST_CONFLICT: another operation runs on it.  ST_UNAVAILABLE: too many operations at
- * once.
+ * once.  And what the work says.
  */
 enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, const char *kind, operation_work *work,
                                      const struct operation_input *input, int64_t deadline_ns, int64_t *ret_revision, struct error *err);
@@ -64,7 +64,10 @@ enum status MUST_CHECK operation_run(struct orchestrator *o, struct view path, c
  */
 enum status MUST_CHECK operation_also(struct operation *operation, struct db *db, struct view path, struct error *err);
 
-/* Do the last step in one transaction with the end of what is held.  write must be repeatable.  Once only. */
+/*
+ * Do the last step in one transaction with the end of what is held.  write must be repeatable, and lock the operation's
+ * resource.  Once only.  ST_PRECONDITION: that is no longer what the asker has seen.
+ */
 enum status MUST_CHECK operation_commit(struct operation *operation, db_work *write, void *data, struct error *err);
 
 /*

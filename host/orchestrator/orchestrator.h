@@ -93,6 +93,7 @@ enum status MUST_CHECK deployment_check_change(struct db *db, struct view path, 
 
 /* -- logical clouds -- */
 
+/* As of a deployment.  ST_CONFLICT: not in this state, or deployments use it; ST_PRECONDITION. */
 enum status MUST_CHECK cloud_instantiate(struct orchestrator *o, struct view path, const struct asker *asker,
                                          int64_t deadline_ns, struct error *err);
 enum status MUST_CHECK cloud_terminate(struct orchestrator *o, struct view path, const struct asker *asker,
@@ -103,7 +104,7 @@ enum status MUST_CHECK cloud_check_change(struct db *db, struct view path, bool 
 
 /*
  * A cluster that is gone for good: forget what is on it, and append a report, JSON, of what stays behind.  ST_CONFLICT: it
- * answers, and is_forced is not set.  ST_NOT_FOUND.
+ * answers, and is_forced is not set.  ST_NOT_FOUND; ST_PRECONDITION.
  */
 enum status MUST_CHECK cluster_abandon(struct orchestrator *o, struct view path, const struct asker *asker, bool is_forced,
                                        int64_t deadline_ns, struct buf *reply, struct error *err);

@@ -24,7 +24,11 @@ typedef emco_status instance_slot(const struct instance *instance, emco_call *ca
 enum status MUST_CHECK instance_call(struct instance *instance, struct store *store, instance_slot *slot, void *data,
                                      void *overlay, int64_t deadline_ns, emco_status *ret_answer, struct error *err);
 
-/* The plugin's own word on how it is; ST_OK when it has no slot for it.  At most a second; beside other calls. */
+/*
+ * The plugin's own word on how it is; ST_OK when it has no slot for it.  Beside other calls; one question at a time, so who
+ * asks may wait a second for another's answer, and another one for his own.  ST_UNAVAILABLE: quarantined, or it has not
+ * answered who asked before; ST_DEADLINE; ST_NO_MEMORY; and what the plugin says.
+ */
 enum status MUST_CHECK instance_health(struct instance *instance, struct store *store, struct error *err);
 
 #endif

@@ -66,7 +66,7 @@ static enum status list_instances(struct ask *ask, struct error *err)
 {
 	const struct plugins *plugins = ask->orchestrator->plugins;
 	struct out            out = { .buf = ask->reply, .err = err, .st = ST_OK };
-	bool                  is_asked;
+	bool                  is_asked = false;
 
 	enum status st = ask_flag(ask, "instances", &is_asked, err);
 	ask->is_plain = !is_asked;

@@ -146,9 +146,10 @@ enum status ask_flag(const struct ask *ask, const char *name, bool *ret_is, stru
 	const struct ask_parameter *parameter = ask_find(ask, name);
 	const struct view           value = parameter != NULL ? parameter->value : VIEW("false");
 
-	*ret_is = view_is(value, "true");
-	if (*ret_is || view_is(value, "false"))
+	if (view_is(value, "true") || view_is(value, "false")) {
+		*ret_is = view_is(value, "true");
 		return ST_OK;
+	}
 	return fail_at(err, ST_INVALID, name, "query parameter \"%s\" must be true or false, got \"%.*s\"", name, V(value));
 }
 

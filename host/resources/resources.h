@@ -67,7 +67,7 @@ struct look {                                   /* a view                       
 	const char  *answer_schema;
 };
 
-/* A parameter that must be true or false; absent it is false. */
+/* A parameter that must be true or false; absent it is false.  ST_INVALID: it is neither. */
 enum status MUST_CHECK ask_flag(const struct ask *ask, const char *name, bool *ret_is, struct error *err);
 
 struct family {

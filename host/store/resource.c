@@ -125,7 +125,7 @@ enum status resource_check_seen(struct db *db, struct view path, const struct re
 		return absent(path, err);
 	if (rows_int(rows, 0, 0) == seen->id && (uint64_t) rows_int(rows, 0, 1) == seen->version)
 		return ST_OK;
-	return fail(err, ST_PRECONDITION, "\"%.*s\" was changed by another meanwhile, and is no longer what If-Match names", V(path));
+	return fail(err, ST_PRECONDITION, "\"%.*s\" was changed by another meanwhile: what If-Match names was there before", V(path));
 }
 
 enum status resource_missing(struct db *db, const struct view *paths, size_t count, struct view *ret_missing,

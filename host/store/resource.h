@@ -16,9 +16,10 @@ struct resource_file {
 	bool        is_sealed;
 };
 
-/* A resource as it is to be. */
-enum { RESOURCE_DOC_MAX = 4 << 20 };        /* bytes of a document: who reads one has room for them */
+/* Bytes of a document as it is stored: who writes one checks them, who reads one has room for them. */
+enum { RESOURCE_DOC_MAX = 4 << 20 };
 
+/* A resource as it is to be. */
 struct resource_write {
 	struct view path, parent, type, name, doc;
 	struct view unique;             /* value no sibling of the type shares; empty: none      */

@@ -64,6 +64,15 @@ def test_also_a_verb_of_a_cloud_or_a_cluster(daemon, postgres, api, unique, remo
     assert api.post(f"{path}/{verb}", headers={"If-Match": newer}).status_code in (200, 202)
 
 
+def test_a_verb_on_whatever_is_there_needs_no_version(daemon, postgres, api, scene):
+    approve = f"{scene.dig}/approve"
+    with meanwhile(daemon, postgres, scene.dig, lambda: api.post(approve, headers={"If-Match": "*"})) as (cursor, answer):
+        cursor.execute("UPDATE resource SET version = version + 1 WHERE path = %s", (scene.dig,))
+    assert answer.result(30).status_code == 202, answer.result().text
+    assert api.post(approve.replace("/dig/", "/none/"), headers={"If-Match": "*"}).status_code == 412
+    assert api.post(approve.replace("/dig/", "/none/")).status_code == 404
+
+
 def test_a_put_that_finds_nothing_replaces_nothing_that_came_meanwhile(daemon, postgres, api, scene):
     """A PUT has seen no deployment, and is about to make one; by then another has made and approved it."""
     wanted = scene.dig.replace("/dig", "/new")
