@@ -141,9 +141,10 @@ static json_t *path_parameters(const char *pattern)
 
 static void add_parameter(json_t *parameters, const struct query_option *option)
 {
+	const char *schema = option->schema != NULL ? option->schema : "{\"type\":\"string\"}";
+
 	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:o}", "name", option->name, "in", "query", "description",
-	                                            option->summary, "schema", openapi_literal(option->schema != NULL ?
-	                                                                                       option->schema : "{\"type\":\"string\"}")));
+	                                            option->summary, "schema", openapi_literal(schema)));
 }
 
 static void add_options(json_t *parameters, const struct query_option *option)

@@ -7,8 +7,8 @@
 #define HEADER(name)  "\"" name "\":{\"$ref\":\"#/components/headers/" name "\"}"
 
 static const char headers[] =
-	"{\"X-Request-Id\":{\"description\":\"The request's own id, or one made for it; logged with"
-	" it.\",\"schema\":{\"type\":\"string\"}},"
+	"{\"X-Request-Id\":{\"description\":\"The request's own id, or one made for it; logged with it.\","
+	"\"schema\":{\"type\":\"string\"}},"
 	"\"ETag\":{\"description\":\"The version, for If-Match and If-None-Match.\",\"schema\":{\"type\":\"string\"}},"
 	"\"Location\":{\"description\":\"Path of what was created.\",\"schema\":{\"type\":\"string\"}},"
 	"\"Link\":{\"description\":\"With rel=\\\"next\\\": the next page.\",\"schema\":{\"type\":\"string\"}},"
@@ -23,8 +23,8 @@ static const char headers[] =
 static const char responses[] =
 	"{\"Fault\":{\"description\":\"A fault, as one line of text per fault, or as a problem document.\",\"headers\":{"
 	HEADER("X-Request-Id") "," HEADER("Accept-Encoding") "}," FAULT_CONTENT "},"
-	"\"Busy\":{\"description\":\"Not now: too busy, or a part is"
-	" away.\",\"headers\":{" HEADER("X-Request-Id") "," HEADER("Retry-After") "},"
+	"\"Busy\":{\"description\":\"Not now: too busy, or a part is away.\","
+	"\"headers\":{" HEADER("X-Request-Id") "," HEADER("Retry-After") "},"
 	FAULT_CONTENT "}}";
 
 /* What may go wrong, by operation; a method that is not offered is no operation, so 405 is nowhere. */

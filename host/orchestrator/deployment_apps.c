@@ -159,11 +159,10 @@ static enum status circle(const struct deployment *d, const struct way *way, siz
 static enum status walk(struct deployment *d, size_t at, char *state, const struct way *before, struct error *err)
 {
 	const struct way way = { at, before != NULL ? before->depth + 1 : 1, before };
-
-	auto_json  *specs = NULL;
-	size_t      i;
-	json_t     *spec;
-	enum status st = ST_OK;
+	auto_json       *specs = NULL;
+	size_t           i;
+	json_t          *spec;
+	enum status      st = ST_OK;
 
 	if (state[at] == 2 || d->apps[at].dependencies.len == 0)
 		return ST_OK;

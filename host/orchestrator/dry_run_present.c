@@ -3,7 +3,7 @@
  */
 #include "host/orchestrator/dry_run_priv.h"
 
-enum { SET_MAX = 64 << 20, DOCUMENT_LIMIT = 4 << 20 };
+enum { SET_MAX = 64 << 20 };
 
 /* A cluster that was looked at. */
 struct target { struct node node; bool is_git; };
@@ -69,7 +69,7 @@ static enum status read_target(struct comparing *comparing, struct view cluster,
 	const size_t provider = plus != NULL ? (size_t) (plus - cluster.ptr) : 0;
 	const char  *path = arena_printf(&comparing->arena, "cluster-providers/%.*s/clusters/%.*s", (int) provider, cluster.ptr,
 	                                 (int) (cluster.len - provider - (plus != NULL)), cluster.ptr + provider + (plus != NULL));
-	auto_buf     text = BUF(DOCUMENT_LIMIT);
+	auto_buf     text = BUF(RESOURCE_DOC_MAX);
 	auto_json   *doc = NULL;
 
 	if (path == NULL)

@@ -12,7 +12,6 @@
 #include "lib/base/name.h"
 
 enum {
-	DOCUMENT_LIMIT = 4 << 20,       /* bytes of one document                                  */
 	NAMES_LIMIT = 256 << 20,        /* bytes of a list of paths: a million clusters           */
 };
 
@@ -169,7 +168,7 @@ static emco_status each_cluster(emco_call *abi, emco_str provider, emco_str labe
 
 static enum status json_keep(struct call *call, const json_t *value, emco_str *ret_text, struct error *err)
 {
-	auto_buf text = BUF(DOCUMENT_LIMIT);
+	auto_buf text = BUF(RESOURCE_DOC_MAX);
 
 	enum status st = json_write(&text, value, err);
 	if (st != ST_OK)
@@ -238,7 +237,7 @@ static emco_status value(emco_call *abi, emco_str cluster, emco_str key, emco_st
 static enum status document_read(struct call *call, struct view path, json_t **ret_doc, struct error *err)
 {
 	struct db *db = NULL;
-	auto_buf   text = BUF(DOCUMENT_LIMIT);
+	auto_buf   text = BUF(RESOURCE_DOC_MAX);
 
 	enum status st = call_db(call, &db, err);
 	if (st == ST_OK)

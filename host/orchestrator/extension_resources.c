@@ -10,7 +10,6 @@
 #include "host/store/resource.h"
 
 enum {
-	DOCUMENT_LIMIT = RESOURCE_DOC_MAX,       /* bytes of one document                                  */
 	PAGE_ITEMS = 128,
 	PAGE_LIMIT = 64 << 20,          /* bytes of one page                                      */
 };
@@ -20,7 +19,7 @@ static emco_status read_document(emco_call *abi, emco_str path, emco_str *ret_do
 	struct call *call = call_of(abi);
 	struct error err = { 0 };
 	struct db   *db = NULL;
-	auto_buf     doc = BUF(DOCUMENT_LIMIT);
+	auto_buf     doc = BUF(RESOURCE_DOC_MAX);
 
 	enum status st = call_db(call, &db, &err);
 	if (st == ST_OK)

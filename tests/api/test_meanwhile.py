@@ -82,4 +82,4 @@ def test_a_put_that_finds_nothing_replaces_nothing_that_came_meanwhile(daemon, p
         cursor.execute("UPDATE resource SET path = %s, name = 'new' WHERE path = %s", (wanted, scene.dig))
         assert cursor.rowcount == 1
     assert answer.result(30).status_code == 409, answer.result().text
-    assert "Approved" in answer.result().text or "can no longer be replaced" in answer.result().text
+    assert "can no longer be replaced; it is Approved" in answer.result().text

@@ -1,5 +1,6 @@
 """The server as a whole: its configuration, its limits, slow and broken clients, a database that goes away."""
 import concurrent.futures
+import contextlib
 import os
 import re
 import socket
@@ -22,6 +23,17 @@ def raw(port, request, seconds=20):
         while chunk := link.recv(65536):
             answer += chunk
         return answer
+
+
+def raw_unread(port, request, seconds=20):
+    """The same of a request that is refused before it is read wholly: the connection is reset, after the answer."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as link, \
+            contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        link.sendall(request)
+        while chunk := link.recv(65536):
+            answer += chunk
+    return answer
 
 
 def test_health_readiness_metrics_and_openapi_are_there(daemon, api):
@@ -121,8 +133,11 @@ def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
 
 
 def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
-    for request in (b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/projects\r\n\r\n", b"\0\0\r\n\r\n"):
-        head, body = raw(daemon.port, request).split(b"\r\n\r\n")
+    for ask, request in ((raw, b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n"), (raw, b"GET /v2/projects\r\n\r\n"),
+                         (raw, b"\0\0\r\n\r\n"),
+                         (raw_unread, b"GET /v2/projects/%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 40000)),
+                         (raw_unread, b"GET /v2/projects HTTP/1.1\r\nHost: x\r\nLong: %s\r\n\r\n" % (b"a" * 40000))):
+        head, body = ask(daemon.port, request).split(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ") and b"\r\nX-Request-Id: " in head, request[:60]
         assert b"expected HTTP/1.1" in body and b"at most 32768 bytes of address and headers" in body, body
 
