@@ -128,38 +128,51 @@ static enum status choose_form(const struct request *req, const struct type *typ
 	return ST_OK;
 }
 
+/* Into the body: a document that ends in a line of its own. */
+static enum status end_document(struct buf *body, enum status st, struct error *err)
+{
+	return st == ST_OK ? buf_add(body, "\n", 1, err) : st;
+}
+
+/* In one transaction, else somebody could replace the files in between.  The form is another when there are none. */
+static enum status read_with_files(struct request *req, const struct type *type, struct view path, enum entity_form *form,
+                                   char *content_type, size_t size, struct resource_seen *ret_seen, struct error *err)
+{
+	struct store *store = req->api->store;
+	auto_db      *db = NULL;
+
+	enum status st = db_borrow(store->pool, req->deadline_ns, &db, err);
+	if (st == ST_OK)
+		st = db_begin_read(db, err);
+	if (st != ST_OK)
+		return st;
+	st = resource_read(store, db, path, &req->reply, &ret_seen->version, &ret_seen->id, err);
+	st = end_document(&req->reply, st, err);
+	return st == ST_OK ? add_files(req, db, type, path, form, content_type, size, err) : st;
+}
+
 enum status resource_answer(struct request *req, const struct type *type, struct view path, struct error *err)
 {
-	struct store    *store = req->api->store;
-	struct db       *db = NULL;
-	struct buf      *body = answer_body(req, err);
-	char             content_type[128];
-	uint64_t         version = 0;
-	int64_t          id = 0;
-	enum entity_form form = ENTITY_JSON;
+	struct buf          *body = answer_body(req, err);
+	struct resource_seen seen = { .id = 0 };
+	char                 content_type[128];
+	enum entity_form     form = ENTITY_JSON;
 
 	if (body == NULL)
 		return ST_NO_MEMORY;
 	enum status st = choose_form(req, type, &form, err);
-	if (st == ST_OK)
-		st = db_borrow(store->pool, req->deadline_ns, &db, err);
-	if (st == ST_OK && form != ENTITY_JSON)            /* else somebody could replace the files in between */
-		st = db_begin_read(db, err);
-	if (st == ST_OK)
-		st = resource_read(store, db, path, body, &version, &id, err);
-	if (st == ST_OK)
-		st = buf_add(body, "\n", 1, err);
+	if (st != ST_OK)
+		return st;
 	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
-	if (st == ST_OK && form != ENTITY_JSON)            /* which may find that there are none */
-		st = add_files(req, db, type, path, &form, content_type, sizeof content_type, err);
-	if (db != NULL)
-		db_rollback(db);
-	db_return(db);
+	if (form == ENTITY_JSON)
+		st = end_document(body, resource_fetch(req->api->store, path, req->deadline_ns, body, &seen, err), err);
+	else
+		st = read_with_files(req, type, path, &form, content_type, sizeof content_type, &seen, err);
 	if (st != ST_OK)
 		return st;
 	const char *known = request_header(req, "If-None-Match");
-	const bool  has_it = known != NULL && condition_has(known, id, version, form);
-	answer_entity(req, id, version, form);
+	const bool  has_it = known != NULL && condition_has(known, seen.id, seen.version, form);
+	answer_entity(req, seen.id, seen.version, form);
 	if (type->row->file_count > 0)
 		answer_header(req, "Vary: Accept");
 	answer_send(req, has_it ? 304 : 200, content_type);

@@ -70,7 +70,7 @@ enum status doc_open(struct store *store, struct view path, struct view stored, 
 
 /* -- reading -- */
 
-static enum status absent(struct view path, struct error *err)
+enum status resource_absent(struct view path, struct error *err)
 {
 	return fail(err, ST_NOT_FOUND, "\"%.*s\" does not exist", (int) path.len, path.ptr);
 }
@@ -86,7 +86,7 @@ enum status resource_read(struct store *store, struct db *db, struct view path, 
 	if (st != ST_OK)
 		return st;
 	if (rows_count(rows) == 0)
-		return absent(path, err);
+		return resource_absent(path, err);
 	st = doc_open(store, path, rows_view(rows, 0, 0), &scratch, &clear, err);
 	if (st == ST_OK)
 		st = buf_add_view(doc, clear, err);
@@ -107,7 +107,7 @@ enum status resource_lock(struct db *db, struct view path, int64_t *ret_id, stru
 	if (st != ST_OK)
 		return st;
 	if (rows_count(rows) == 0)
-		return absent(path, err);
+		return resource_absent(path, err);
 	*ret_id = rows_int(rows, 0, 0);
 	return ST_OK;
 }
@@ -122,7 +122,7 @@ enum status resource_check_seen(struct db *db, struct view path, const struct re
 	if (st != ST_OK)
 		return st;
 	if (rows_count(rows) == 0)
-		return absent(path, err);
+		return resource_absent(path, err);
 	if (rows_int(rows, 0, 0) == seen->id && (uint64_t) rows_int(rows, 0, 1) == seen->version)
 		return ST_OK;
 	return fail(err, ST_PRECONDITION, "\"%.*s\" was changed by another meanwhile: what If-Match names was there before", V(path));

@@ -54,6 +54,11 @@ enum status MUST_CHECK resource_delete(struct store *store, struct db *db, struc
 enum status MUST_CHECK resource_read(struct store *store, struct db *db, struct view path, struct buf *doc,
                                      uint64_t *ret_version, int64_t *ret_id, struct error *err);
 
+/* Who wants this one document and no transaction: reads that come at one time share a statement.  ret_seen: ST_OK only. */
+struct resource_seen;
+enum status MUST_CHECK resource_fetch(struct store *store, struct view path, int64_t deadline_ns, struct buf *doc,
+                                      struct resource_seen *ret_seen, struct error *err);
+
 /* Take a row lock until the transaction ends: serialises life-cycle changes and replacements of one resource. */
 enum status MUST_CHECK resource_lock(struct db *db, struct view path, int64_t *ret_id, struct error *err);
 

@@ -16,6 +16,9 @@ enum status MUST_CHECK doc_seal(struct store *store, struct view path, struct vi
 enum status MUST_CHECK doc_open(struct store *store, struct view path, struct view stored, struct buf *scratch,
                                 struct view *ret_doc, struct error *err);
 
+/* ST_NOT_FOUND, with its path. */
+enum status resource_absent(struct view path, struct error *err);
+
 /* What a file's sealed bytes are bound to. */
 enum status MUST_CHECK file_aad(struct view path, struct view field, struct buf *out, struct error *err);
 

@@ -50,6 +50,8 @@ enum status store_open(const struct store_options *options, int64_t deadline_ns,
 	if (st == ST_OK)
 		st = pool_open(&options->pool, &store.pool, err);
 	if (st == ST_OK)
+		st = fetcher_open(&store.fetcher, err);
+	if (st == ST_OK)
 		st = prepare_database(store.pool, deadline_ns, err);
 	if (st == ST_OK)
 		st = liveness_open(options->pool.conninfo, deadline_ns, &store.liveness, &store.host, err);
@@ -70,6 +72,7 @@ void store_close(struct store *store)
 		unit_claim_done(store);
 	notifier_close(store->notifier);
 	liveness_close(store->liveness);
+	fetcher_close(store->fetcher);
 	pool_close(store->pool);
 	sealer_close(store->sealer);
 	memset(store, 0, sizeof *store);

@@ -11,6 +11,7 @@
 
 struct notifier;
 struct liveness;
+struct fetcher;
 
 struct store {
 	struct pool     *pool;
@@ -18,6 +19,7 @@ struct store {
 	int64_t          host;         /* this process: holder of leases; its liveness connection holds advisory lock (1, host) */
 	struct notifier *notifier;
 	struct liveness *liveness;
+	struct fetcher  *fetcher;
 	int64_t          dependency_ns;/* how long an app waits for another before that is a failure                            */
 	pthread_mutex_t  turn_lock;    /* guards is_claiming                                                                    */
 	pthread_cond_t   turn_over;

@@ -38,6 +38,11 @@ enum status MUST_CHECK notifier_open(const char *conninfo, int64_t deadline_ns, 
                                      struct error *err);
 void notifier_close(struct notifier *notifier);          /* NULL is fine; wakes and outlives no waiter */
 
+/* -- resource_fetch.c: who reads, and who waits for it -- */
+
+enum status MUST_CHECK fetcher_open(struct fetcher **ret_fetcher, struct error *err);
+void fetcher_close(struct fetcher *fetcher);             /* NULL is fine; nobody reads any more */
+
 /* -- unit_claim.c: whose turn it is to look for units -- */
 
 void unit_claim_init(struct store *store);

@@ -1,0 +1,237 @@
+/*
+ * Reads that share statements.  One reads; who comes meanwhile waits in a line, and the next to read takes the first of the line
+ * along.  So under load a statement serves several, and where nobody else reads it serves one, with nothing added.  Nobody gets
+ * what was read before he asked: a statement begins after all whom it serves have come.  Nobody waits long for others either: the
+ * line is for a few milliseconds, after which its first reads by the side of whoever is late.
+ */
+#include "host/store/db_priv.h"
+#include "host/store/resource_priv.h"
+#include "host/store/store_priv.h"
+#include "lib/base/clock.h"
+
+#include <errno.h>
+#include <semaphore.h>
+
+enum {
+	PATIENCE_MS = 5,        /* in the line                                                            */
+	ALONG       = 8         /* reads of one statement: bounds the documents that are in memory for it */
+};
+
+static const struct query fetch_query = { "resource_fetch",
+	"SELECT doc, version, id, path FROM resource WHERE doc IS NOT NULL"
+	" AND path = ANY (ARRAY[$1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text])" };
+
+/* One read, on the stack of who waits for it. */
+struct fetch {
+	struct fetch *next;
+	struct view   path;
+	int64_t       deadline_ns;
+	struct buf   *doc;
+	struct resource_seen found;
+	struct error *err;
+	enum status   status;                 /* when it IS_READ                                             */
+	_Atomic enum fetch_state {
+		IN_LINE, IN_TURN, IS_TAKEN,       /* under the lock                                              */
+		IS_READ, IS_UNREAD                /* by who took it; unread: he could not, and it reads alone    */
+	} state;
+	sem_t         told;                   /* in line no more; once it is posted, all of this may be gone */
+};
+
+struct fetcher {
+	pthread_mutex_t lock;                 /* guards all below */
+	struct fetch   *first, **end;         /* the line         */
+	unsigned        reading;              /* statements       */
+};
+
+enum status fetcher_open(struct fetcher **ret_fetcher, struct error *err)
+{
+	struct fetcher *fetcher = calloc(1, sizeof *fetcher);
+
+	if (fetcher == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	pthread_mutex_init(&fetcher->lock, NULL);
+	fetcher->end = &fetcher->first;
+	*ret_fetcher = fetcher;
+	return ST_OK;
+}
+
+void fetcher_close(struct fetcher *fetcher)
+{
+	if (fetcher == NULL)
+		return;
+	pthread_mutex_destroy(&fetcher->lock);
+	free(fetcher);
+}
+
+/* -- the line: under the lock -- */
+
+static void stand_in_line(struct fetcher *fetcher, struct fetch *fetch)
+{
+	*fetcher->end = fetch;
+	fetcher->end = &fetch->next;
+}
+
+static void leave_line(struct fetcher *fetcher, struct fetch *fetch)
+{
+	struct fetch **at = &fetcher->first;
+
+	while (*at != fetch)
+		at = &(*at)->next;
+	*at = fetch->next;
+	if (*at == NULL)
+		fetcher->end = at;
+}
+
+/* The first of the line, whose state is then another. */
+static struct fetch *call_first(struct fetcher *fetcher, enum fetch_state state)
+{
+	struct fetch *fetch = fetcher->first;
+
+	if (fetch != NULL) {
+		leave_line(fetcher, fetch);
+		fetch->state = state;
+	}
+	return fetch;
+}
+
+/* -- reading -- */
+
+static enum status take_found(struct store *store, struct fetch *fetch, const struct rows *rows, size_t row)
+{
+	auto_buf    scratch = BUF(DOC_MAX);
+	struct view clear;
+
+	enum status st = doc_open(store, fetch->path, rows_view(rows, row, 0), &scratch, &clear, fetch->err);
+	if (st == ST_OK)
+		st = buf_add_view(fetch->doc, clear, fetch->err);
+	fetch->found = (struct resource_seen) { .id = rows_int(rows, row, 2), .version = (uint64_t) rows_int(rows, row, 1) };
+	return st;
+}
+
+static enum status read_alone(struct store *store, struct fetch *fetch)
+{
+	auto_db *db = NULL;
+
+	const enum status st = db_borrow(store->pool, fetch->deadline_ns, &db, fetch->err);
+	return st == ST_OK ? resource_read(store, db, fetch->path, fetch->doc, &fetch->found.version, &fetch->found.id, fetch->err)
+	                   : st;
+}
+
+/* One statement for all of them, by the earliest deadline. */
+static enum status read_rows(struct store *store, struct fetch *const *fetches, size_t count, struct rows **ret_rows)
+{
+	auto_db     *db = NULL;
+	struct param params[ALONG];
+	int64_t      deadline_ns = fetches[0]->deadline_ns;
+
+	for (size_t i = 0; i < ALONG; i++)
+		params[i] = i < count ? P_TEXT(fetches[i]->path) : P_NULL;
+	for (size_t i = 1; i < count; i++)
+		if (fetches[i]->deadline_ns < deadline_ns)
+			deadline_ns = fetches[i]->deadline_ns;
+	const enum status st = db_borrow(store->pool, deadline_ns, &db, NULL);
+	return st == ST_OK ? db_query(db, &fetch_query, params, ALONG, EXPECT_ROWS, ret_rows, NULL) : st;
+}
+
+static void give_to(struct store *store, struct fetch *fetch, const struct rows *rows)
+{
+	size_t row = 0;
+
+	while (row < rows_count(rows) && view_compare(rows_view(rows, row, 3), fetch->path) != 0)
+		row++;
+	fetch->status = row < rows_count(rows) ? take_found(store, fetch, rows, row) : resource_absent(fetch->path, fetch->err);
+}
+
+/* Our statement is over: the first of the line begins his, before we give what we have read to whom it is for. */
+static void end_turn(struct fetcher *fetcher)
+{
+	pthread_mutex_lock(&fetcher->lock);
+	struct fetch *next = call_first(fetcher, IN_TURN);
+	if (next == NULL)
+		fetcher->reading--;
+	pthread_mutex_unlock(&fetcher->lock);
+	if (next != NULL)
+		sem_post(&next->told);
+}
+
+/* What fails for all is tried by each alone, so that nobody gets another's fault. */
+static enum status read_with_line(struct store *store, struct fetch *own)
+{
+	struct fetcher *fetcher = store->fetcher;
+	struct fetch   *fetches[ALONG] = { own };
+	size_t          count = 1;
+	auto_rows      *rows = NULL;
+
+	pthread_mutex_lock(&fetcher->lock);
+	while (count < ALONG && (fetches[count] = call_first(fetcher, IS_TAKEN)) != NULL)
+		count++;
+	pthread_mutex_unlock(&fetcher->lock);
+
+	const enum status st = count == 1 ? read_alone(store, own) : read_rows(store, fetches, count, &rows);
+	end_turn(fetcher);
+	if (count == 1)
+		return st;
+	for (size_t i = 0; i < count; i++) {
+		if (st == ST_OK)
+			give_to(store, fetches[i], rows);
+		fetches[i]->state = st == ST_OK ? IS_READ : IS_UNREAD;
+		if (i > 0)
+			sem_post(&fetches[i]->told);
+	}
+	return st == ST_OK ? own->status : read_alone(store, own);
+}
+
+/* Until another has read for us, or it is our turn, which it is for who has waited long enough. */
+static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch)
+{
+	const int64_t         until_ns = deadline_in_ms(PATIENCE_MS);
+	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
+	int                   waited;
+
+	while ((waited = sem_clockwait(&fetch->told, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
+		;
+	if (waited == 0)
+		return;
+	pthread_mutex_lock(&fetcher->lock);
+	const bool is_in_line = fetch->state == IN_LINE;
+	if (is_in_line) {
+		leave_line(fetcher, fetch);
+		fetch->state = IN_TURN;
+		fetcher->reading++;
+	}
+	pthread_mutex_unlock(&fetcher->lock);
+	while (!is_in_line && sem_wait(&fetch->told) != 0)       /* for one who reads for us by our deadline */
+		;
+}
+
+static enum status fetch(struct store *store, struct fetch *fetch)
+{
+	struct fetcher *fetcher = store->fetcher;
+
+	pthread_mutex_lock(&fetcher->lock);
+	const bool is_first = fetcher->reading == 0;
+	if (is_first)
+		fetcher->reading++;
+	else
+		stand_in_line(fetcher, fetch);
+	pthread_mutex_unlock(&fetcher->lock);
+	if (is_first)
+		return read_with_line(store, fetch);
+
+	wait_in_line(fetcher, fetch);
+	if (fetch->state == IN_TURN)
+		return read_with_line(store, fetch);
+	return fetch->state == IS_READ ? fetch->status : read_alone(store, fetch);
+}
+
+enum status resource_fetch(struct store *store, struct view path, int64_t deadline_ns, struct buf *doc, struct resource_seen *ret_seen,
+                           struct error *err)
+{
+	struct fetch own = { .path = path, .deadline_ns = deadline_ns, .doc = doc, .err = err };
+
+	sem_init(&own.told, 0, 0);
+	const enum status st = fetch(store, &own);
+	sem_destroy(&own.told);
+	*ret_seen = own.found;
+	return st;
+}
