@@ -160,7 +160,7 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 	for (size_t i = 0; i < endpoint->look_count; i++) {
 		const struct look *look = endpoint->looks[i];
 		if (look->parameter != NULL && look->summary != NULL)
-			add_parameter(parameters, &(const struct query_option) { look->parameter, look->summary, NULL });
+			add_parameter(parameters, &(const struct query_option) { look->parameter, look->summary, look->parameter_schema });
 		add_options(parameters, look->options);
 	}
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);

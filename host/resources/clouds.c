@@ -218,7 +218,7 @@ static const struct verb verbs[] = {
 
 static const struct look looks[] = {
 	{ "logicalCloud", true, "status", NULL, show_status, "State, and what became of each object.",
-	  &status_options[STATUS_OPTIONS_OF_APPS], STATUS_SCHEMA },
+	  &status_options[STATUS_OPTIONS_OF_APPS], STATUS_SCHEMA, NULL },
 };
 
 const struct family clouds_family = {

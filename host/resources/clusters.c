@@ -329,11 +329,12 @@ static const struct verb verbs[] = {
 static const struct look looks[] = {
 	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels.", NULL,
 	  "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\"},\"labels\":{\"type\":"
-	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}" },
+	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}",
+	  SCHEMA_BOOLEAN },
 	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label.", NULL,
-	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
-	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}" },
-	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}" },
+	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", NULL },
+	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}", NULL },
+	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}", NULL },
 };
 
 static const struct named_schema answers[] = { { "Abandoned", schema_abandoned } };

@@ -144,10 +144,10 @@ static const emco_resource_type types[] = {
 
 static const struct look looks[] = {
 	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health.", NULL,
-	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}" },
+	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}", SCHEMA_BOOLEAN },
 	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health.", NULL,
 	  "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"isRegistered\":{\"type\":\"boolean\"},\"instance\":{\"anyOf\":["
-	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}" },
+	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}", NULL },
 };
 
 const struct family controllers_family = {

@@ -285,13 +285,14 @@ static const struct query_option history_options[] = {
 
 static const struct look looks[] = {
 	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options,
-	  STATUS_SCHEMA },
+	  STATUS_SCHEMA, NULL },
 	{ "deploymentIntentGroup", true,  "history", NULL,    show_history, "Which operations there were, newest first.", history_options,
-	  "{\"$ref\":\"#/components/schemas/History\"}" },
+	  "{\"$ref\":\"#/components/schemas/History\"}", NULL },
 	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL,
-	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },
+	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}", NULL },
 	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL,
-	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}" },
+	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}",
+	  NULL },
 };
 
 static const struct named_schema answers[] = {

@@ -65,6 +65,7 @@ struct look {                                   /* a view                       
 	const struct query_option *options;         /* that it takes besides; NULL: none                         */
 	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE", or NAME of an answer, is there.  NULL only where summary is. */
 	const char  *answer_schema;
+	const char  *parameter_schema;              /* of parameter's value; NULL: a string                      */
 };
 
 /* A parameter that must be true or false; absent it is false.  ST_INVALID: it is neither. */

@@ -27,6 +27,20 @@ def test_it_has_every_route_and_no_other_and_an_existing_validator_agrees(daemon
                 assert operation["summary"] and any(code.startswith("2") for code in operation["responses"]), (method, path)
 
 
+def test_each_query_parameter_says_what_it_takes(api):
+    document = api.get("openapi.json").json()
+    schemas = {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", []) if method != "parameters" else []:
+                if parameter.get("in") == "query":
+                    schemas.setdefault(parameter["name"], []).append(parameter["schema"])
+    free = {name for name, found in schemas.items() if {"type": "string"} in found}
+    # Names of things, where a page goes on, and what asks for names whatever its value.
+    assert free == {"app", "app-name", "cluster", "resource", "label", "key", "intent", "continue", "apps", "clusters", "resources"}
+    assert schemas["instances"] == schemas["withLabels"] == [{"type": "boolean"}]
+
+
 def test_the_validator_finds_faults(api):
     document = api.get("openapi.json").json()
     schema = {"$ref": "#/components/schemas/project"}
