@@ -20,6 +20,7 @@ import conftest  # noqa: E402
 import psycopg2  # noqa: E402
 
 CLIENTS = 8
+STEAL = 7                                # in times()
 THREADS = 16
 
 
@@ -45,6 +46,11 @@ def interval(values):
     return values[ranks - 1], values[count - ranks]
 
 
+def times():
+    """Of all processors, since boot: user, nice, system, idle, iowait, irq, softirq, steal."""
+    return [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+
+
 class Bench:
     """A PostgreSQL with its durability on, a daemon without controllers, and the tools."""
 
@@ -57,6 +63,7 @@ class Bench:
         self.daemon.start()
         self.api = self.daemon.client()
         self.failed = False
+        self.times = times()
         self.helpers, self.daemons = [], []
 
     def close(self):
@@ -78,6 +85,9 @@ class Bench:
             facts = {"low": low, "high": high, "rounds": len(ratio), **facts}
         word = "ok" if high >= gate and holds else "short"
         self.failed = self.failed or word == "short"
+        now, then = times(), self.times
+        self.times = now
+        facts["stolen"] = (now[STEAL] - then[STEAL]) / (sum(now) - sum(then))
         shown = " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in facts.items())
         print(f"{name} {median:.3f} {gate:g} {word} {shown}", flush=True)
 
