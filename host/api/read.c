@@ -128,10 +128,16 @@ static enum status choose_form(const struct request *req, const struct type *typ
 	return ST_OK;
 }
 
-/* Into the body: a document that ends in a line of its own. */
-static enum status end_document(struct buf *body, enum status st, struct error *err)
+static enum status end_document(struct request *req, enum status st, struct error *err)
 {
-	return st == ST_OK ? buf_add(body, "\n", 1, err) : st;
+	return st == ST_OK ? buf_add(&req->reply, "\n", 1, err) : st;
+}
+
+static enum status read_document(struct request *req, struct view path, struct resource_seen *ret_seen, struct error *err)
+{
+	const enum status st = resource_fetch(req->api->store, path, req->deadline_ns, &req->reply, ret_seen, err);
+
+	return end_document(req, st, err);
 }
 
 /* In one transaction, else somebody could replace the files in between.  The form is another when there are none. */
@@ -147,25 +153,24 @@ static enum status read_with_files(struct request *req, const struct type *type,
 	if (st != ST_OK)
 		return st;
 	st = resource_read(store, db, path, &req->reply, &ret_seen->version, &ret_seen->id, err);
-	st = end_document(&req->reply, st, err);
+	st = end_document(req, st, err);
 	return st == ST_OK ? add_files(req, db, type, path, form, content_type, size, err) : st;
 }
 
 enum status resource_answer(struct request *req, const struct type *type, struct view path, struct error *err)
 {
-	struct buf          *body = answer_body(req, err);
 	struct resource_seen seen = { .id = 0 };
 	char                 content_type[128];
 	enum entity_form     form = ENTITY_JSON;
 
-	if (body == NULL)
+	if (answer_body(req, err) == NULL)
 		return ST_NO_MEMORY;
 	enum status st = choose_form(req, type, &form, err);
 	if (st != ST_OK)
 		return st;
 	snprintf(content_type, sizeof content_type, "%s", form_types[form]);
 	if (form == ENTITY_JSON)
-		st = end_document(body, resource_fetch(req->api->store, path, req->deadline_ns, body, &seen, err), err);
+		st = read_document(req, path, &seen, err);
 	else
 		st = read_with_files(req, type, path, &form, content_type, sizeof content_type, &seen, err);
 	if (st != ST_OK)

@@ -54,16 +54,19 @@ enum status MUST_CHECK resource_delete(struct store *store, struct db *db, struc
 enum status MUST_CHECK resource_read(struct store *store, struct db *db, struct view path, struct buf *doc,
                                      uint64_t *ret_version, int64_t *ret_id, struct error *err);
 
-/* Who wants this one document and no transaction: reads that come at one time share a statement.  ret_seen: ST_OK only. */
-struct resource_seen;
+/* A version that somebody has read, to be sure later that it is still the one.  id 0: any. */
+struct resource_seen { int64_t id; uint64_t version; };
+
+/*
+ * resource_read for who wants this one document and no transaction: reads that come at one time share a statement.  Borrows a
+ * connection, so the caller has none.  Another thread may write doc and err until it returns.  ST_NOT_FOUND, and as db_query;
+ * ret_seen is then as it was.
+ */
 enum status MUST_CHECK resource_fetch(struct store *store, struct view path, int64_t deadline_ns, struct buf *doc,
                                       struct resource_seen *ret_seen, struct error *err);
 
 /* Take a row lock until the transaction ends: serialises life-cycle changes and replacements of one resource. */
 enum status MUST_CHECK resource_lock(struct db *db, struct view path, int64_t *ret_id, struct error *err);
-
-/* A version that somebody has read, to be sure later that it is still the one.  id 0: any. */
-struct resource_seen { int64_t id; uint64_t version; };
 
 /* Under resource_lock.  ST_PRECONDITION: it is another by now; ST_NOT_FOUND. */
 enum status MUST_CHECK resource_check_seen(struct db *db, struct view path, const struct resource_seen *seen, struct error *err);

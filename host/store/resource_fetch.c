@@ -1,8 +1,10 @@
 /*
- * Reads that share statements.  One reads; who comes meanwhile waits in a line, and the next to read takes the first of the line
- * along.  So under load a statement serves several, and where nobody else reads it serves one, with nothing added.  Nobody gets
- * what was read before he asked: a statement begins after all whom it serves have come.  Nobody waits long for others either: the
- * line is for a few milliseconds, after which its first reads by the side of whoever is late.
+ * Reads that share statements.  Some are under way at once; who comes then waits in a line, and the next to read takes it along.
+ * So under load a statement serves several, and elsewhere it serves one, with nothing added.  Nobody gets what was read before
+ * he asked: a statement begins after all whom it serves have come.
+ *
+ * It saves switches between processes, and so is for a database on this machine or beside it.  Where even the quickest answer
+ * takes a while, to wait for another's would cost more, and nobody waits; nor for a statement that is late.
  */
 #include "host/store/db_priv.h"
 #include "host/store/resource_priv.h"
@@ -11,10 +13,11 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 enum {
-	PATIENCE_MS = 5,        /* in the line                                                            */
-	ALONG       = 8         /* reads of one statement: bounds the documents that are in memory for it */
+	ALONG  = 8,             /* reads of one statement: bounds the documents that are in memory for it */
+	FORGET = 64             /* by this part of it the quickest counts for less with each that was not */
 };
 
 static const struct query fetch_query = { "resource_fetch",
@@ -38,18 +41,34 @@ struct fetch {
 };
 
 struct fetcher {
+	struct fetch_rules rules;
 	pthread_mutex_t lock;                 /* guards all below */
 	struct fetch   *first, **end;         /* the line         */
-	unsigned        reading;              /* statements       */
+	unsigned        reading;              /* whose turn it is    */
+	int64_t         begun_ns;             /* the newest statement */
+	int64_t         quickest_ns;          /* statement of late   */
 };
 
-enum status fetcher_open(struct fetcher **ret_fetcher, struct error *err)
+struct fetch_rules fetch_rules_of_machine(void)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (struct fetch_rules) {
+		.at_once = processors > 1 ? ((unsigned) processors + 1) / 2 : 1,        /* a statement keeps two busy: theirs and ours */
+		.near_ns = 300000,
+		.late_ns = 5000000,
+	};
+}
+
+enum status fetcher_open(const struct fetch_rules *rules, struct fetcher **ret_fetcher, struct error *err)
 {
 	struct fetcher *fetcher = calloc(1, sizeof *fetcher);
 
 	if (fetcher == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	pthread_mutex_init(&fetcher->lock, NULL);
+	fetcher->rules = *rules;
+	fetcher->quickest_ns = rules->near_ns;        /* near, until the first statement tells */
 	fetcher->end = &fetcher->first;
 	*ret_fetcher = fetcher;
 	return ST_OK;
@@ -104,33 +123,38 @@ static enum status take_found(struct store *store, struct fetch *fetch, const st
 	enum status st = doc_open(store, fetch->path, rows_view(rows, row, 0), &scratch, &clear, fetch->err);
 	if (st == ST_OK)
 		st = buf_add_view(fetch->doc, clear, fetch->err);
-	fetch->found = (struct resource_seen) { .id = rows_int(rows, row, 2), .version = (uint64_t) rows_int(rows, row, 1) };
+	if (st == ST_OK)
+		fetch->found = (struct resource_seen) { .id = rows_int(rows, row, 2), .version = (uint64_t) rows_int(rows, row, 1) };
 	return st;
 }
 
-static enum status read_alone(struct store *store, struct fetch *fetch)
+static enum status read_alone(struct store *store, struct db *db, struct fetch *fetch)
+{
+	return resource_read(store, db, fetch->path, fetch->doc, &fetch->found.version, &fetch->found.id, fetch->err);
+}
+
+static enum status borrow_and_read(struct store *store, struct fetch *fetch)
 {
 	auto_db *db = NULL;
 
 	const enum status st = db_borrow(store->pool, fetch->deadline_ns, &db, fetch->err);
-	return st == ST_OK ? resource_read(store, db, fetch->path, fetch->doc, &fetch->found.version, &fetch->found.id, fetch->err)
-	                   : st;
+	return st == ST_OK ? read_alone(store, db, fetch) : st;
 }
 
-/* One statement for all of them, by the earliest deadline. */
-static enum status read_rows(struct store *store, struct fetch *const *fetches, size_t count, struct rows **ret_rows)
+/* One statement for all of them, in half the time of who has least: the other half is for reading alone. */
+static enum status read_rows(struct db *db, struct fetch *const *fetches, size_t count, struct rows **ret_rows)
 {
-	auto_db     *db = NULL;
-	struct param params[ALONG];
-	int64_t      deadline_ns = fetches[0]->deadline_ns;
+	struct param  params[ALONG];
+	const int64_t now_ns = clock_ns();
+	int64_t       deadline_ns = fetches[0]->deadline_ns;
 
 	for (size_t i = 0; i < ALONG; i++)
 		params[i] = i < count ? P_TEXT(fetches[i]->path) : P_NULL;
 	for (size_t i = 1; i < count; i++)
 		if (fetches[i]->deadline_ns < deadline_ns)
 			deadline_ns = fetches[i]->deadline_ns;
-	const enum status st = db_borrow(store->pool, deadline_ns, &db, NULL);
-	return st == ST_OK ? db_query(db, &fetch_query, params, ALONG, EXPECT_ROWS, ret_rows, NULL) : st;
+	db->deadline_ns = now_ns + (deadline_ns - now_ns) / 2;
+	return db_query(db, &fetch_query, params, ALONG, EXPECT_ROWS, ret_rows, NULL);
 }
 
 static void give_to(struct store *store, struct fetch *fetch, const struct rows *rows)
@@ -142,10 +166,15 @@ static void give_to(struct store *store, struct fetch *fetch, const struct rows 
 	fetch->status = row < rows_count(rows) ? take_found(store, fetch, rows, row) : resource_absent(fetch->path, fetch->err);
 }
 
-/* Our statement is over: the first of the line begins his, before we give what we have read to whom it is for. */
-static void end_turn(struct fetcher *fetcher)
+/*
+ * Our statement is over: the first of the line begins his, before we give what we have read to whom it is for.
+ * took_ns: how long it was, 0: there was none, or it has failed.
+ */
+static void end_turn(struct fetcher *fetcher, int64_t took_ns)
 {
 	pthread_mutex_lock(&fetcher->lock);
+	if (took_ns > 0)
+		fetcher->quickest_ns = took_ns < fetcher->quickest_ns ? took_ns : fetcher->quickest_ns + fetcher->quickest_ns / FORGET + 1;
 	struct fetch *next = call_first(fetcher, IN_TURN);
 	if (next == NULL)
 		fetcher->reading--;
@@ -154,21 +183,27 @@ static void end_turn(struct fetcher *fetcher)
 		sem_post(&next->told);
 }
 
-/* What fails for all is tried by each alone, so that nobody gets another's fault. */
+/* The line is called once there is a connection, so that nobody waits for ours.  What fails for all is read by each alone. */
 static enum status read_with_line(struct store *store, struct fetch *own)
 {
 	struct fetcher *fetcher = store->fetcher;
 	struct fetch   *fetches[ALONG] = { own };
 	size_t          count = 1;
+	int64_t         begun_ns = 0;
+	struct db      *db = NULL;
 	auto_rows      *rows = NULL;
 
-	pthread_mutex_lock(&fetcher->lock);
-	while (count < ALONG && (fetches[count] = call_first(fetcher, IS_TAKEN)) != NULL)
-		count++;
-	pthread_mutex_unlock(&fetcher->lock);
-
-	const enum status st = count == 1 ? read_alone(store, own) : read_rows(store, fetches, count, &rows);
-	end_turn(fetcher);
+	enum status st = db_borrow(store->pool, own->deadline_ns, &db, own->err);
+	if (st == ST_OK) {
+		pthread_mutex_lock(&fetcher->lock);
+		begun_ns = fetcher->begun_ns = clock_ns();
+		while (count < ALONG && (fetches[count] = call_first(fetcher, IS_TAKEN)) != NULL)
+			count++;
+		pthread_mutex_unlock(&fetcher->lock);
+		st = count == 1 ? read_alone(store, db, own) : read_rows(db, fetches, count, &rows);
+	}
+	end_turn(fetcher, st == ST_OK ? clock_ns() - begun_ns : 0);
+	db_return(db);
 	if (count == 1)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -178,13 +213,12 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 		if (i > 0)
 			sem_post(&fetches[i]->told);
 	}
-	return st == ST_OK ? own->status : read_alone(store, own);
+	return st == ST_OK ? own->status : borrow_and_read(store, own);
 }
 
-/* Until another has read for us, or it is our turn, which it is for who has waited long enough. */
-static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch)
+/* Until another has read for us, or it is our turn: which it is, too, when the newest statement is late. */
+static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch, int64_t until_ns)
 {
-	const int64_t         until_ns = deadline_in_ms(PATIENCE_MS);
 	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
 	int                   waited;
 
@@ -200,28 +234,30 @@ static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch)
 		fetcher->reading++;
 	}
 	pthread_mutex_unlock(&fetcher->lock);
-	while (!is_in_line && sem_wait(&fetch->told) != 0)       /* for one who reads for us by our deadline */
+	while (!is_in_line && sem_wait(&fetch->told) != 0)       /* he who has taken us has less time than we */
 		;
 }
 
-static enum status fetch(struct store *store, struct fetch *fetch)
+static enum status fetch_in_turn(struct store *store, struct fetch *fetch)
 {
 	struct fetcher *fetcher = store->fetcher;
 
 	pthread_mutex_lock(&fetcher->lock);
-	const bool is_first = fetcher->reading == 0;
-	if (is_first)
+	const int64_t until_ns = fetcher->begun_ns + fetcher->rules.late_ns;
+	const bool    is_turn = fetcher->reading < fetcher->rules.at_once || fetcher->quickest_ns > fetcher->rules.near_ns ||
+	                        clock_ns() >= until_ns;
+	if (is_turn)
 		fetcher->reading++;
 	else
 		stand_in_line(fetcher, fetch);
 	pthread_mutex_unlock(&fetcher->lock);
-	if (is_first)
+	if (is_turn)
 		return read_with_line(store, fetch);
 
-	wait_in_line(fetcher, fetch);
+	wait_in_line(fetcher, fetch, until_ns);
 	if (fetch->state == IN_TURN)
 		return read_with_line(store, fetch);
-	return fetch->state == IS_READ ? fetch->status : read_alone(store, fetch);
+	return fetch->state == IS_READ ? fetch->status : borrow_and_read(store, fetch);
 }
 
 enum status resource_fetch(struct store *store, struct view path, int64_t deadline_ns, struct buf *doc, struct resource_seen *ret_seen,
@@ -230,8 +266,9 @@ enum status resource_fetch(struct store *store, struct view path, int64_t deadli
 	struct fetch own = { .path = path, .deadline_ns = deadline_ns, .doc = doc, .err = err };
 
 	sem_init(&own.told, 0, 0);
-	const enum status st = fetch(store, &own);
+	const enum status st = fetch_in_turn(store, &own);
 	sem_destroy(&own.told);
-	*ret_seen = own.found;
+	if (st == ST_OK)
+		*ret_seen = own.found;
 	return st;
 }

@@ -44,13 +44,14 @@ static enum status prepare_database(struct pool *pool, int64_t deadline_ns, stru
 enum status store_open(const struct store_options *options, int64_t deadline_ns, struct store *ret_store,
                        struct error *err)
 {
-	struct store store = { .dependency_ns = options->dependency_ns > 0 ? options->dependency_ns : DEPENDENCY_NS };
+	const struct fetch_rules rules = fetch_rules_of_machine();
+	struct store             store = { .dependency_ns = options->dependency_ns > 0 ? options->dependency_ns : DEPENDENCY_NS };
 
 	enum status st = sealer_open(options->seal_key_file, &store.sealer, err);
 	if (st == ST_OK)
 		st = pool_open(&options->pool, &store.pool, err);
 	if (st == ST_OK)
-		st = fetcher_open(&store.fetcher, err);
+		st = fetcher_open(&rules, &store.fetcher, err);
 	if (st == ST_OK)
 		st = prepare_database(store.pool, deadline_ns, err);
 	if (st == ST_OK)

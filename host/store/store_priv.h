@@ -40,7 +40,14 @@ void notifier_close(struct notifier *notifier);          /* NULL is fine; wakes 
 
 /* -- resource_fetch.c: who reads, and who waits for it -- */
 
-enum status MUST_CHECK fetcher_open(struct fetcher **ret_fetcher, struct error *err);
+struct fetch_rules {
+	unsigned at_once;             /* statements; who comes then waits                                        */
+	int64_t  near_ns;             /* the quickest statement of late took more: the database is far, nobody waits */
+	int64_t  late_ns;             /* since the newest statement began: nobody waits any more                 */
+};
+struct fetch_rules fetch_rules_of_machine(void);
+
+enum status MUST_CHECK fetcher_open(const struct fetch_rules *rules, struct fetcher **ret_fetcher, struct error *err);
 void fetcher_close(struct fetcher *fetcher);             /* NULL is fine; nobody reads any more */
 
 /* -- unit_claim.c: whose turn it is to look for units -- */

@@ -20,6 +20,7 @@ import requests
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from described import Described  # noqa: E402
 from emco import Client, Remote  # noqa: E402
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -285,3 +286,4 @@ def pytest_sessionstart(session):
         pytest.exit(f"no emcod below {STAGE}: run `make test`, or set EMCO_STAGE", returncode=3)
     if shutil.which("git") is None:
         pytest.exit("git is missing", returncode=3)
+    Client.check = Described().check

@@ -4,9 +4,9 @@ import pathlib
 import re
 import subprocess
 
-from conftest import SOURCE
 from emco import profile, simple_chart
 
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CHECK = pathlib.Path(__file__).with_name("openapi_check.mjs")
 FILES = {"app": simple_chart("web"), "appProfile": profile()}      # of the types whose form needs one
 

@@ -63,7 +63,7 @@ class Bench:
         self.daemon.start()
         self.api = self.daemon.client()
         self.failed = False
-        self.times = times()
+        self.begun = times()             # of the rows that are measured together
         self.helpers, self.daemons = [], []
 
     def close(self):
@@ -85,9 +85,8 @@ class Bench:
             facts = {"low": low, "high": high, "rounds": len(ratio), **facts}
         word = "ok" if high >= gate and holds else "short"
         self.failed = self.failed or word == "short"
-        now, then = times(), self.times
-        self.times = now
-        facts["stolen"] = (now[STEAL] - then[STEAL]) / (sum(now) - sum(then))
+        now, then = times(), self.begun
+        facts["stolen"] = (now[STEAL] - then[STEAL]) / max(1, sum(now) - sum(then))
         shown = " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in facts.items())
         print(f"{name} {median:.3f} {gate:g} {word} {shown}", flush=True)
 

@@ -2,10 +2,22 @@
 #include "tests/unit/store/fixture.h"
 
 #include "host/store/resource.h"
+#include "host/store/store_priv.h"
 
 #include <pthread.h>
 
 enum { THREADS = 12, ROUNDS = 300, RESOURCES = 40 };
+
+/* One at a time, however long a statement takes, so that all that come meanwhile share the next. */
+static void use_rules(struct fixture *fixture, int64_t near_ns, int64_t late_ns)
+{
+	const struct fetch_rules rules = { .at_once = 1, .near_ns = near_ns, .late_ns = late_ns };
+	struct error             err;
+
+	fetcher_close(fixture->store.fetcher);
+	fixture->store.fetcher = NULL;
+	assert_ok(fetcher_open(&rules, &fixture->store.fetcher, &err));
+}
 
 struct reader {
 	struct fixture *fixture;
@@ -77,7 +89,7 @@ static const char *read_any(struct reader *reader, unsigned round)
 	enum status st = fetch(reader->fixture, view_of(path), deadline_in_ms(30000), &doc, &seen, &err);
 	if (number % 5 == 4) {
 		snprintf(want, sizeof want, "\"%s\" does not exist", path);
-		return st == ST_NOT_FOUND && strcmp(err.text, want) == 0 && doc.len == 0 ? NULL : "what is not there was found";
+		return st == ST_NOT_FOUND && strcmp(err.text, want) == 0 && doc.len == 0 && seen.id == 0 ? NULL : "what is not there was found";
 	}
 	snprintf(want, sizeof want, "{\"number\":%u}", number);
 	if (st != ST_OK)
@@ -99,46 +111,62 @@ static void test_everybody_gets_his_own_and_statements_are_shared(void **state)
 			assert_int_equal(write_doc(fixture, path, doc, i % 5 == 0, &written), ST_OK);
 	}
 	const uint64_t before = pool_state(fixture->store.pool).statements;
+	use_rules(fixture, INT64_MAX, 10000000000);
 	together(fixture, read_any);
-	assert_in_range(pool_state(fixture->store.pool).statements - before, 1, THREADS * ROUNDS * 9 / 10);
+	assert_in_range(pool_state(fixture->store.pool).statements - before, 1, THREADS * ROUNDS / 2);
 }
 
-/* -- nothing from before -- */
+/* -- nothing from before: one writes what all read -- */
 
-static const char *write_and_read(struct reader *reader, unsigned round)
+static _Atomic uint64_t told;             /* the version that is there at least */
+
+static const char *write_or_read(struct reader *reader, unsigned round)
 {
-	char                    path[64], doc[64];
+	char                    doc[64];
 	struct resource_written written;
 	struct resource_seen    seen = { .id = 0 };
 	struct error            err;
 	auto_buf                found = BUF(4096);
 
-	snprintf(path, sizeof path, "things/own%u", reader->number);
-	snprintf(doc, sizeof doc, "{\"round\":%u}", round);
-	if (write_doc(reader->fixture, path, doc, false, &written) != ST_OK ||
-	    fetch(reader->fixture, view_of(path), deadline_in_ms(30000), &found, &seen, &err) != ST_OK)
-		return "it was neither written nor read";
-	return seen.id == written.id && seen.version == written.version && view_is(buf_view(&found), doc) ? NULL
-	     : "who wrote did not read what he wrote";
+	if (reader->number == 0) {
+		snprintf(doc, sizeof doc, "{\"round\":%u}", round);
+		if (write_doc(reader->fixture, "things/shared", doc, false, &written) != ST_OK)
+			return "it was not written";
+		told = written.version;
+	}
+	const uint64_t least = told;
+	if (fetch(reader->fixture, VIEW("things/shared"), deadline_in_ms(30000), &found, &seen, &err) != ST_OK)
+		return "it was not read";
+	return seen.version >= least ? NULL : "what was read is from before";
 }
 
-static void test_who_has_written_reads_it(void **state)
+static void test_nobody_gets_what_was_read_before_he_asked(void **state)
 {
-	together(*state, write_and_read);
+	struct resource_written written;
+
+	assert_int_equal(write_doc(*state, "things/shared", "{}", false, &written), ST_OK);
+	told = written.version;
+	use_rules(*state, INT64_MAX, 10000000000);
+	together(*state, write_or_read);
 }
 
 /* -- nobody another's fault, nor his delay -- */
 
 static const char *read_good_or_bad(struct reader *reader, unsigned round)
 {
-	const bool           is_bad = (reader->number + round) % 4 == 0;
+	const struct { struct view path; enum status want; } reads[] = {
+		{ VIEW("things/good"), ST_OK }, { VIEW("things/\xff"), ST_INVALID },
+		{ VIEW("things/good"), ST_OK }, { VIEW("things/moved"), ST_FORBIDDEN },
+	};
+	const size_t         at = (reader->number + round) % ARRAY_LEN(reads);
 	struct resource_seen seen;
 	struct error         err;
 	auto_buf             doc = BUF(4096);
 
-	const enum status st = fetch(reader->fixture, is_bad ? VIEW("things/\xff") : VIEW("things/good"), deadline_in_ms(30000), &doc, &seen, &err);
-	return is_bad ? st == ST_INVALID ? NULL : "what is no text was taken for a path"
-	              : st == ST_OK && view_is(buf_view(&doc), "{\"good\":1}") ? NULL : "a reader got another's fault";
+	const enum status st = fetch(reader->fixture, reads[at].path, deadline_in_ms(30000), &doc, &seen, &err);
+	if (st != reads[at].want)
+		print_error("%.*s: %s: %s\n", V(reads[at].path), status_name(st), err.text);
+	return st == reads[at].want && (st == ST_OK) == view_is(buf_view(&doc), "{\"good\":1}") ? NULL : "a reader got another's fault";
 }
 
 static void test_a_fault_is_only_his_who_made_it(void **state)
@@ -146,10 +174,13 @@ static void test_a_fault_is_only_his_who_made_it(void **state)
 	struct resource_written written;
 
 	assert_int_equal(write_doc(*state, "things/good", "{\"good\":1}", false, &written), ST_OK);
+	assert_int_equal(write_doc(*state, "things/sealed", "{\"good\":0}", true, &written), ST_OK);
+	fixture_run(*state, "UPDATE resource SET path = 'things/moved' WHERE path = 'things/sealed'");     /* so it does not open */
+	use_rules(*state, INT64_MAX, 10000000000);
 	together(*state, read_good_or_bad);
 }
 
-struct late { struct fixture *fixture; int64_t deadline_ns, ended_ns; enum status status; };
+struct late { struct fixture *fixture; int64_t deadline_ns, ended_ns; enum status status; pthread_t thread; };
 
 static void *read_late(void *data)
 {
@@ -163,49 +194,99 @@ static void *read_late(void *data)
 	return NULL;
 }
 
-/* All of them meet a statement that stands still.  Those with a deadline end by it, whoever reads for whom. */
-static void test_who_must_end_waits_for_no_other(void **state)
+static void begin_late(struct late *late, struct fixture *fixture, int64_t deadline_ns)
+{
+	*late = (struct late) { .fixture = fixture, .deadline_ns = deadline_ns };
+	assert_int_equal(pthread_create(&late->thread, NULL, read_late, late), 0);
+}
+
+/* In a transaction of its own. */
+static struct db *stop_reads(struct fixture *fixture)
+{
+	static const struct query lock = { "test_lock", "LOCK TABLE resource IN ACCESS EXCLUSIVE MODE" };
+	struct error              err;
+
+	struct db *db = fixture_db(fixture);
+	assert_ok(db_begin(db, &err));
+	assert_ok(db_query(db, &lock, NULL, 0, EXPECT_NONE, NULL, &err));
+	return db;
+}
+
+/*
+ * The first reads alone and stands still.  Those who come then wait until it is late; one of them takes all others along, and
+ * has half the time of the one with the least.  Then each reads alone: that one until his time is over, the rest until they can.
+ */
+static void test_who_has_little_time_ends_by_it_and_the_others_read_on(void **state)
 {
 	struct fixture         *fixture = *state;
 	struct resource_written written;
-	struct late             first = { fixture, deadline_in_ms(30000), 0, ST_OK }, others[4];
-	pthread_t               first_thread, threads[ARRAY_LEN(others)];
-	struct error            err;
+	struct late             first, others[5];
 
 	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
-	struct db *db = fixture_db(fixture);
-	static const struct query lock = { "test_lock", "LOCK TABLE resource IN ACCESS EXCLUSIVE MODE" };
-	assert_ok(db_begin(db, &err));
-	assert_ok(db_query(db, &lock, NULL, 0, EXPECT_NONE, NULL, &err));
-
-	assert_int_equal(pthread_create(&first_thread, NULL, read_late, &first), 0);
+	use_rules(fixture, INT64_MAX, 200000000);
+	const uint64_t before = pool_state(fixture->store.pool).statements;
+	struct db     *db = stop_reads(fixture);
+	begin_late(&first, fixture, deadline_in_ms(30000));
 	fixture_await_lock(fixture);
-	const int64_t until_ns = deadline_in_ms(300);
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		others[i] = (struct late) { fixture, until_ns, 0, ST_OK };
-		assert_int_equal(pthread_create(&threads[i], NULL, read_late, &others[i]), 0);
-	}
+	const int64_t hurried_ns = deadline_in_ms(1000);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	const int64_t ended_ns = clock_ns();
+		begin_late(&others[i], fixture, i == 2 ? hurried_ns : deadline_in_ms(30000));
+	assert_int_equal(pthread_join(others[2].thread, NULL), 0);
 	db_rollback(db);
 	db_return(db);
-	assert_int_equal(pthread_join(first_thread, NULL), 0);
-
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		assert_int_equal(others[i].status, ST_DEADLINE);
-	assert_in_range(ended_ns, until_ns, until_ns + 5000000000);
+	assert_int_equal(pthread_join(first.thread, NULL), 0);
 	assert_int_equal(first.status, ST_OK);
-	assert_true(first.ended_ns > ended_ns);
+
+	const int64_t now_ns = clock_ns();
+	assert_int_equal(others[2].status, ST_DEADLINE);
+	assert_in_range(others[2].ended_ns, hurried_ns, hurried_ns + 5000000000);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (i != 2) {
+			assert_int_equal(pthread_join(others[i].thread, NULL), 0);
+			assert_int_equal(others[i].status, ST_OK);
+			assert_true(others[i].ended_ns < now_ns + 5000000000);
+		}
+	/* Beside the lock's three: the first, one for all others, and each of them alone. */
+	assert_int_equal(pool_state(fixture->store.pool).statements - before, 3 + 1 + 1 + ARRAY_LEN(others));
+}
+
+/* Nobody waits where a database is far, nor behind one who stands still. */
+static void test_where_nothing_is_saved_each_reads_for_himself(void **state)
+{
+	struct fixture         *fixture = *state;
+	struct resource_written written;
+	struct late             readers[6];
+
+	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
+	for (int is_late = 0; is_late < 2; is_late++) {
+		use_rules(fixture, is_late ? INT64_MAX : 0, is_late ? 0 : INT64_MAX / 2);
+		begin_late(&readers[0], fixture, deadline_in_ms(30000));             /* which tells how near it is */
+		assert_int_equal(pthread_join(readers[0].thread, NULL), 0);
+		struct db *db = stop_reads(fixture);
+		for (size_t i = 0; i < ARRAY_LEN(readers); i++)
+			begin_late(&readers[i], fixture, deadline_in_ms(30000));
+		int64_t waiting = 0;
+		for (const int64_t until_ns = deadline_in_ms(10000); waiting < (int64_t) ARRAY_LEN(readers) && clock_ns() < until_ns; )
+			waiting = fixture_number(fixture, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+			                         " AND datname = current_database() AND query LIKE '%FROM resource WHERE path = $1%'");
+		assert_int_equal(waiting, ARRAY_LEN(readers));
+		db_rollback(db);
+		db_return(db);
+		for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
+			assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+			assert_int_equal(readers[i].status, ST_OK);
+		}
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everybody_gets_his_own_and_statements_are_shared),
-		cmocka_unit_test(test_who_has_written_reads_it),
+		cmocka_unit_test(test_nobody_gets_what_was_read_before_he_asked),
 		cmocka_unit_test(test_a_fault_is_only_his_who_made_it),
-		cmocka_unit_test(test_who_must_end_waits_for_no_other),
+		cmocka_unit_test(test_who_has_little_time_ends_by_it_and_the_others_read_on),
+		cmocka_unit_test(test_where_nothing_is_saved_each_reads_for_himself),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
