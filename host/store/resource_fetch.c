@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 enum {
-	ALONG  = 8,             /* reads of one statement: bounds the documents that are in memory for it */
-	FORGET = 64             /* by this part of it the quickest counts for less with each that was not */
+	ALONG     = 8,          /* reads of one statement: bounds the documents that are in memory for it */
+	FORGET    = 64,         /* by this part of it the quickest counts for less with each that was not */
+	TURNS_MAX = 64
 };
 
 static const struct query fetch_query = { "resource_fetch",
@@ -29,6 +30,7 @@ struct fetch {
 	struct fetch *next;
 	struct view   path;
 	int64_t       deadline_ns;
+	struct turn  *turn;                   /* NULL: it reads without one                                  */
 	struct buf   *doc;
 	struct resource_seen found;
 	struct error *err;
@@ -40,13 +42,17 @@ struct fetch {
 	sem_t         told;                   /* in line no more; once it is posted, all of this may be gone */
 };
 
+struct turn {
+	const struct fetch *whose;            /* NULL: it is free                            */
+	int64_t             begun_ns;         /* who is late has lost it to whoever comes    */
+};
+
 struct fetcher {
 	struct fetch_rules rules;
-	pthread_mutex_t lock;                 /* guards all below */
-	struct fetch   *first, **end;         /* the line         */
-	unsigned        reading;              /* whose turn it is    */
-	int64_t         begun_ns;             /* the newest statement */
-	int64_t         quickest_ns;          /* statement of late   */
+	pthread_mutex_t lock;                 /* guards all below  */
+	struct fetch   *first, **end;         /* the line          */
+	struct turn     turns[TURNS_MAX];     /* rules.at_once     */
+	int64_t         quickest_ns;          /* statement of late */
 };
 
 struct fetch_rules fetch_rules_of_machine(void)
@@ -68,6 +74,8 @@ enum status fetcher_open(const struct fetch_rules *rules, struct fetcher **ret_f
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	pthread_mutex_init(&fetcher->lock, NULL);
 	fetcher->rules = *rules;
+	if (fetcher->rules.at_once > TURNS_MAX)
+		fetcher->rules.at_once = TURNS_MAX;
 	fetcher->quickest_ns = rules->near_ns;        /* near, until the first statement tells */
 	fetcher->end = &fetcher->first;
 	*ret_fetcher = fetcher;
@@ -111,6 +119,36 @@ static struct fetch *call_first(struct fetcher *fetcher, enum fetch_state state)
 		fetch->state = state;
 	}
 	return fetch;
+}
+
+/* -- turns: under the lock -- */
+
+/* Free, or lost by who is late.  NULL: none, until ret_until_ns. */
+static struct turn *find_turn(struct fetcher *fetcher, int64_t now_ns, int64_t *ret_until_ns)
+{
+	*ret_until_ns = now_ns + fetcher->rules.late_ns;
+	for (unsigned i = 0; i < fetcher->rules.at_once; i++) {
+		struct turn  *turn = &fetcher->turns[i];
+		const int64_t until_ns = turn->begun_ns + fetcher->rules.late_ns;
+		if (turn->whose == NULL || until_ns <= now_ns)
+			return turn;
+		if (until_ns < *ret_until_ns)
+			*ret_until_ns = until_ns;
+	}
+	return NULL;
+}
+
+static void give_turn(struct turn *turn, struct fetch *fetch, int64_t now_ns)
+{
+	turn->whose = fetch;
+	turn->begun_ns = now_ns;
+	if (fetch != NULL)
+		fetch->turn = turn;
+}
+
+static bool has_turn(const struct fetch *fetch)
+{
+	return fetch->turn != NULL && fetch->turn->whose == fetch;
 }
 
 /* -- reading -- */
@@ -168,16 +206,19 @@ static void give_to(struct store *store, struct fetch *fetch, const struct rows 
 
 /*
  * Our statement is over: the first of the line begins his, before we give what we have read to whom it is for.
- * took_ns: how long it was, 0: there was none, or it has failed.
+ * took_ns: how long it was; 0: there was none, or it has failed.
  */
-static void end_turn(struct fetcher *fetcher, int64_t took_ns)
+static void end_turn(struct fetcher *fetcher, const struct fetch *own, int64_t took_ns)
 {
+	struct fetch *next = NULL;
+
 	pthread_mutex_lock(&fetcher->lock);
 	if (took_ns > 0)
 		fetcher->quickest_ns = took_ns < fetcher->quickest_ns ? took_ns : fetcher->quickest_ns + fetcher->quickest_ns / FORGET + 1;
-	struct fetch *next = call_first(fetcher, IN_TURN);
-	if (next == NULL)
-		fetcher->reading--;
+	if (has_turn(own)) {
+		next = call_first(fetcher, IN_TURN);
+		give_turn(own->turn, next, clock_ns());
+	}
 	pthread_mutex_unlock(&fetcher->lock);
 	if (next != NULL)
 		sem_post(&next->told);
@@ -196,13 +237,15 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 	enum status st = db_borrow(store->pool, own->deadline_ns, &db, own->err);
 	if (st == ST_OK) {
 		pthread_mutex_lock(&fetcher->lock);
-		begun_ns = fetcher->begun_ns = clock_ns();
+		begun_ns = clock_ns();
+		if (has_turn(own))
+			own->turn->begun_ns = begun_ns;
 		while (count < ALONG && (fetches[count] = call_first(fetcher, IS_TAKEN)) != NULL)
 			count++;
 		pthread_mutex_unlock(&fetcher->lock);
 		st = count == 1 ? read_alone(store, db, own) : read_rows(db, fetches, count, &rows);
 	}
-	end_turn(fetcher, st == ST_OK ? clock_ns() - begun_ns : 0);
+	end_turn(fetcher, own, st == ST_OK ? clock_ns() - begun_ns : 0);
 	db_return(db);
 	if (count == 1)
 		return st;
@@ -216,7 +259,7 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 	return st == ST_OK ? own->status : borrow_and_read(store, own);
 }
 
-/* Until another has read for us, or it is our turn: which it is, too, when the newest statement is late. */
+/* Until another has read for us, or it is our turn.  Who has waited long enough reads without one. */
 static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch, int64_t until_ns)
 {
 	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
@@ -231,7 +274,6 @@ static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch, int64_t u
 	if (is_in_line) {
 		leave_line(fetcher, fetch);
 		fetch->state = IN_TURN;
-		fetcher->reading++;
 	}
 	pthread_mutex_unlock(&fetcher->lock);
 	while (!is_in_line && sem_wait(&fetch->told) != 0)       /* he who has taken us has less time than we */
@@ -243,15 +285,16 @@ static enum status fetch_in_turn(struct store *store, struct fetch *fetch)
 	struct fetcher *fetcher = store->fetcher;
 
 	pthread_mutex_lock(&fetcher->lock);
-	const int64_t until_ns = fetcher->begun_ns + fetcher->rules.late_ns;
-	const bool    is_turn = fetcher->reading < fetcher->rules.at_once || fetcher->quickest_ns > fetcher->rules.near_ns ||
-	                        clock_ns() >= until_ns;
-	if (is_turn)
-		fetcher->reading++;
-	else
+	const int64_t now_ns = clock_ns();
+	const bool    is_far = fetcher->quickest_ns > fetcher->rules.near_ns;
+	int64_t       until_ns = 0;
+	struct turn  *turn = is_far ? NULL : find_turn(fetcher, now_ns, &until_ns);
+	if (turn != NULL)
+		give_turn(turn, fetch, now_ns);
+	else if (!is_far)
 		stand_in_line(fetcher, fetch);
 	pthread_mutex_unlock(&fetcher->lock);
-	if (is_turn)
+	if (turn != NULL || is_far)
 		return read_with_line(store, fetch);
 
 	wait_in_line(fetcher, fetch, until_ns);

@@ -43,7 +43,7 @@ void notifier_close(struct notifier *notifier);          /* NULL is fine; wakes 
 struct fetch_rules {
 	unsigned at_once;             /* statements; who comes then waits                                        */
 	int64_t  near_ns;             /* the quickest statement of late took more: the database is far, nobody waits */
-	int64_t  late_ns;             /* since the newest statement began: nobody waits any more                 */
+	int64_t  late_ns;             /* since a statement began: nobody waits for it any more                   */
 };
 struct fetch_rules fetch_rules_of_machine(void);
 
