@@ -181,22 +181,24 @@ def takeover(hosts, unit_of, since, victim):
 def test_processes_share_the_work_and_see_what_the_others_do(make_hosts, kube, kubeconfig, tmp_path, unique):
     hosts = make_hosts(3)
     remote = Remote.create(tmp_path / "edge.git")
-    scenes = []
-    for i in range(9):
-        name = f"{unique}{i}"
-        scene = KubeScene(hosts.all[i % 3].client(), name).onboard({"kube": kubeconfig}).git_cluster("git", remote, ["edge"])
-        scene.cloud().apps({"web": maps(name, 5)})
-        scenes.append(scene.deployment({"web": scene.by_label("edge")}))
-    for scene in scenes:
-        scene.instantiate(wait=False)
-    for i, scene in enumerate(scenes):                         # seen by another one than it was asked of
-        seen_by(scene, hosts.all[(i + 1) % 3]).wait("Instantiated", 120)
-        assert len(on_cluster(kube, scene.name)) == 5
-        assert len(remote.objects(f"{scene.provider}+git")) == 5
-    shares = dict(hosts.all[0].sql("SELECT host, count(*) FROM journal GROUP BY host"))
+    scenes, shares = [], {}
+    while len(shares) < 3 and len(scenes) < 36:                # on a busy machine one may wake too late for all of a wave
+        wave = range(len(scenes), len(scenes) + 9)
+        for i in wave:
+            name = f"{unique}{i}"
+            scene = KubeScene(hosts.all[i % 3].client(), name).onboard({"kube": kubeconfig}).git_cluster("git", remote, ["edge"])
+            scene.cloud().apps({"web": maps(name, 5)})
+            scenes.append(scene.deployment({"web": scene.by_label("edge")}))
+        for i in wave:
+            scenes[i].instantiate(wait=False)
+        for i in wave:                                         # seen by another one than it was asked of
+            seen_by(scenes[i], hosts.all[(i + 1) % 3]).wait("Instantiated", 120)
+            assert len(on_cluster(kube, scenes[i].name)) == 5
+            assert len(remote.objects(f"{scenes[i].provider}+git")) == 5
+        shares = dict(hosts.all[0].sql("SELECT host, count(*) FROM journal GROUP BY host"))
     print("units claimed by each:", [shares.get(one.host, 0) for one in hosts.all])
     assert set(shares) == {one.host for one in hosts.all}, f"one of the three did nothing: {shares}"
-    assert hosts.all[0].sql("SELECT count(*) FROM journal")[0][0] == 18, "each unit is claimed once"
+    assert hosts.all[0].sql("SELECT count(*) FROM journal")[0][0] == 2 * len(scenes), "each unit is claimed once"
 
     first = scenes[0]
     first.profile("web", profile("text: two\n"))
