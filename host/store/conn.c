@@ -3,8 +3,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 /* A statement of ours never needs a table scan that an index could save, and plans are made while tables are small:
  * without this the first plan of an empty table would be kept while the table grows.  Both foreign-key checks and our
@@ -131,6 +133,21 @@ bool conn_run(PGconn *conn, const char *sql, int64_t deadline_ns)
 		const ExecStatusType status = PQresultStatus(result);
 		is_good = is_good && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
 		PQclear(result);
+	}
+}
+
+bool conn_is_near(const PGconn *conn)
+{
+	union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_storage room; } peer;
+	socklen_t len = sizeof peer;
+
+	if (getpeername(PQsocket(conn), &peer.any, &len) != 0)
+		return false;
+	switch (peer.any.sa_family) {
+	case AF_UNIX:  return true;
+	case AF_INET:  return ntohl(peer.v4.sin_addr.s_addr) >> 24 == 127;
+	case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&peer.v6.sin6_addr);
+	default:       return false;
 	}
 }
 

@@ -25,6 +25,7 @@ struct db {
 	int64_t         statement_ns;        /* deadline of the statement that runs                           */
 	struct prepared prepared;
 	bool            is_broken;           /* closed when it is returned                                    */
+	bool            is_near;             /* the server is on this machine                                 */
 	bool            is_patient;          /* only the borrower's deadline counts: migrations               */
 	size_t          queued;              /* statements sent in pipeline mode, not yet flushed             */
 	bool            has_queued_prepare;  /* one of them is a prepare: its fault leaves us unsure          */
@@ -50,6 +51,9 @@ bool conn_result(PGconn *conn, int64_t deadline_ns, PGresult **ret_result);
 
 /* Run SQL text of ours without parameters, several statements at most, and drop its rows. */
 bool conn_run(PGconn *conn, const char *sql, int64_t deadline_ns);
+
+/* By a socket of this machine. */
+bool conn_is_near(const PGconn *conn);
 
 /* Still there, as far as can be seen without asking?  Takes in what has arrived. */
 bool conn_is_alive(PGconn *conn);

@@ -160,6 +160,7 @@ static enum status connect_new(struct pool *pool, int64_t deadline_ns, struct db
 		return st;
 	}
 	db->pool = pool;
+	db->is_near = conn_is_near(db->conn);
 	*ret_db = db;
 	return ST_OK;
 }

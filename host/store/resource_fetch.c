@@ -3,8 +3,8 @@
  * So under load a statement serves several, and elsewhere it serves one, with nothing added.  Nobody gets what was read before
  * he asked: a statement begins after all whom it serves have come.
  *
- * It saves switches between processes, and so is for a database on this machine or beside it.  Where even the quickest answer
- * takes a while, to wait for another's would cost more, and nobody waits; nor for a statement that is late.
+ * It saves switches between the processes of one machine, and so is for a database on it; elsewhere nobody waits.  Nor does
+ * anybody for long: who is late has lost his turn, and a shared statement that takes too long is given up, and each reads alone.
  */
 #include "host/store/db_priv.h"
 #include "host/store/resource_priv.h"
@@ -17,7 +17,6 @@
 
 enum {
 	ALONG     = 8,          /* reads of one statement: bounds the documents that are in memory for it */
-	FORGET    = 64,         /* by this part of it the quickest counts for less with each that was not */
 	TURNS_MAX = 64
 };
 
@@ -52,7 +51,7 @@ struct fetcher {
 	pthread_mutex_t lock;                 /* guards all below  */
 	struct fetch   *first, **end;         /* the line          */
 	struct turn     turns[TURNS_MAX];     /* rules.at_once     */
-	int64_t         quickest_ns;          /* statement of late */
+	bool            is_near;              /* the database, as the last connection was */
 };
 
 struct fetch_rules fetch_rules_of_machine(void)
@@ -61,8 +60,8 @@ struct fetch_rules fetch_rules_of_machine(void)
 
 	return (struct fetch_rules) {
 		.at_once = processors > 1 ? ((unsigned) processors + 1) / 2 : 1,        /* a statement keeps two busy: theirs and ours */
-		.near_ns = 300000,
 		.late_ns = 5000000,
+		.shared_ns = 1000000000,
 	};
 }
 
@@ -76,7 +75,6 @@ enum status fetcher_open(const struct fetch_rules *rules, struct fetcher **ret_f
 	fetcher->rules = *rules;
 	if (fetcher->rules.at_once > TURNS_MAX)
 		fetcher->rules.at_once = TURNS_MAX;
-	fetcher->quickest_ns = rules->near_ns;        /* near, until the first statement tells */
 	fetcher->end = &fetcher->first;
 	*ret_fetcher = fetcher;
 	return ST_OK;
@@ -179,19 +177,14 @@ static enum status borrow_and_read(struct store *store, struct fetch *fetch)
 	return st == ST_OK ? read_alone(store, db, fetch) : st;
 }
 
-/* One statement for all of them, in half the time of who has least: the other half is for reading alone. */
-static enum status read_rows(struct db *db, struct fetch *const *fetches, size_t count, struct rows **ret_rows)
+/* One statement for all of them.  Who is in it has twice its time at least, so that time is left for reading alone. */
+static enum status read_rows(struct store *store, struct db *db, struct fetch *const *fetches, size_t count, struct rows **ret_rows)
 {
-	struct param  params[ALONG];
-	const int64_t now_ns = clock_ns();
-	int64_t       deadline_ns = fetches[0]->deadline_ns;
+	struct param params[ALONG];
 
 	for (size_t i = 0; i < ALONG; i++)
 		params[i] = i < count ? P_TEXT(fetches[i]->path) : P_NULL;
-	for (size_t i = 1; i < count; i++)
-		if (fetches[i]->deadline_ns < deadline_ns)
-			deadline_ns = fetches[i]->deadline_ns;
-	db->deadline_ns = now_ns + (deadline_ns - now_ns) / 2;
+	db->deadline_ns = clock_ns() + store->fetcher->rules.shared_ns;
 	return db_query(db, &fetch_query, params, ALONG, EXPECT_ROWS, ret_rows, NULL);
 }
 
@@ -204,17 +197,12 @@ static void give_to(struct store *store, struct fetch *fetch, const struct rows 
 	fetch->status = row < rows_count(rows) ? take_found(store, fetch, rows, row) : resource_absent(fetch->path, fetch->err);
 }
 
-/*
- * Our statement is over: the first of the line begins his, before we give what we have read to whom it is for.
- * took_ns: how long it was; 0: there was none, or it has failed.
- */
-static void end_turn(struct fetcher *fetcher, const struct fetch *own, int64_t took_ns)
+/* Our statement is over: the first of the line begins his, before we give what we have read to whom it is for. */
+static void end_turn(struct fetcher *fetcher, const struct fetch *own)
 {
 	struct fetch *next = NULL;
 
 	pthread_mutex_lock(&fetcher->lock);
-	if (took_ns > 0)
-		fetcher->quickest_ns = took_ns < fetcher->quickest_ns ? took_ns : fetcher->quickest_ns + fetcher->quickest_ns / FORGET + 1;
 	if (has_turn(own)) {
 		next = call_first(fetcher, IN_TURN);
 		give_turn(own->turn, next, clock_ns());
@@ -230,22 +218,21 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 	struct fetcher *fetcher = store->fetcher;
 	struct fetch   *fetches[ALONG] = { own };
 	size_t          count = 1;
-	int64_t         begun_ns = 0;
 	struct db      *db = NULL;
 	auto_rows      *rows = NULL;
 
 	enum status st = db_borrow(store->pool, own->deadline_ns, &db, own->err);
 	if (st == ST_OK) {
 		pthread_mutex_lock(&fetcher->lock);
-		begun_ns = clock_ns();
+		fetcher->is_near = db->is_near;
 		if (has_turn(own))
-			own->turn->begun_ns = begun_ns;
+			own->turn->begun_ns = clock_ns();
 		while (count < ALONG && (fetches[count] = call_first(fetcher, IS_TAKEN)) != NULL)
 			count++;
 		pthread_mutex_unlock(&fetcher->lock);
-		st = count == 1 ? read_alone(store, db, own) : read_rows(db, fetches, count, &rows);
+		st = count == 1 ? read_alone(store, db, own) : read_rows(store, db, fetches, count, &rows);
 	}
-	end_turn(fetcher, own, st == ST_OK ? clock_ns() - begun_ns : 0);
+	end_turn(fetcher, own);
 	db_return(db);
 	if (count == 1)
 		return st;
@@ -259,42 +246,68 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 	return st == ST_OK ? own->status : borrow_and_read(store, own);
 }
 
-/* Until another has read for us, or it is our turn.  Who has waited long enough reads without one. */
-static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch, int64_t until_ns)
+/* Until it is told.  False: not until then. */
+static bool is_told(struct fetch *fetch, int64_t until_ns)
 {
 	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
-	int                   waited;
 
-	while ((waited = sem_clockwait(&fetch->told, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
-		;
-	if (waited == 0)
-		return;
+	while (sem_clockwait(&fetch->told, CLOCK_MONOTONIC, &until) != 0)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+/* Who has waited takes what turn there is, and after last_ns reads without one.  False: he waits on, until ret_until_ns. */
+static bool take_turn(struct fetcher *fetcher, struct fetch *fetch, int64_t last_ns, int64_t *ret_until_ns)
+{
+	const int64_t now_ns = clock_ns();
+	bool          is_turn = false;
+
 	pthread_mutex_lock(&fetcher->lock);
-	const bool is_in_line = fetch->state == IN_LINE;
-	if (is_in_line) {
-		leave_line(fetcher, fetch);
-		fetch->state = IN_TURN;
+	if (fetch->state == IN_LINE) {
+		struct turn *turn = find_turn(fetcher, now_ns, ret_until_ns);
+		if (turn != NULL)
+			give_turn(turn, fetch, now_ns);
+		is_turn = turn != NULL || now_ns >= last_ns;
+		if (is_turn) {
+			leave_line(fetcher, fetch);
+			fetch->state = IN_TURN;
+		} else if (last_ns < *ret_until_ns) {
+			*ret_until_ns = last_ns;
+		}
+	} else {
+		*ret_until_ns = INT64_MAX;         /* he who has called us tells us in time: see read_rows */
 	}
 	pthread_mutex_unlock(&fetcher->lock);
-	while (!is_in_line && sem_wait(&fetch->told) != 0)       /* he who has taken us has less time than we */
+	return is_turn;
+}
+
+/* Until another has read for us, or it is our turn. */
+static void wait_in_line(struct fetcher *fetcher, struct fetch *fetch, int64_t until_ns)
+{
+	const int64_t last_ns = clock_ns() + 2 * fetcher->rules.late_ns;
+
+	while (!is_told(fetch, until_ns) && !take_turn(fetcher, fetch, last_ns, &until_ns))
 		;
 }
 
 static enum status fetch_in_turn(struct store *store, struct fetch *fetch)
 {
 	struct fetcher *fetcher = store->fetcher;
+	const int64_t   now_ns = clock_ns();
+	int64_t         until_ns = 0;
 
+	if (fetch->deadline_ns - now_ns < 2 * fetcher->rules.shared_ns)
+		return borrow_and_read(store, fetch);
 	pthread_mutex_lock(&fetcher->lock);
-	const int64_t now_ns = clock_ns();
-	const bool    is_far = fetcher->quickest_ns > fetcher->rules.near_ns;
-	int64_t       until_ns = 0;
-	struct turn  *turn = is_far ? NULL : find_turn(fetcher, now_ns, &until_ns);
+	struct turn *turn = find_turn(fetcher, now_ns, &until_ns);
+	const bool   is_waiting = turn == NULL && fetcher->is_near;
 	if (turn != NULL)
 		give_turn(turn, fetch, now_ns);
-	else if (!is_far)
+	else if (is_waiting)
 		stand_in_line(fetcher, fetch);
 	pthread_mutex_unlock(&fetcher->lock);
-	if (turn != NULL || is_far)
+	if (!is_waiting)
 		return read_with_line(store, fetch);
 
 	wait_in_line(fetcher, fetch, until_ns);

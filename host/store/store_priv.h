@@ -42,8 +42,8 @@ void notifier_close(struct notifier *notifier);          /* NULL is fine; wakes 
 
 struct fetch_rules {
 	unsigned at_once;             /* statements; who comes then waits                                        */
-	int64_t  near_ns;             /* the quickest statement of late took more: the database is far, nobody waits */
-	int64_t  late_ns;             /* since a statement began: nobody waits for it any more                   */
+	int64_t  late_ns;             /* since a statement began: its turn is another's                          */
+	int64_t  shared_ns;           /* the longest that a shared one may take                                  */
 };
 struct fetch_rules fetch_rules_of_machine(void);
 

@@ -8,16 +8,20 @@
 
 enum { THREADS = 12, ROUNDS = 300, RESOURCES = 40 };
 
-/* One at a time, however long a statement takes, so that all that come meanwhile share the next. */
-static void use_rules(struct fixture *fixture, int64_t near_ns, int64_t late_ns)
+enum { MS = 1000000 };
+
+static void use_rules(struct fixture *fixture, struct fetch_rules rules)
 {
-	const struct fetch_rules rules = { .at_once = 1, .near_ns = near_ns, .late_ns = late_ns };
-	struct error             err;
+	struct error err;
 
 	fetcher_close(fixture->store.fetcher);
 	fixture->store.fetcher = NULL;
 	assert_ok(fetcher_open(&rules, &fixture->store.fetcher, &err));
 }
+
+/* One at a time, so that all that come meanwhile share the next; and some, each of which soon has lost its turn. */
+static const struct fetch_rules patient = { .at_once = 1, .late_ns = 10000LL * MS, .shared_ns = 10000LL * MS };
+static const struct fetch_rules hasty = { .at_once = 3, .late_ns = MS / 10, .shared_ns = 10000LL * MS };
 
 struct reader {
 	struct fixture *fixture;
@@ -111,9 +115,11 @@ static void test_everybody_gets_his_own_and_statements_are_shared(void **state)
 			assert_int_equal(write_doc(fixture, path, doc, i % 5 == 0, &written), ST_OK);
 	}
 	const uint64_t before = pool_state(fixture->store.pool).statements;
-	use_rules(fixture, INT64_MAX, 10000000000);
+	use_rules(fixture, patient);
 	together(fixture, read_any);
 	assert_in_range(pool_state(fixture->store.pool).statements - before, 1, THREADS * ROUNDS / 2);
+	use_rules(fixture, hasty);
+	together(fixture, read_any);
 }
 
 /* -- nothing from before: one writes what all read -- */
@@ -146,7 +152,9 @@ static void test_nobody_gets_what_was_read_before_he_asked(void **state)
 
 	assert_int_equal(write_doc(*state, "things/shared", "{}", false, &written), ST_OK);
 	told = written.version;
-	use_rules(*state, INT64_MAX, 10000000000);
+	use_rules(*state, patient);
+	together(*state, write_or_read);
+	use_rules(*state, hasty);
 	together(*state, write_or_read);
 }
 
@@ -176,7 +184,7 @@ static void test_a_fault_is_only_his_who_made_it(void **state)
 	assert_int_equal(write_doc(*state, "things/good", "{\"good\":1}", false, &written), ST_OK);
 	assert_int_equal(write_doc(*state, "things/sealed", "{\"good\":0}", true, &written), ST_OK);
 	fixture_run(*state, "UPDATE resource SET path = 'things/moved' WHERE path = 'things/sealed'");     /* so it does not open */
-	use_rules(*state, INT64_MAX, 10000000000);
+	use_rules(*state, patient);
 	together(*state, read_good_or_bad);
 }
 
@@ -212,70 +220,56 @@ static struct db *stop_reads(struct fixture *fixture)
 	return db;
 }
 
+/* Until as many alone, or as many together, stand still. */
+static void await_reads(struct fixture *fixture, const char *which, int64_t count)
+{
+	char    sql[256];
+	int64_t found = 0;
+
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+	         " AND query LIKE '%%FROM resource WHERE %s%%'", which);
+	for (const int64_t until_ns = deadline_in_ms(20000); found != count && clock_ns() < until_ns; )
+		found = fixture_number(fixture, sql);
+	assert_int_equal(found, count);
+}
+
+#define ALONE     "path = $1"
+#define TOGETHER  "doc IS NOT NULL AND path = ANY"
+
 /*
- * The first reads alone and stands still.  Those who come then wait until it is late; one of them takes all others along, and
- * has half the time of the one with the least.  Then each reads alone: that one until his time is over, the rest until they can.
+ * The first reads alone and stands still.  Those who come then wait until he is late; one of them takes the others along, and
+ * gives up after a while; then each reads alone.  Who has no time for that reads alone at once, and ends by his deadline.
  */
-static void test_who_has_little_time_ends_by_it_and_the_others_read_on(void **state)
+static void test_a_statement_that_stands_still_holds_nobody_for_long(void **state)
 {
 	struct fixture         *fixture = *state;
 	struct resource_written written;
-	struct late             first, others[5];
+	struct late             first, hurried, others[4];
 
 	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
-	use_rules(fixture, INT64_MAX, 200000000);
-	const uint64_t before = pool_state(fixture->store.pool).statements;
-	struct db     *db = stop_reads(fixture);
+	use_rules(fixture, (struct fetch_rules) { .at_once = 1, .late_ns = 3000LL * MS, .shared_ns = 1000LL * MS });
+	begin_late(&first, fixture, deadline_in_ms(30000));           /* it tells how near the database is */
+	assert_int_equal(pthread_join(first.thread, NULL), 0);
+	struct db *db = stop_reads(fixture);
 	begin_late(&first, fixture, deadline_in_ms(30000));
-	fixture_await_lock(fixture);
-	const int64_t hurried_ns = deadline_in_ms(1000);
+	await_reads(fixture, ALONE, 1);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		begin_late(&others[i], fixture, i == 2 ? hurried_ns : deadline_in_ms(30000));
-	assert_int_equal(pthread_join(others[2].thread, NULL), 0);
+		begin_late(&others[i], fixture, deadline_in_ms(30000));
+	begin_late(&hurried, fixture, deadline_in_ms(1900));
+	await_reads(fixture, ALONE, 2);
+	assert_int_equal(pthread_join(hurried.thread, NULL), 0);
+	assert_int_equal(hurried.status, ST_DEADLINE);
+	assert_in_range(hurried.ended_ns, hurried.deadline_ns, hurried.deadline_ns + 5000LL * MS);
+
+	await_reads(fixture, TOGETHER, 1);
+	await_reads(fixture, ALONE, 1 + ARRAY_LEN(others));
 	db_rollback(db);
 	db_return(db);
 	assert_int_equal(pthread_join(first.thread, NULL), 0);
 	assert_int_equal(first.status, ST_OK);
-
-	const int64_t now_ns = clock_ns();
-	assert_int_equal(others[2].status, ST_DEADLINE);
-	assert_in_range(others[2].ended_ns, hurried_ns, hurried_ns + 5000000000);
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		if (i != 2) {
-			assert_int_equal(pthread_join(others[i].thread, NULL), 0);
-			assert_int_equal(others[i].status, ST_OK);
-			assert_true(others[i].ended_ns < now_ns + 5000000000);
-		}
-	/* Beside the lock's three: the first, one for all others, and each of them alone. */
-	assert_int_equal(pool_state(fixture->store.pool).statements - before, 3 + 1 + 1 + ARRAY_LEN(others));
-}
-
-/* Nobody waits where a database is far, nor behind one who stands still. */
-static void test_where_nothing_is_saved_each_reads_for_himself(void **state)
-{
-	struct fixture         *fixture = *state;
-	struct resource_written written;
-	struct late             readers[6];
-
-	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
-	for (int is_late = 0; is_late < 2; is_late++) {
-		use_rules(fixture, is_late ? INT64_MAX : 0, is_late ? 0 : INT64_MAX / 2);
-		begin_late(&readers[0], fixture, deadline_in_ms(30000));             /* which tells how near it is */
-		assert_int_equal(pthread_join(readers[0].thread, NULL), 0);
-		struct db *db = stop_reads(fixture);
-		for (size_t i = 0; i < ARRAY_LEN(readers); i++)
-			begin_late(&readers[i], fixture, deadline_in_ms(30000));
-		int64_t waiting = 0;
-		for (const int64_t until_ns = deadline_in_ms(10000); waiting < (int64_t) ARRAY_LEN(readers) && clock_ns() < until_ns; )
-			waiting = fixture_number(fixture, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-			                         " AND datname = current_database() AND query LIKE '%FROM resource WHERE path = $1%'");
-		assert_int_equal(waiting, ARRAY_LEN(readers));
-		db_rollback(db);
-		db_return(db);
-		for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
-			assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
-			assert_int_equal(readers[i].status, ST_OK);
-		}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		assert_int_equal(pthread_join(others[i].thread, NULL), 0);
+		assert_int_equal(others[i].status, ST_OK);
 	}
 }
 
@@ -285,8 +279,7 @@ int main(void)
 		cmocka_unit_test(test_everybody_gets_his_own_and_statements_are_shared),
 		cmocka_unit_test(test_nobody_gets_what_was_read_before_he_asked),
 		cmocka_unit_test(test_a_fault_is_only_his_who_made_it),
-		cmocka_unit_test(test_who_has_little_time_ends_by_it_and_the_others_read_on),
-		cmocka_unit_test(test_where_nothing_is_saved_each_reads_for_himself),
+		cmocka_unit_test(test_a_statement_that_stands_still_holds_nobody_for_long),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);
