@@ -232,8 +232,8 @@ static enum status read_with_line(struct store *store, struct fetch *own)
 		pthread_mutex_unlock(&fetcher->lock);
 		st = count == 1 ? read_alone(store, db, own) : read_rows(store, db, fetches, count, &rows);
 	}
+	db_return(db);                         /* so that the next takes this one, whose process is warm */
 	end_turn(fetcher, own);
-	db_return(db);
 	if (count == 1)
 		return st;
 	for (size_t i = 0; i < count; i++) {
