@@ -6,9 +6,7 @@
 
 #include <pthread.h>
 
-enum { THREADS = 12, ROUNDS = 300, RESOURCES = 40 };
-
-enum { MS = 1000000 };
+enum { THREADS = 12, ROUNDS = 300, RESOURCES = 40, MS = 1000000 };
 
 static void use_rules(struct fixture *fixture, struct fetch_rules rules)
 {
