@@ -78,8 +78,8 @@ enum status views_answer(struct request *req, bool *ret_answered, struct error *
 
 	for (size_t i = 0; i < endpoint->look_count && !is_answered; i++) {
 		const struct look *look = endpoint->looks[i];
-		const struct view  value = look->parameter == NULL ? VIEW("") : parameter_value(req, look->parameter);
-		if (look->parameter != NULL && value.len == 0)
+		const struct view  value = look->by.name == NULL ? VIEW("") : parameter_value(req, look->by.name);
+		if (look->by.name != NULL && value.len == 0)
 			continue;
 		enum status st = look_answer(req, look, value, &is_answered, err);
 		if (st != ST_OK)

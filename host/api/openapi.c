@@ -159,8 +159,8 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 
 	for (size_t i = 0; i < endpoint->look_count; i++) {
 		const struct look *look = endpoint->looks[i];
-		if (look->parameter != NULL && look->summary != NULL)
-			add_parameter(parameters, &(const struct query_option) { look->parameter, look->summary, look->parameter_schema });
+		if (look->by.name != NULL && look->by.summary != NULL)
+			add_parameter(parameters, &look->by);
 		add_options(parameters, look->options);
 	}
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);

@@ -86,7 +86,7 @@ static json_t *any_of(const struct endpoint *endpoint, json_t *plain)
 		const struct look *look = endpoint->looks[i];
 		if (look->answer_schema == NULL)
 			continue;
-		if (look->parameter == NULL && plain != NULL) {       /* it always answers */
+		if (look->by.name == NULL && plain != NULL) {       /* it always answers */
 			json_decref(plain);
 			plain = NULL;
 		}

@@ -226,7 +226,7 @@ static enum status add_view(struct routes *routes, const struct place *place, co
 		looks[i] = plain->looks[i];
 	looks[plain->look_count++] = look;
 	plain->looks = looks;
-	if (look->parameter == NULL)             /* it stands for the plain answer always: there are no pages */
+	if (look->by.name == NULL)               /* it stands for the plain answer always: there are no pages */
 		plain->options = NULL;
 	return ST_OK;
 }
@@ -272,7 +272,7 @@ static enum status add_family(struct routes *routes, const struct family *family
 		else
 			st = add_below(routes, place_of(routes, type), look->is_item, look->segment, METHOD_GET,
 			               &(struct endpoint) { .operation = OPERATION_LOOK, .type = type, .looks = &look,
-			                                    .look_count = 1, .summary = look->summary }, err);
+			                                    .look_count = 1, .summary = look->by.summary }, err);
 	}
 	return st;
 }
@@ -395,7 +395,7 @@ bool endpoint_takes(const struct endpoint *endpoint, struct view parameter)
 		return true;
 	for (size_t i = 0; i < endpoint->look_count; i++) {
 		const struct look *look = endpoint->looks[i];
-		if ((look->parameter != NULL && view_is(parameter, look->parameter)) || options_have(look->options, parameter))
+		if ((look->by.name != NULL && view_is(parameter, look->by.name)) || options_have(look->options, parameter))
 			return true;
 	}
 	return false;
@@ -423,8 +423,8 @@ enum status routes_print(const struct routes *routes, struct buf *out, struct er
 		st = buf_printf(out, err, "%-6s %s", method_name(endpoint->method), endpoint->pattern);
 		bool has_any = false;
 		for (size_t j = 0; j < endpoint->look_count && st == ST_OK; j++)
-			if (endpoint->looks[j]->parameter != NULL && endpoint->looks[j]->summary != NULL) {
-				st = buf_printf(out, err, "%s%s=", has_any ? "|" : "[?", endpoint->looks[j]->parameter);
+			if (endpoint->looks[j]->by.name != NULL && endpoint->looks[j]->by.summary != NULL) {
+				st = buf_printf(out, err, "%s%s=", has_any ? "|" : "[?", endpoint->looks[j]->by.name);
 				has_any = true;
 			}
 		if (st == ST_OK && has_any)

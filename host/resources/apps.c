@@ -63,9 +63,9 @@ static const emco_resource_type types[] = {
 };
 
 static const struct look looks[] = {
-	{ "appProfile", false, NULL, "app", profile_of_app,          "The profile of one app.", NULL,
-	  "{\"$ref\":\"#/components/schemas/appProfile\"}", NULL },
-	{ "appProfile", true,  NULL, "app", profile_by_name_and_app, NULL, NULL, NULL, NULL },
+	{ "appProfile", false, NULL, { "app", "The profile of one app.", NULL }, profile_of_app, NULL,
+	  "{\"$ref\":\"#/components/schemas/appProfile\"}" },
+	{ "appProfile", true,  NULL, { "app", NULL, NULL }, profile_by_name_and_app, NULL, NULL },
 };
 
 const struct family apps_family = {

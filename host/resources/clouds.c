@@ -217,8 +217,8 @@ static const struct verb verbs[] = {
 };
 
 static const struct look looks[] = {
-	{ "logicalCloud", true, "status", NULL, show_status, "State, and what became of each object.",
-	  &status_options[STATUS_OPTIONS_OF_APPS], STATUS_SCHEMA, NULL },
+	{ "logicalCloud", true, "status", { NULL, "State, and what became of each object.", NULL }, show_status,
+	  &status_options[STATUS_OPTIONS_OF_APPS], STATUS_SCHEMA },
 };
 
 const struct family clouds_family = {

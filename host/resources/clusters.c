@@ -327,14 +327,13 @@ static const struct verb verbs[] = {
 };
 
 static const struct look looks[] = {
-	{ "cluster",           false, NULL, "withLabels", clusters_with_labels, "Clusters, each with its labels.", NULL,
+	{ "cluster",           false, NULL, { "withLabels", "Clusters, each with its labels.", SCHEMA_BOOLEAN }, clusters_with_labels, NULL,
 	  "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\"},\"labels\":{\"type\":"
-	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}",
-	  SCHEMA_BOOLEAN },
-	{ "cluster",           false, NULL, "label",      names_with_label,     "Names of the clusters that carry a label.", NULL,
-	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", NULL },
-	{ "clusterKv",         true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}", NULL },
-	{ "clusterSyncObject", true,  NULL, "key",        value_of_key,         "The value of one key.", NULL, "{}", NULL },
+	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}" },
+	{ "cluster",           false, NULL, { "label", "Names of the clusters that carry a label.", NULL }, names_with_label, NULL,
+	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
+	{ "clusterKv",         true,  NULL, { "key", "The value of one key.", NULL }, value_of_key, NULL, "{}" },
+	{ "clusterSyncObject", true,  NULL, { "key", "The value of one key.", NULL }, value_of_key, NULL, "{}" },
 };
 
 static const struct named_schema answers[] = { { "Abandoned", schema_abandoned } };

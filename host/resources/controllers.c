@@ -143,11 +143,11 @@ static const emco_resource_type types[] = {
 	"\"failures\":{\"type\":\"integer\"},\"late\":{\"type\":\"integer\"}},\"required\":[\"name\",\"plugin\",\"health\"]}"
 
 static const struct look looks[] = {
-	{ "controller", false, NULL,     "instances", list_instances,  "Controllers that are loaded, each with its health.", NULL,
-	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}", SCHEMA_BOOLEAN },
-	{ "controller", true,  "status", NULL,        show_controller, "What a controller is bound to, and its health.", NULL,
+	{ "controller", false, NULL,     { "instances", "Controllers that are loaded, each with its health.", SCHEMA_BOOLEAN }, list_instances, NULL,
+	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}" },
+	{ "controller", true,  "status", { NULL, "What a controller is bound to, and its health.", NULL }, show_controller, NULL,
 	  "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"isRegistered\":{\"type\":\"boolean\"},\"instance\":{\"anyOf\":["
-	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}", NULL },
+	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}" },
 };
 
 const struct family controllers_family = {

@@ -284,15 +284,14 @@ static const struct query_option history_options[] = {
 };
 
 static const struct look looks[] = {
-	{ "deploymentIntentGroup", true,  "status", NULL,     show_status,  "State, and what became of each object.", status_options,
-	  STATUS_SCHEMA, NULL },
-	{ "deploymentIntentGroup", true,  "history", NULL,    show_history, "Which operations there were, newest first.", history_options,
-	  "{\"$ref\":\"#/components/schemas/History\"}", NULL },
-	{ "groupIntent",           false, NULL,     "intent", show_intent,  "The controllers that one group intent names.", NULL,
-	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}", NULL },
-	{ "groupIntent",           false, NULL,     NULL,     list_intents, "The controllers that all group intents name.", NULL,
-	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}",
-	  NULL },
+	{ "deploymentIntentGroup", true,  "status",  { NULL, "State, and what became of each object.", NULL }, show_status, status_options,
+	  STATUS_SCHEMA },
+	{ "deploymentIntentGroup", true,  "history", { NULL, "Which operations there were, newest first.", NULL }, show_history, history_options,
+	  "{\"$ref\":\"#/components/schemas/History\"}" },
+	{ "groupIntent",           false, NULL, { "intent", "The controllers that one group intent names.", NULL }, show_intent, NULL,
+	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },
+	{ "groupIntent",           false, NULL, { NULL, "The controllers that all group intents name.", NULL }, list_intents, NULL,
+	  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"array\",\"items\":" MAP_SCHEMA "}},\"required\":[\"intent\"]}" },
 };
 
 static const struct named_schema answers[] = {

@@ -43,8 +43,8 @@ static const emco_resource_type types[] = {
 #define INTENT_SCHEMA  "{\"type\":\"object\",\"properties\":{\"intent\":{\"type\":\"object\"}},\"required\":[\"intent\"]}"
 
 static const struct look looks[] = {
-	{ "genericAppPlacementIntent", false, NULL, "app-name", intent_of_app, "Where one app may run.", NULL, INTENT_SCHEMA, NULL },
-	{ "genericAppPlacementIntent", false, NULL, "app",      intent_of_app, "Where one app may run.", NULL, INTENT_SCHEMA, NULL },
+	{ "genericAppPlacementIntent", false, NULL, { "app-name", "Where one app may run.", NULL }, intent_of_app, NULL, INTENT_SCHEMA },
+	{ "genericAppPlacementIntent", false, NULL, { "app",      "Where one app may run.", NULL }, intent_of_app, NULL, INTENT_SCHEMA },
 };
 
 const struct family placement_family = {

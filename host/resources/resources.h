@@ -28,6 +28,7 @@ struct ask {
 	struct view          instead;               /* its path, in arena; empty: no                             */
 	uint64_t             next_limit;            /* a view in pages whose page is full: its Link header names ... */
 	int64_t              next;                  /* ... the page that continues here; 0: this is the last      */
+	bool                 is_stream;             /* rendered again at each change, by one thread for all: nothing is waited for */
 	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
 };
 
@@ -59,13 +60,12 @@ struct look {                                   /* a view                       
 	const char  *type;
 	bool         is_item;                       /* of one resource; else of the collection                   */
 	const char  *segment;                       /* ".../status": a path of its own; NULL: the plain path     */
-	const char  *parameter;                     /* chosen by this query parameter with a value; NULL: always */
+	/* Chosen by this parameter with a value; no name: always.  No summary: it only says why there is no such view. */
+	struct query_option by;
 	ask_handler *handler;
-	const char  *summary;                       /* NULL: it only says why there is no such view              */
 	const struct query_option *options;         /* that it takes besides; NULL: none                         */
 	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE", or NAME of an answer, is there.  NULL only where summary is. */
 	const char  *answer_schema;
-	const char  *parameter_schema;              /* of parameter's value; NULL: a string                      */
 };
 
 /* A parameter that must be true or false; absent it is false.  ST_INVALID: it is neither. */

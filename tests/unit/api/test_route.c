@@ -31,11 +31,11 @@ static const struct verb verbs[] = {
 };
 
 static const struct look looks[] = {
-	{ .type = "group",   .is_item = true,  .segment = "status", .handler = nothing, .summary = "State.",
+	{ .type = "group",   .is_item = true,  .segment = "status", .handler = nothing, .by = { NULL, "State.", NULL },
 	  .options = output },
-	{ .type = "project", .is_item = false, .parameter = "label", .handler = nothing, .summary = "Of a label." },
-	{ .type = "project", .is_item = false, .parameter = "full",  .handler = nothing, .summary = "In full." },
-	{ .type = "project", .is_item = true,  .parameter = "label", .handler = nothing },
+	{ .type = "project", .is_item = false, .by = { "label", "Of a label.", NULL }, .handler = nothing,  },
+	{ .type = "project", .is_item = false, .by = { "full", "In full.", NULL },  .handler = nothing,  },
+	{ .type = "project", .is_item = true,  .by = { "label", NULL, NULL }, .handler = nothing },
 	{ .type = "version", .is_item = false, .segment = "summary", .handler = nothing },
 };
 
@@ -131,8 +131,8 @@ static void test_views_without_a_path_stand_before_the_plain_answer_in_order(voi
 	(void) state;
 	assert_true(routes_match(routes, METHOD_GET, VIEW("v2/projects"), &match));
 	assert_int_equal(match.endpoint->look_count, 2);
-	assert_string_equal(match.endpoint->looks[0]->parameter, "label");
-	assert_string_equal(match.endpoint->looks[1]->parameter, "full");
+	assert_string_equal(match.endpoint->looks[0]->by.name, "label");
+	assert_string_equal(match.endpoint->looks[1]->by.name, "full");
 }
 
 static void test_a_parameter_is_known_where_a_table_names_it(void **state)

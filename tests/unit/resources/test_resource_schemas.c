@@ -403,8 +403,8 @@ static void test_every_verb_and_view_belongs_to_a_type(void **state)
 		for (size_t k = 0; k < family[i].look_count; k++) {
 			const struct look *look = &family[i].looks[k];
 			assert_non_null(types_find(types, view_of(look->type)));
-			assert_true(look->handler != NULL && (look->summary != NULL || look->parameter != NULL));
-			assert_true(look->summary == NULL || is_schema(look->answer_schema));
+			assert_true(look->handler != NULL && (look->by.summary != NULL || look->by.name != NULL));
+			assert_true(look->by.summary == NULL || is_schema(look->answer_schema));
 		}
 	}
 }

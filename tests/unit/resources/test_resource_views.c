@@ -273,9 +273,9 @@ static const struct look *look_of(const char *type, const char *segment, struct 
 			const struct look *look = &family[i].looks[k];
 			if (strcmp(look->type, type) != 0 || (look->segment == NULL) != (segment == NULL))
 				continue;
-			chosen = look->parameter == NULL ? NULL : ask_find(ask, look->parameter);
+			chosen = look->by.name == NULL ? NULL : ask_find(ask, look->by.name);
 			ask->value = chosen == NULL ? VIEW("") : chosen->value;
-			if (look->parameter == NULL || ask->value.len > 0)
+			if (look->by.name == NULL || ask->value.len > 0)
 				return look;
 		}
 	return NULL;
