@@ -200,10 +200,18 @@ void error_line(const struct error *err, char line[LINE_SIZE]);
 
 /* -- paths: path.c -- */
 
+enum { COLLECTION_PATH_MAX = 8 << 10 };
+
 enum status MUST_CHECK path_write(struct buf *path, const struct kube_id *id, const struct kube_kind *kind,
                                   const char *default_namespace, struct error *err);
 enum status MUST_CHECK path_write_collection(struct buf *path, struct view api_version, const char *plural,
                                              struct error *err);
+/* With first, "?...", and a selector that may be "". */
+enum status MUST_CHECK path_write_query(struct buf *path, struct view api_version, const char *plural, const char *first,
+                                        const char *selector, struct error *err);
+/* A page of what is there; next_page: as the page before said it, NULL: the first. */
+enum status MUST_CHECK path_write_page(struct buf *path, struct view api_version, const char *plural, const char *selector,
+                                       const char *next_page, struct error *err);
 enum status MUST_CHECK path_write_group(struct buf *path, struct view api_version, struct error *err);
 enum status MUST_CHECK path_add_escaped(struct buf *path, struct view text, struct error *err);
 
@@ -217,6 +225,11 @@ void discovery_free(struct discovery *discovery);
 bool discovery_look(struct kube_cluster *cluster, struct view api_version, struct view kind, struct kube_kind *ret_kind);
 /* The server has no such path any more. */
 void discovery_forget(struct kube_cluster *cluster, struct view api_version);
+
+/* -- lists: list.c -- */
+
+/* Items of a list do not say their kind: give it to one.  false: it is no object. */
+bool object_name_kind(json_t *item, const char *api_version, const char *kind);
 
 /* -- watches: watch.c -- */
 

@@ -73,6 +73,14 @@ typedef void kube_found(void *data, enum status st, const struct kube_kind *kind
 void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struct view kind, int64_t deadline_ns,
                     kube_found *done, void *data);
 
+/*
+ * All objects of a kind that a label selector takes ("": all), page by page.  object: one of them, borrowed, and may be changed;
+ * NULL: the end, st ST_OK when all were told, ST_NOT_FOUND: there is no such kind.
+ */
+typedef void kube_listed(void *data, json_t *object, enum status st, const struct error *err);
+void kube_list(struct kube_cluster *cluster, struct view api_version, struct view kind, const char *selector,
+               int64_t deadline_ns, kube_listed *listed, void *data);
+
 /* -- watching -- */
 
 struct kube_watch;

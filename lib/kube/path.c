@@ -3,7 +3,7 @@
  */
 #include "lib/kube/kube_priv.h"
 
-enum { GROUP_LEN_MAX = 253, NAMESPACE_LEN_MAX = 63, OBJECT_NAME_LEN_MAX = 253, KIND_LEN_MAX = 63 };
+enum { GROUP_LEN_MAX = 253, NAMESPACE_LEN_MAX = 63, OBJECT_NAME_LEN_MAX = 253, KIND_LEN_MAX = 63, PAGE = 500 };
 
 static bool is_lower_or_digit(char c)
 {
@@ -81,6 +81,36 @@ enum status path_write_collection(struct buf *path, struct view api_version, con
 	const enum status st = path_write_group(path, api_version, err);
 
 	return st == ST_OK ? buf_printf(path, err, "/%s", plural) : st;
+}
+
+enum status path_write_query(struct buf *path, struct view api_version, const char *plural, const char *first,
+                             const char *selector, struct error *err)
+{
+	enum status st = path_write_collection(path, api_version, plural, err);
+
+	if (st == ST_OK)
+		st = buf_add_text(path, first, err);
+	if (st == ST_OK && selector[0] != '\0') {
+		st = buf_add_text(path, "&labelSelector=", err);
+		if (st == ST_OK)
+			st = path_add_escaped(path, view_of(selector), err);
+	}
+	return st;
+}
+
+enum status path_write_page(struct buf *path, struct view api_version, const char *plural, const char *selector,
+                            const char *next_page, struct error *err)
+{
+	char first[32];
+
+	snprintf(first, sizeof first, "?limit=%d", PAGE);
+	enum status st = path_write_query(path, api_version, plural, first, selector, err);
+	if (st == ST_OK && next_page != NULL) {
+		st = buf_add_text(path, "&continue=", err);
+		if (st == ST_OK)
+			st = path_add_escaped(path, view_of(next_page), err);
+	}
+	return st;
 }
 
 enum status path_write(struct buf *path, const struct kube_id *id, const struct kube_kind *kind,

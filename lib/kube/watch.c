@@ -14,7 +14,7 @@
 
 #include <unistd.h>
 
-enum { PAGE = 500, LINE_MAX_BYTES = 16 << 20 };
+enum { LINE_MAX_BYTES = 16 << 20 };
 
 static const int64_t pause_max_ns = 30 * WATCH_SECOND_NS, list_ns = 60 * WATCH_SECOND_NS, find_ns = 30 * WATCH_SECOND_NS;
 
@@ -81,20 +81,6 @@ static void lose_by(struct kube_watch *watch, const struct error *err)
 	watch_lose(watch, line);
 }
 
-enum status watch_add_query(struct kube_watch *watch, struct buf *path, const char *first, struct error *err)
-{
-	enum status st = path_write_collection(path, view_of(watch->api_version), watch->found.plural, err);
-
-	if (st == ST_OK)
-		st = buf_add_text(path, first, err);
-	if (st == ST_OK && watch->selector[0] != '\0') {
-		st = buf_add_text(path, "&labelSelector=", err);
-		if (st == ST_OK)
-			st = path_add_escaped(path, view_of(watch->selector), err);
-	}
-	return st;
-}
-
 void watch_start_call(struct kube_watch *watch, struct buf *path, enum status st, int64_t deadline_ns, call_bytes *bytes,
                        kube_done *done)
 {
@@ -124,15 +110,6 @@ bool watch_note_version(struct kube_watch *watch, const json_t *object, const ch
 
 /* -- the list -- */
 
-/* Items of a list do not say their kind. */
-static bool name_kind(const struct kube_watch *watch, json_t *item)
-{
-	return json_is_object(item) &&
-	       (json_object_get(item, "kind") != NULL || json_object_set_new(item, "kind", json_string(watch->kind)) == 0) &&
-	       (json_object_get(item, "apiVersion") != NULL ||
-	        json_object_set_new(item, "apiVersion", json_string(watch->api_version)) == 0);
-}
-
 static void list(struct kube_watch *watch);
 
 static void take_page(struct kube_watch *watch, struct view body)
@@ -148,7 +125,7 @@ static void take_page(struct kube_watch *watch, struct view body)
 		return;
 	}
 	json_array_foreach(json_object_get(page, "items"), i, item)
-		if (name_kind(watch, item))
+		if (object_name_kind(item, watch->api_version, watch->kind))
 			watch->seen(watch->data, KUBE_ADDED, item, "");
 	free(watch->next_page);
 	watch->next_page = NULL;
@@ -193,17 +170,11 @@ static void listed(void *data, enum status st, const struct kube_answer *answer,
 
 static void list(struct kube_watch *watch)
 {
-	auto_buf     path = BUF(WATCH_PATH_MAX);
-	struct error err;
-	char         first[32];
+	auto_buf          path = BUF(COLLECTION_PATH_MAX);
+	struct error      err;
+	const enum status st = path_write_page(&path, view_of(watch->api_version), watch->found.plural, watch->selector,
+	                                       watch->next_page, &err);
 
-	snprintf(first, sizeof first, "?limit=%d", PAGE);
-	enum status st = watch_add_query(watch, &path, first, &err);
-	if (st == ST_OK && watch->next_page != NULL) {
-		st = buf_add_text(&path, "&continue=", &err);
-		if (st == ST_OK)
-			st = path_add_escaped(&path, view_of(watch->next_page), &err);
-	}
 	watch->started_ns = clock_ns();
 	watch_start_call(watch, &path, st, watch->started_ns + list_ns, NULL, listed);
 }

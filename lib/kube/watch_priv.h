@@ -6,8 +6,6 @@
 
 #include "lib/kube/kube_priv.h"
 
-enum { WATCH_PATH_MAX = 8 << 10 };
-
 #define WATCH_SECOND_NS     INT64_C(1000000000)
 #define WATCH_PAUSE_MIN_NS  INT64_C(200000000)
 
@@ -46,9 +44,6 @@ void watch_lose(struct kube_watch *watch, const char *why);
 
 /* Go on from the version that an object or a list has at path.  false: it has none that can be used. */
 bool watch_note_version(struct kube_watch *watch, const json_t *object, const char *path);
-
-/* The collection's path with first, "?...", and the selector. */
-enum status watch_add_query(struct kube_watch *watch, struct buf *path, const char *first, struct error *err);
 
 /* Takes nothing; done ends it, perhaps before this returns. */
 void watch_start_call(struct kube_watch *watch, struct buf *path, enum status st, int64_t deadline_ns, call_bytes *bytes,

@@ -127,9 +127,10 @@ static void stream_ended(void *data, enum status st, const struct kube_answer *a
 
 void watch_stream(struct kube_watch *watch)
 {
-	auto_buf     path = BUF(WATCH_PATH_MAX);
+	auto_buf     path = BUF(COLLECTION_PATH_MAX);
 	struct error err;
-	enum status  st = watch_add_query(watch, &path, "?watch=true&allowWatchBookmarks=true", &err);
+	enum status  st = path_write_query(&path, view_of(watch->api_version), watch->found.plural,
+	                                    "?watch=true&allowWatchBookmarks=true", watch->selector, &err);
 
 	if (st == ST_OK)
 		st = buf_printf(&path, &err, "&timeoutSeconds=%d&resourceVersion=", STREAM_S);

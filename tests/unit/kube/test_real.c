@@ -7,6 +7,7 @@
 #include "lib/kube/managers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static struct kube         *kube;
@@ -231,7 +232,36 @@ static void until_seen(int added, int removed)
 	assert_true(has_seen(added, removed));
 }
 
-static void test_a_watch_sees_six_hundred_objects_and_what_happens_to_them(void **state)
+/* -- lists -- */
+
+static struct { unsigned told, named, faults; enum status st; atomic_uint ended; } listing;
+
+static void take_listed(void *data, json_t *object, enum status st, const struct error *err)
+{
+	listing.faults += data != NULL || atomic_load(&listing.ended) > 0 || (st == ST_OK) != (err == NULL);
+	if (object != NULL) {
+		listing.named += view_is(json_text_at(object, "kind"), "ConfigMap") && view_is(json_text_at(object, "metadata.namespace"), space);
+		listing.told++;
+		return;
+	}
+	listing.st = st;
+	atomic_fetch_add(&listing.ended, 1);
+}
+
+static enum status list_all(const char *api_version, const char *kind, const char *selector)
+{
+	const int64_t deadline_ns = deadline_in_ms(60000);
+
+	memset(&listing, 0, sizeof listing);
+	kube_list(cluster, view_of(api_version), view_of(kind), selector, deadline_ns, take_listed, NULL);
+	while (atomic_load(&listing.ended) == 0 && !deadline_past(deadline_ns + INT64_C(5000000000)))
+		usleep(1000);
+	assert_int_equal(atomic_load(&listing.ended), 1);
+	assert_int_equal(listing.faults, 0);
+	return listing.st;
+}
+
+static void test_lists_and_watches_see_six_hundred_objects_and_what_happens_to_them(void **state)
 {
 	enum { COUNT = 600 };
 	struct waited waited;
@@ -255,6 +285,14 @@ static void test_a_watch_sees_six_hundred_objects_and_what_happens_to_them(void 
 
 	char selector[128];
 	snprintf(selector, sizeof selector, "emco/deployment-id=%s", space);
+	assert_int_equal(list_all("v1", "ConfigMap", selector), ST_OK);      /* of two pages */
+	assert_int_equal(listing.told, COUNT);
+	assert_int_equal(listing.named, COUNT);
+	assert_int_equal(list_all("v1", "ConfigMap", "emco/deployment-id=nobody"), ST_OK);
+	assert_int_equal(listing.told, 0);
+	assert_int_equal(list_all("v1", "Lamp", ""), ST_NOT_FOUND);
+	assert_int_equal(list_all("v1/x/y", "ConfigMap", ""), ST_INVALID);
+
 	struct kube_watch *watch = kube_watch_open(cluster, VIEW("v1"), VIEW("ConfigMap"), selector, see, NULL);
 	until_seen(COUNT, 0);
 	const int64_t deleted_ns = clock_ns();
@@ -284,7 +322,7 @@ int main(void)
 		cmocka_unit_test(test_a_change_that_is_not_possible_is_told_from_one_that_is_wrong),
 		cmocka_unit_test(test_what_a_manager_inherits_goes_when_he_leaves_it_out),
 		cmocka_unit_test(test_a_kind_is_unknown_until_its_definition_is_there),
-		cmocka_unit_test(test_a_watch_sees_six_hundred_objects_and_what_happens_to_them),
+		cmocka_unit_test(test_lists_and_watches_see_six_hundred_objects_and_what_happens_to_them),
 		cmocka_unit_test(test_a_namespace_that_ends_takes_no_objects),
 	};
 
