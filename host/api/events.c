@@ -190,7 +190,7 @@ static bool render(struct events *events, struct topic *topic)
 	struct ask   ask = {
 		.orchestrator = events->api->orchestrator, .type = topic->endpoint->type, .path = topic->path, .arena = &arena,
 		.deadline_ns = deadline_in_ms(RENDER_MS), .parameters = topic->parameters,
-		.parameter_count = topic->parameter_count, .reply = &reply,
+		.parameter_count = topic->parameter_count, .reply = &reply, .is_stream = true,
 	};
 
 	topic->rendered_ns = clock_ns();

@@ -122,6 +122,7 @@ struct status_query {
 	int64_t            instance;             /* 0: the last                                          */
 	const struct view *apps, *clusters, *resources;
 	size_t             app_count, cluster_count, resource_count;
+	bool               asks_clusters;        /* for objects in detail, and waits for them: seconds   */
 };
 
 /* The JSON of GET .../status, as the contract has it, appended to reply. */

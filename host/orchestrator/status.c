@@ -6,7 +6,7 @@
  */
 #include "host/orchestrator/deployment.h"
 #include "host/orchestrator/placement.h"
-#include "host/orchestrator/status_priv.h"
+#include "host/orchestrator/status_place.h"
 
 #include <inttypes.h>
 
@@ -14,6 +14,7 @@ enum { STATUS_BYTES_MAX = 512 << 20, ACTIONS_MAX = 1000000 };
 
 static void report_done(struct report *report)
 {
+	live_done(report->live);
 	plan_free(report->plan);
 	db_return(report->db);
 	arena_done(&report->arena);
@@ -233,7 +234,8 @@ static enum status read_and_write(struct report *report, int64_t deadline_ns, st
 	    (st = read_head(report, err)) != ST_OK ||
 	    (st = action_list(report->db, report->owner, add_action, report, err)) != ST_OK ||
 	    (st = choose_context(report, err)) != ST_OK ||
-	    (st = check_filter(report, err)) != ST_OK)
+	    (st = check_filter(report, err)) != ST_OK ||
+	    (st = live_ask(report, deadline_ns, err)) != ST_OK)
 		return st;
 	return report_write(report, reply, err);
 }

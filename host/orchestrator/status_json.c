@@ -10,8 +10,6 @@
 
 /* -- all of them ------------------------------------------------------------------------------------------------- */
 
-typedef void each_place(struct out *out, struct report *report, struct here *here);
-
 static void walk_app(struct out *out, struct report *report, size_t app, each_place *each)
 {
 	const struct status_query *query = report->query;
@@ -31,6 +29,13 @@ static void walk_app(struct out *out, struct report *report, size_t app, each_pl
 static bool is_app_shown(const struct report *report, size_t app)
 {
 	return name_is_among(report->query->apps, report->query->app_count, plan_app(report->plan, app));
+}
+
+void walk_places(struct out *out, struct report *report, each_place *each)
+{
+	for (size_t app = 0; report->plan != NULL && app < plan_app_count(report->plan); app++)
+		if (is_app_shown(report, app))
+			walk_app(out, report, app, each);
 }
 
 /* An app without anything to show is left out. */
@@ -137,9 +142,7 @@ static void count_all(struct out *out, struct report *report)
 	auto_buf   nothing = BUF(64 << 20);
 	struct out beside = { &nothing, out->err, out->st };
 
-	for (size_t app = 0; app < plan_app_count(report->plan); app++)
-		if (is_app_shown(report, app))
-			walk_app(&beside, report, app, report->query->resource_count > 0 ? put_place : count_place);
+	walk_places(&beside, report, report->query->resource_count > 0 ? put_place : count_place);
 	out->st = beside.st;
 }
 

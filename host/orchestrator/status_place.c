@@ -138,7 +138,7 @@ static enum object_state state_of(const struct report *report, const struct here
 }
 
 /*
- * The object as it was rendered, also where the cluster's own is asked for, which nobody keeps.
+ * The object as its cluster has it, else as it was rendered.
  *
  * NOTE: a Secret's body stays where it is; status is read by more people than secrets are.
  */
@@ -148,7 +148,9 @@ static void put_detail(struct out *out, struct report *report, const struct here
 
 	if (report->query->output != STATUS_DETAIL || entry->is_secret || out->st != ST_OK)
 		return;
-	out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
+	body = live_body(report, here, entry->name);
+	if (body.len == 0)
+		out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
 	out_key(out, "detail");
 	if (out->st == ST_OK)
 		out_bytes(out, body);
@@ -323,6 +325,11 @@ static void put_made_there(struct out *out, struct report *report, const struct 
 	if (report->query->output == STATUS_SUMMARY)
 		return;
 	open_object(out, &entry);
+	const struct view body = live_body(report, here, seen->name);
+	if (body.len > 0) {
+		out_key(out, "detail");
+		out_bytes(out, body);
+	}
 	if (is_counted)
 		out_member(out, mode_words[report->query->mode].resource, view_of(ready_word(ready)));
 	out_member(out, "message", reason_of(here, seen));

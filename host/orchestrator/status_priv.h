@@ -34,6 +34,7 @@ struct report {
 	bool                 has_counted;
 	struct digest        counted;           /* the last set whose objects were counted   */
 	uint64_t             counted_tracked;
+	struct live         *live;              /* what clusters have told; NULL: they were not asked */
 };
 
 bool report_has_filter(const struct report *report);

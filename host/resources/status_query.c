@@ -126,7 +126,7 @@ enum status status_query_read(const struct ask *ask, enum status_owner owner, st
                               struct error *err)
 {
 	const bool          is_deployment = owner == STATUS_OF_DEPLOYMENT;
-	struct status_query query = { .output = STATUS_ALL, .form = STATUS_FULL };
+	struct status_query query = { .output = STATUS_ALL, .form = STATUS_FULL, .asks_clusters = !ask->is_stream };
 	int                 mode = is_deployment ? STATUS_RSYNC : STATUS_READY, output = STATUS_ALL;
 
 	enum status st = read_instance(ask, &query.instance, err);

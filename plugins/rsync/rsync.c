@@ -12,6 +12,7 @@
 #include "emco/plugin.h"
 #include "plugins/rsync/crew.h"
 #include "plugins/rsync/git_repo.h"
+#include "plugins/rsync/reading.h"
 #include "plugins/rsync/reconcile.h"
 #include "plugins/rsync/straggler.h"
 #include "plugins/rsync/versions.h"
@@ -374,10 +375,16 @@ static emco_status cluster_event(emco_instance *self, emco_call *call, emco_str 
 	return EMCO_OK;
 }
 
+static emco_status read_objects(emco_instance *self, emco_call *call, const emco_object_query *queries, uint64_t count,
+                                emco_each_found *each, void *data)
+{
+	return reading_run(self->kube, self->clusters, call, queries, count, each, data);
+}
+
 EMCO_PLUGIN(
 	.name = "rsync", .version = EMCO_VERSION,
 	.summary = "Makes what is on clusters equal to what deployments want.",
 	.roles = EMCO_ROLE_SYNCHRONISER | EMCO_ROLE_CLUSTER_LISTENER, .priority = 1, .thread_model = EMCO_THREADS_PARALLEL,
 	EMCO_OPTIONS(options, struct config),
 	.check = check, .create = create, .start = start, .health = health, .stop = stop, .destroy = destroy,
-	.cluster_event = cluster_event);
+	.cluster_event = cluster_event, .read_objects = read_objects);

@@ -73,7 +73,7 @@ static bool is_name_of(const char *mark, const char *name, const char *kind)
 	return digits > 0 && mark[digits] == '+' && strcmp(mark + digits + 1, kind) == 0;
 }
 
-static void name_note(const json_t *object, char *name, size_t size)
+void sighting_name(const json_t *object, char *name, size_t size)
 {
 	const json_t *metadata = json_object_get(object, "metadata");
 	const char   *plain = text_at(metadata, "name"), *kind = text_at(object, "kind");
@@ -136,7 +136,7 @@ struct sighting *sighting_new(enum kube_event event, const json_t *object, const
 
 	if (object == NULL)
 		return with_texts(sighting, "/", "", text != NULL ? text : "");
-	name_note(object, name, sizeof name);
+	sighting_name(object, name, sizeof name);
 	sighting.key.len = strlen(space) + 1 + strlen(plain);
 	if (label[0] == '\0' || plain[0] == '\0' || strchr(space, '/') != NULL ||
 	    (size_t) snprintf(path, sizeof path, "%s/%s", space, name) >= sizeof path)

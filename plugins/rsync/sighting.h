@@ -20,6 +20,9 @@ struct sighting {
 	const char      *text;           /* why it is not ready, or cannot be seen                 */
 };
 
+/* "web+Deployment", as the object's set has it; cut to size. */
+void sighting_name(const json_t *object, char *name, size_t size);
+
 /* NULL: no memory, or an object without a label, or with no name or none that can be.  object: NULL for KUBE_SYNCED and KUBE_LOST. */
 struct sighting *sighting_new(enum kube_event event, const json_t *object, const char *text);
 

@@ -164,6 +164,40 @@ def test_status_becomes_ready_when_pods_do(scene, kube):
     assert summary["readyCounts"] == ready(scene)["readyCounts"], "counters and rows agree"
 
 
+def test_in_detail_a_status_shows_what_the_cluster_has(api, scene, kube):
+    """For those modes that speak of clusters; of the others it is what was rendered."""
+    scene.instantiate()
+    wait_for(lambda: {("Deployment", "web"), ("Secret", "web"), ("Thing", "db")} <= by_kind(ready(scene)).keys() and
+             any(kind == "Pod" for kind, _ in by_kind(ready(scene))) and "NotPresent" not in ready(scene)["readyCounts"], what="all to be seen")
+    pod = kube.list("v1/Pod", "default", "app=web")[0]
+    kube.set_pod(pod, ready=True)
+
+    for query in ("status=ready", "type=cluster"):
+        status = scene.status(query + "&output=detail")
+        details = {key: r.get("detail") for key, r in by_kind(status).items()}
+        for kind, name in (("apps/v1/Deployment", "web"), ("v1/ConfigMap", "web"), ("emcod.test/v1/Thing", "db"), ("v1/ConfigMap", "db-a"),
+                           ("v1/Pod", pod["metadata"]["name"])):
+            mine, theirs = details[kind.split("/")[-1], name], kube.get(kind, name, "default")
+            assert mine["metadata"].pop("resourceVersion") and theirs["metadata"].pop("resourceVersion")
+            assert theirs["metadata"].pop("managedFields") and "managedFields" not in mine["metadata"]
+            assert mine.pop("status", None) or kind.split("/")[-1] not in ("Deployment", "Pod")        # it may have moved on
+            theirs.pop("status", None)
+            theirs["metadata"].pop("annotations", None), mine["metadata"].pop("annotations", None)
+            assert mine == theirs, (query, kind)
+        assert details["Secret", "web"] is None and "hunter2" not in str(status) and "aHVudGVyMg" not in str(status)
+    assert by_kind(scene.status("status=ready&output=detail"))["Pod", pod["metadata"]["name"]]["detail"]["status"]["phase"] == "Running"
+
+    few = by_kind(scene.status("status=ready&output=detail&resource=web&app=web"))
+    assert {name for _, name in few} == {"web"} and few["Service", "web"]["detail"]["spec"]["clusterIP"]
+    rendered = by_kind(scene.status("status=deployed&output=detail"))["Deployment", "web"]["detail"]
+    assert rendered["spec"]["replicas"] == 2 and "uid" not in rendered["metadata"]
+    assert all("detail" not in r for r in by_kind(ready(scene)).values())
+
+    kube.delete("v1/ConfigMap", "web", "default")          # what is not there is shown as it shall be, or is there again
+    shown = by_kind(scene.status("status=ready&output=detail"))["ConfigMap", "web"]
+    assert shown["detail"]["data"] == {"text": "hello"}
+
+
 def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):
     scene.instantiate()
     wait_for(lambda: ready(scene).get("readyCounts", {}).get("NotPresent", 0) == 0, what="everything seen")
@@ -288,6 +322,9 @@ def test_objects_of_one_name_in_two_namespaces_are_two_in_the_status(api, unique
     assert ready(scene)["readyCounts"] == {"Ready": 2}
     resources = ready(scene)["apps"][0]["clusters"][0]["resources"]
     assert [sorted(r) for r in resources] == [["GVK", "name", "readyStatus"]] * 2, "the shape stays as it is"
+    resources = scene.status("status=ready&output=detail")["apps"][0]["clusters"][0]["resources"]
+    assert sorted((r["detail"]["metadata"]["namespace"], r["detail"]["data"]["at"]) for r in resources) == [(s, s) for s in sorted(spaces)]
+    assert all(r["detail"]["metadata"]["uid"] for r in resources)
 
     kube.delete("v1/ConfigMap", "twin", spaces[1])                     # a drift of the one is none of the other
     wait_for(lambda: kube.get("v1/ConfigMap", "twin", spaces[1]), what="the second to come again")

@@ -4,6 +4,7 @@ import collections
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -261,11 +262,22 @@ def test_a_dead_cluster_is_said_to_be_and_holds_up_nobody(scene, clusters):
     with Kubelet(clusters["one"]), Kubelet(clusters["two"]):
         wait_for(lambda: scene.status("status=ready")["readyStatus"] == "Ready", 60, "readiness of all")
 
+    def known(status, app, cluster):
+        return ["uid" in r["detail"]["metadata"] for r in places(status)[app, cluster]["resources"] if "detail" in r]
+    assert all(all(known(scene.status("status=ready&output=detail"), "web", cluster)) for cluster in ("one", "two"))
     clusters["two"].kill()
+    began = time.monotonic()                   # before anybody knows that it is dead, and afterwards
+    status = scene.status("status=ready&output=detail")
+    assert time.monotonic() - began < 8
+    assert all(known(status, "web", "one")) and not any(known(status, "web", "two"))
     lost = wait_for(lambda: (lambda s: s if s["readyStatus"] == "NotReady" else None)(scene.status("status=ready")),
                     what="the loss to be seen")
     assert places(lost)["web", "two"]["connectivity"] == "Retrying"
     assert "Ready" not in readiness(places(lost)["web", "two"])
     assert set(readiness(places(lost)["web", "one"])) == {"Ready"}
+    began = time.monotonic()
+    status = scene.status("status=ready&output=detail")
+    assert time.monotonic() - began < 4
+    assert all(known(status, "web", "one")) and not any(known(status, "web", "two"))
     clusters["two"].up()
     wait_for(lambda: scene.status("status=ready")["readyStatus"] == "Ready", 60, "readiness of all again")

@@ -90,6 +90,14 @@ typedef struct emco_plugin {
 	/* Cluster listener: told at least once.  event: EMCO_CLUSTER_... */
 	emco_status (*cluster_event)(emco_instance *self, emco_call *call, emco_str provider, emco_str cluster,
 	                             int32_t event);
+
+	/*
+	 * Synchroniser: tell the objects as their clusters have them now, for a status in detail.  Clusters that cannot be asked,
+	 * or do not answer in time, and kinds that they do not have, are passed over.  To return before the call's deadline: what
+	 * was told by then counts.  Queries of one cluster stand together.  each is called on the call's thread.
+	 */
+	emco_status (*read_objects)(emco_instance *self, emco_call *call, const emco_object_query *queries, uint64_t count,
+	                            emco_each_found *each, void *data);
 } emco_plugin;
 
 /* The one symbol.  host_abi: the server's EMCO_ABI.  Returns the descriptor whatever it is: the server decides. */

@@ -133,6 +133,20 @@ typedef struct emco_sight {
 	uint64_t kind_count;
 } emco_sight;
 
+/* Which objects of a cluster: those that carry a label, of some kinds. */
+typedef struct emco_object_query {
+	uint32_t size;
+	uint32_t reserved;
+	emco_str cluster;
+	emco_str label;                /* of emco/deployment-id: "4711-web"                                  */
+	const emco_str *kinds;         /* "apps/v1|Deployment"                                               */
+	uint64_t        kind_count;
+} emco_object_query;
+
+/* query: its place; name: "web+Deployment"; body: JSON without metadata.managedFields.  Both live as long as the call back.
+ * What it returns, when that is not EMCO_OK, ends the reading and is its result. */
+typedef emco_status emco_each_found(void *data, uint64_t query, emco_str name, emco_str body);
+
 typedef struct emco_units_1 {
 	uint32_t size;
 	uint32_t reserved;
