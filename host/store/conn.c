@@ -1,9 +1,9 @@
 #include "host/store/db_priv.h"
 
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -138,17 +138,10 @@ bool conn_run(PGconn *conn, const char *sql, int64_t deadline_ns)
 
 bool conn_is_near(const PGconn *conn)
 {
-	union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_storage room; } peer;
-	socklen_t len = sizeof peer;
+	struct sockaddr_storage peer;
+	socklen_t               len = sizeof peer;
 
-	if (getpeername(PQsocket(conn), &peer.any, &len) != 0)
-		return false;
-	switch (peer.any.sa_family) {
-	case AF_UNIX:  return true;
-	case AF_INET:  return ntohl(peer.v4.sin_addr.s_addr) >> 24 == 127;
-	case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&peer.v6.sin6_addr);
-	default:       return false;
-	}
+	return getpeername(PQsocket(conn), (struct sockaddr *) &peer, &len) == 0 && address_is_near(&peer);
 }
 
 bool conn_is_alive(PGconn *conn)

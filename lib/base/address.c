@@ -64,9 +64,15 @@ bool address_is_loopback(const char *address)
 	struct sockaddr_storage read;
 	socklen_t               len;
 
-	if (!address_read(address, &read, &len))
-		return false;
-	if (read.ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *) &read)->sin6_addr);
-	return ntohl(((const struct sockaddr_in *) &read)->sin_addr.s_addr) >> 24 == 127;
+	return address_read(address, &read, &len) && address_is_near(&read);
+}
+
+bool address_is_near(const struct sockaddr_storage *peer)
+{
+	switch (peer->ss_family) {
+	case AF_UNIX:  return true;
+	case AF_INET:  return ntohl(((const struct sockaddr_in *) peer)->sin_addr.s_addr) >> 24 == 127;
+	case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *) peer)->sin6_addr);
+	default:       return false;
+	}
 }

@@ -20,4 +20,7 @@ bool address_read(const char *address, struct sockaddr_storage *ret_address, soc
 bool address_is_valid(const char *address);
 bool address_is_loopback(const char *address);
 
+/* A peer's: is it on this machine?  A Unix socket, or a loopback address. */
+bool address_is_near(const struct sockaddr_storage *peer);
+
 #endif

@@ -1,7 +1,10 @@
 #include "tests/unit/store/fixture.h"
 
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <unistd.h>
+
+enum { WORKERS_MAX = 32 };
 
 static PGconn *admin_open(const char *dsn)
 {
@@ -63,6 +66,38 @@ void assert_status(enum status want, enum status got, const struct error *err)
 {
 	if (want != got)
 		fail_msg("expected %s, got %s: %s", status_name(want), status_name(got), got != ST_OK ? err->text : "");
+}
+
+struct work { struct worker worker; unsigned rounds; const char *(*turn)(struct worker *worker, unsigned round); };
+
+static void *work_run(void *data)
+{
+	struct work *work = data;
+
+	for (unsigned round = 0; round < work->rounds && work->worker.complaint == NULL; round++)
+		work->worker.complaint = work->turn(&work->worker, round);
+	return NULL;
+}
+
+void fixture_together(struct fixture *fixture, unsigned workers, unsigned rounds, const char *(*turn)(struct worker *worker, unsigned round),
+                      void *data)
+{
+	struct work works[WORKERS_MAX];
+	pthread_t   threads[WORKERS_MAX];
+	const char *complaint = NULL;
+
+	assert_in_range(workers, 1, WORKERS_MAX);
+	for (unsigned i = 0; i < workers; i++) {
+		works[i] = (struct work) { { .fixture = fixture, .number = i, .data = data }, rounds, turn };
+		assert_int_equal(pthread_create(&threads[i], NULL, work_run, &works[i]), 0);
+	}
+	for (unsigned i = 0; i < workers; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		if (works[i].worker.complaint != NULL)
+			complaint = works[i].worker.complaint;
+	}
+	if (complaint != NULL)
+		fail_msg("%s", complaint);
 }
 
 void fixture_store(struct fixture *fixture, struct store *store)

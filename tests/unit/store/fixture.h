@@ -51,6 +51,13 @@ void    fixture_run(struct fixture *fixture, const char *sql);
 /* Until another connection waits for a lock, which it does within ten seconds. */
 void fixture_await_lock(struct fixture *fixture);
 
+/* One of several threads that do the same at once: data is the test's, complaint what is wrong. */
+struct worker { struct fixture *fixture; unsigned number; void *data; const char *complaint; };
+
+/* As many threads as workers, each with as many turns; a turn answers a complaint, which fails the test, or NULL. */
+void fixture_together(struct fixture *fixture, unsigned workers, unsigned rounds, const char *(*turn)(struct worker *worker, unsigned round),
+                      void *data);
+
 /* Create a resource with a document of its own, or fail the test.  The parent is the path without its last two parts. */
 int64_t fixture_create(struct fixture *fixture, const char *path);
 

@@ -2,6 +2,7 @@
 #include "tests/unit/store/fixture.h"
 
 #include "host/store/resource.h"
+#include "host/store/db_priv.h"
 #include "host/store/store_priv.h"
 
 #include <pthread.h>
@@ -21,39 +22,9 @@ static void use_rules(struct fixture *fixture, struct fetch_rules rules)
 static const struct fetch_rules patient = { .at_once = 1, .late_ns = 10000LL * MS, .shared_ns = 10000LL * MS };
 static const struct fetch_rules hasty = { .at_once = 3, .late_ns = MS / 10, .shared_ns = 10000LL * MS };
 
-struct reader {
-	struct fixture *fixture;
-	unsigned        number;
-	const char     *complaint;
-	const char   *(*turn)(struct reader *reader, unsigned round);     /* what is wrong, or NULL */
-};
-
-static void *run(void *data)
+static void together(struct fixture *fixture, const char *(*turn)(struct worker *, unsigned))
 {
-	struct reader *reader = data;
-
-	for (unsigned round = 0; round < ROUNDS && reader->complaint == NULL; round++)
-		reader->complaint = reader->turn(reader, round);
-	return NULL;
-}
-
-static void together(struct fixture *fixture, const char *(*turn)(struct reader *, unsigned))
-{
-	struct reader readers[THREADS];
-	pthread_t     threads[THREADS];
-	const char   *complaint = NULL;
-
-	for (unsigned i = 0; i < THREADS; i++) {
-		readers[i] = (struct reader) { .fixture = fixture, .number = i, .turn = turn };
-		assert_int_equal(pthread_create(&threads[i], NULL, run, &readers[i]), 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-		if (readers[i].complaint != NULL)
-			complaint = readers[i].complaint;
-	}
-	if (complaint != NULL)
-		fail_msg("%s", complaint);
+	fixture_together(fixture, THREADS, ROUNDS, turn, NULL);
 }
 
 static enum status write_doc(struct fixture *fixture, const char *path, const char *doc, bool is_secret, struct resource_written *ret_written)
@@ -79,7 +50,7 @@ static enum status fetch(struct fixture *fixture, struct view path, int64_t dead
 
 /* -- each its own -- */
 
-static const char *read_any(struct reader *reader, unsigned round)
+static const char *read_any(struct worker *reader, unsigned round)
 {
 	const unsigned       number = (round * 7 + reader->number * 13) % RESOURCES;
 	char                 path[64], want[128];
@@ -124,7 +95,7 @@ static void test_everybody_gets_his_own_and_statements_are_shared(void **state)
 
 static _Atomic uint64_t told;             /* the version that is there at least */
 
-static const char *write_or_read(struct reader *reader, unsigned round)
+static const char *write_or_read(struct worker *reader, unsigned round)
 {
 	char                    doc[64];
 	struct resource_written written;
@@ -158,7 +129,7 @@ static void test_nobody_gets_what_was_read_before_he_asked(void **state)
 
 /* -- nobody another's fault, nor his delay -- */
 
-static const char *read_good_or_bad(struct reader *reader, unsigned round)
+static const char *read_good_or_bad(struct worker *reader, unsigned round)
 {
 	const struct { struct view path; enum status want; } reads[] = {
 		{ VIEW("things/good"), ST_OK }, { VIEW("things/\xff"), ST_INVALID },
@@ -218,21 +189,21 @@ static struct db *stop_reads(struct fixture *fixture)
 	return db;
 }
 
-/* Until as many alone, or as many together, stand still. */
-static void await_reads(struct fixture *fixture, const char *which, int64_t count)
+/* How many alone, or together, stand still. */
+#define STANDING(which)  "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()" \
+	" AND query LIKE '%FROM resource WHERE " which "%'"
+#define ALONE     STANDING("path = $1")
+#define TOGETHER  STANDING("doc IS NOT NULL AND path = ANY")
+
+/* Until so many do. */
+static void await_reads(struct fixture *fixture, const char *standing, int64_t count)
 {
-	char    sql[256];
 	int64_t found = 0;
 
-	snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-	         " AND query LIKE '%%FROM resource WHERE %s%%'", which);
 	for (const int64_t until_ns = deadline_in_ms(20000); found != count && clock_ns() < until_ns; )
-		found = fixture_number(fixture, sql);
+		found = fixture_number(fixture, standing);
 	assert_int_equal(found, count);
 }
-
-#define ALONE     "path = $1"
-#define TOGETHER  "doc IS NOT NULL AND path = ANY"
 
 /*
  * The first reads alone and stands still.  Those who come then wait until he is late; one of them takes the others along, and
@@ -271,6 +242,82 @@ static void test_a_statement_that_stands_still_holds_nobody_for_long(void **stat
 	}
 }
 
+/* -- a turn that was lost is another's -- */
+
+/*
+ * The first stands still until its deadline.  The second takes its turn when it is late, and stands still as well.  When the first
+ * ends, the turn is the second's, and the third waits on, until the second is late.
+ */
+static void test_who_has_lost_his_turn_gives_it_to_nobody(void **state)
+{
+	enum { LATE_MS = 3000, FIRST_MS = 4000 };
+	struct fixture         *fixture = *state;
+	struct resource_written written;
+	struct late             first, second, third;
+
+	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
+	use_rules(fixture, (struct fetch_rules) { .at_once = 1, .late_ns = (int64_t) LATE_MS * MS, .shared_ns = 500LL * MS });
+	begin_late(&first, fixture, deadline_in_ms(30000));           /* it tells how near the database is */
+	assert_int_equal(pthread_join(first.thread, NULL), 0);
+	struct db    *db = stop_reads(fixture);
+	const int64_t begun_ns = clock_ns();
+	begin_late(&first, fixture, deadline_in_ms(FIRST_MS));
+	await_reads(fixture, ALONE, 1);
+	begin_late(&second, fixture, deadline_in_ms(30000));
+	await_reads(fixture, ALONE, 2);
+	begin_late(&third, fixture, deadline_in_ms(30000));
+	assert_int_equal(pthread_join(first.thread, NULL), 0);
+	assert_int_equal(first.status, ST_DEADLINE);
+
+	await_reads(fixture, ALONE, 1);           /* the second, which has had the turn since LATE_MS at the earliest */
+	assert_true(clock_ns() < begun_ns + 2LL * LATE_MS * MS);
+	await_reads(fixture, ALONE, 2);
+	db_rollback(db);
+	db_return(db);
+	assert_int_equal(pthread_join(second.thread, NULL), 0);
+	assert_int_equal(pthread_join(third.thread, NULL), 0);
+	assert_int_equal(second.status, ST_OK);
+	assert_int_equal(third.status, ST_OK);
+}
+
+/* -- a far database: to wait for another's statement would only make the way longer -- */
+
+static bool is_far;
+
+bool __real_conn_is_near(const PGconn *conn);
+bool __wrap_conn_is_near(const PGconn *conn);
+bool __wrap_conn_is_near(const PGconn *conn)
+{
+	return !is_far && __real_conn_is_near(conn);
+}
+
+static void test_nobody_waits_for_others_where_the_database_is_far(void **state)
+{
+	struct fixture         *fixture = *state;
+	struct fixture          far = *fixture;
+	struct resource_written written;
+	struct late             reads[4];
+
+	assert_int_equal(write_doc(fixture, "things/slow", "{}", false, &written), ST_OK);
+	is_far = true;                        /* for connections that are made from now on */
+	fixture_store(fixture, &far.store);
+	use_rules(&far, (struct fetch_rules) { .at_once = 1, .late_ns = 20000LL * MS, .shared_ns = 500LL * MS });
+	begin_late(&reads[0], &far, deadline_in_ms(30000));
+	assert_int_equal(pthread_join(reads[0].thread, NULL), 0);
+	struct db *db = stop_reads(fixture);
+	for (size_t i = 0; i < ARRAY_LEN(reads); i++)
+		begin_late(&reads[i], &far, deadline_in_ms(30000));
+	await_reads(fixture, ALONE, ARRAY_LEN(reads));
+	db_rollback(db);
+	db_return(db);
+	for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
+		assert_int_equal(pthread_join(reads[i].thread, NULL), 0);
+		assert_int_equal(reads[i].status, ST_OK);
+	}
+	store_close(&far.store);
+	is_far = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_nobody_gets_what_was_read_before_he_asked),
 		cmocka_unit_test(test_a_fault_is_only_his_who_made_it),
 		cmocka_unit_test(test_a_statement_that_stands_still_holds_nobody_for_long),
+		cmocka_unit_test(test_who_has_lost_his_turn_gives_it_to_nobody),
+		cmocka_unit_test(test_nobody_waits_for_others_where_the_database_is_far),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_open, fixture_close);

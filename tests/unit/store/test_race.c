@@ -1,55 +1,33 @@
 /* Writers against each other: whatever the order, no orphan is left, and what is needed stays. */
 #include "tests/unit/store/scene.h"
 
-#include <pthread.h>
-
 enum { THREADS = 4, ROUNDS = 150 };
 
 struct racer {
 	struct fixture *fixture;
 	unsigned        number;
 	unsigned        done, refused;
-	const char     *complaint;
 	bool          (*turn)(struct racer *racer, struct db *db, unsigned round);
 };
 
-static void *run(void *data)
+static const char *take_turn(struct worker *worker, unsigned round)
 {
-	struct racer *racer = data;
+	struct racer *racer = (struct racer *) worker->data + worker->number;
+	struct db    *db = NULL;
+	struct error  err;
 
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct db   *db = NULL;
-		struct error err;
-		if (db_borrow(racer->fixture->store.pool, deadline_in_ms(60000), &db, &err) != ST_OK) {
-			racer->complaint = "no connection";
-			return NULL;
-		}
-		const bool is_expected = racer->turn(racer, db, round);
-		db_return(db);
-		if (!is_expected) {
-			racer->complaint = "an answer nobody expects";
-			return NULL;
-		}
-	}
-	return NULL;
+	if (db_borrow(racer->fixture->store.pool, deadline_in_ms(60000), &db, &err) != ST_OK)
+		return "no connection";
+	const bool is_expected = racer->turn(racer, db, round);
+	db_return(db);
+	return is_expected ? NULL : "an answer nobody expects";
 }
 
 static void race(struct fixture *fixture, bool (*turn)(struct racer *, struct db *, unsigned), struct racer racers[THREADS])
 {
-	pthread_t   threads[THREADS];
-	const char *complaint = NULL;
-
-	for (unsigned i = 0; i < THREADS; i++) {
+	for (unsigned i = 0; i < THREADS; i++)
 		racers[i] = (struct racer) { .fixture = fixture, .number = i, .turn = turn };
-		assert_int_equal(pthread_create(&threads[i], NULL, run, &racers[i]), 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-		if (racers[i].complaint != NULL)
-			complaint = racers[i].complaint;
-	}
-	if (complaint != NULL)
-		fail_msg("%s", complaint);
+	fixture_together(fixture, THREADS, ROUNDS, take_turn, racers);
 }
 
 static enum status put(struct racer *racer, struct db *db, const char *path, const char *parent, enum resource_mode mode,
