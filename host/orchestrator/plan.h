@@ -93,9 +93,6 @@ bool plan_dropped(const struct plan *plan, size_t app, size_t slot, struct view 
 enum status MUST_CHECK plan_entries(struct plan *plan, struct plan_slot *slot, const struct set_entry **ret_entries,
                                     size_t *ret_count, struct error *err);
 
-/* A stored plan reads what it has not read yet by this connection from now on; NULL: nothing more. */
-void plan_read_by(struct plan *plan, struct db *db);
-
 /* The object of that name as JSON, for the plan's life.  ST_NOT_FOUND. */
 enum status MUST_CHECK plan_body(struct plan *plan, struct plan_slot *slot, struct view name, struct view *ret_body,
                                  struct error *err);

@@ -211,11 +211,6 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 	return ST_OK;
 }
 
-void plan_read_by(struct plan *plan, struct db *db)
-{
-	plan->db = db;
-}
-
 enum status plan_fetch_set(struct plan *plan, struct set *set, struct error *err)
 {
 	auto_buf    text = BUF(64 << 20);

@@ -264,7 +264,7 @@ static enum status run(struct report *report, int64_t deadline_ns, struct error 
 
 	db_return(report->db);
 	report->db = NULL;
-	plan_read_by(report->plan, NULL);
+	plan_use(report->plan, NULL);
 	__atomic_add_fetch(&live->refs, 1, __ATOMIC_RELAXED);
 	st = guard_run(ask, live, live_unref, live->deadline_ns, &fault);
 	if (st == ST_DEADLINE) {                 /* it may still be writing */
@@ -281,7 +281,7 @@ static enum status run(struct report *report, int64_t deadline_ns, struct error 
 			qsort(live->places[i].objects, live->places[i].object_count, sizeof(struct live_object), by_name);
 	st = db_borrow(report->o->store->pool, deadline_ns, &report->db, err);
 	if (st == ST_OK)
-		plan_read_by(report->plan, report->db);
+		plan_use(report->plan, report->db);
 	return st;
 }
 
