@@ -29,7 +29,7 @@ if(EMCO_FUZZ)
 	target_compile_options(emco_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(EMCO_COVERAGE)
-	target_compile_options(emco_flags INTERFACE --coverage)
+	target_compile_options(emco_flags INTERFACE --coverage -fprofile-update=atomic)     # threads count too
 	target_link_options(emco_flags INTERFACE --coverage)
 endif()
 

@@ -181,7 +181,9 @@ emco_status reading_run(struct kube *kube, const emco_clusters_1 *clusters, emco
 	}
 	kube_cluster_unref(cluster);
 	while (status == EMCO_OK && atomic_load(&reading->open) > 0 && !deadline_past(deadline_ns) && !call->cancelled(call)) {
-		bell_wait(&reading->bell, clock_ns() + (int64_t) LOOK_MS * NS_PER_MS);
+		const int64_t look_ns = clock_ns() + (int64_t) LOOK_MS * NS_PER_MS;
+
+		bell_wait(&reading->bell, look_ns < deadline_ns ? look_ns : deadline_ns);
 		status = tell(reading, each, data);
 	}
 	if (status == EMCO_OK)
