@@ -164,6 +164,7 @@ typedef struct emco_units_1 {
 	/*
 	 * Store outcomes and give the leases back: of all units at once, or of none when it fails.  *ret_lost: of so many the
 	 * lease is lost, and nothing of them was stored; may be NULL.  A unit may be named once.  At most 100,000 objects.
+	 * EMCO_E_DEADLINE, EMCO_E_UNAVAILABLE: nobody knows whether it was stored: tell it again, and if it was, the lease is lost.
 	 */
 	emco_status (*report)(emco_call *call, const emco_unit_report *reports, uint64_t count, uint64_t *ret_lost);
 
