@@ -26,6 +26,7 @@ struct orchestrator {
 	struct orchestrator_options options;
 	struct renderer *renderer;
 	unsigned        running;             /* operations; atomic                                       */
+	unsigned        readings;            /* of clusters, for a status in detail; atomic              */
 };
 
 enum status MUST_CHECK orchestrator_open(struct orchestrator *orchestrator, struct error *err);   /* fields above set */

@@ -5,6 +5,7 @@
  * reads the sums of its owner, and neither units nor objects; one with filters reads counters of units.
  */
 #include "host/orchestrator/deployment.h"
+#include "host/orchestrator/live.h"
 #include "host/orchestrator/placement.h"
 #include "host/orchestrator/status_place.h"
 
@@ -14,7 +15,7 @@ enum { STATUS_BYTES_MAX = 512 << 20, ACTIONS_MAX = 1000000 };
 
 static void report_done(struct report *report)
 {
-	live_done(report->live);
+	live_unref(report->live);
 	plan_free(report->plan);
 	db_return(report->db);
 	arena_done(&report->arena);
@@ -235,7 +236,7 @@ static enum status read_and_write(struct report *report, int64_t deadline_ns, st
 	    (st = action_list(report->db, report->owner, add_action, report, err)) != ST_OK ||
 	    (st = choose_context(report, err)) != ST_OK ||
 	    (st = check_filter(report, err)) != ST_OK ||
-	    (st = live_ask(report, deadline_ns, err)) != ST_OK)
+	    (st = report_ask_clusters(report, deadline_ns, err)) != ST_OK)
 		return st;
 	return report_write(report, reply, err);
 }

@@ -43,17 +43,14 @@ void walk_places(struct out *out, struct report *report, each_place *each);
 
 /* -- as clusters have it now: status_live.c -- */
 
-struct live;
-
 /*
  * Ask clusters for what will be shown in detail of them, when the query is for that.  Those that do not answer in time have
  * told nothing, which is no failure.  ST_TOO_LARGE.
  */
-enum status MUST_CHECK live_ask(struct report *report, int64_t deadline_ns, struct error *err);
-void                   live_done(struct live *live);                     /* accepts NULL */
+enum status MUST_CHECK report_ask_clusters(struct report *report, int64_t deadline_ns, struct error *err);
 
-/* "web+Deployment" as JSON; empty: that was not told. */
-struct view live_body(const struct report *report, const struct here *here, struct view name);
+/* The object as JSON; empty: that was not told. */
+struct view report_live_body(const struct report *report, const struct here *here, const struct set_entry *entry);
 
 /* No names: every one. */
 bool name_is_among(const struct view *names, size_t count, struct view name);

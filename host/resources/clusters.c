@@ -327,7 +327,8 @@ static const struct verb verbs[] = {
 };
 
 static const struct look looks[] = {
-	{ "cluster",           false, NULL, { "withLabels", "Clusters, each with its labels.", SCHEMA_BOOLEAN }, clusters_with_labels, NULL,
+	{ "cluster",           false, NULL, { "withLabels", "Clusters, each with its labels.", SCHEMA_BOOLEAN },
+	  clusters_with_labels, NULL,
 	  "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\"},\"labels\":{\"type\":"
 	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}" },
 	{ "cluster",           false, NULL, { "label", "Names of the clusters that carry a label.", NULL }, names_with_label, NULL,

@@ -286,7 +286,8 @@ static const struct query_option history_options[] = {
 static const struct look looks[] = {
 	{ "deploymentIntentGroup", true,  "status",  { NULL, "State, and what became of each object.", NULL }, show_status, status_options,
 	  STATUS_SCHEMA },
-	{ "deploymentIntentGroup", true,  "history", { NULL, "Which operations there were, newest first.", NULL }, show_history, history_options,
+	{ "deploymentIntentGroup", true,  "history", { NULL, "Which operations there were, newest first.", NULL },
+	  show_history, history_options,
 	  "{\"$ref\":\"#/components/schemas/History\"}" },
 	{ "groupIntent",           false, NULL, { "intent", "The controllers that one group intent names.", NULL }, show_intent, NULL,
 	  "{\"type\":\"object\",\"properties\":{\"intent\":" MAP_SCHEMA "},\"required\":[\"intent\"]}" },

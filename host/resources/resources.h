@@ -60,11 +60,11 @@ struct look {                                   /* a view                       
 	const char  *type;
 	bool         is_item;                       /* of one resource; else of the collection                   */
 	const char  *segment;                       /* ".../status": a path of its own; NULL: the plain path     */
-	/* Chosen by this parameter with a value; no name: always.  No summary: it only says why there is no such view. */
+	/* Its summary, and what chooses it: this parameter with a value; no name: always.  No summary: it only says why not. */
 	struct query_option by;
 	ask_handler *handler;
 	const struct query_option *options;         /* that it takes besides; NULL: none                         */
-	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE", or NAME of an answer, is there.  NULL only where summary is. */
+	/* Of its answer, for OpenAPI; "#/components/schemas/TYPE", or NAME of an answer, is there.  NULL only where by.summary is. */
 	const char  *answer_schema;
 };
 

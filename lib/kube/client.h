@@ -67,6 +67,8 @@ struct kube_request {
 	const char *content_type;        /* of the body; NULL: none                                              */
 	struct view body;                /* copied                                                               */
 	int64_t     deadline_ns;
+	bool        is_hurried;          /* its deadline is no measure of the cluster: when that passes, or the circuit is open,
+	                                    nothing follows for others                                           */
 };
 
 struct kube_answer {

@@ -67,7 +67,7 @@ void cluster_offer(struct call *call)
 		return;
 	}
 	if (cluster->is_open) {
-		if (cluster->is_probing || !deadline_past(cluster->probe_ns)) {
+		if (cluster->is_probing || !deadline_past(cluster->probe_ns) || call->is_hurried) {
 			cluster_refuse(call);
 			return;
 		}
@@ -205,7 +205,7 @@ void cluster_failed(const struct call *call, CURLcode code, const struct error *
 	struct kube_cluster *cluster = call->cluster;
 	struct call         *waiting;
 
-	if (is_of_before(call))
+	if (is_of_before(call) || (call->is_hurried && code == CURLE_OPERATION_TIMEDOUT))
 		return;
 	cluster->failed_in_a_row++;
 	atomic_fetch_add(&cluster->failures, 1);

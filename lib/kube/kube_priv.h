@@ -144,7 +144,7 @@ struct call {
 	CURL                *easy;
 	struct buf           answer;
 	int64_t              deadline_ns, started_ns;
-	bool                 is_answered, is_probe, is_counted, is_connecting;
+	bool                 is_answered, is_probe, is_counted, is_connecting, is_hurried;
 	char                 error[CURL_ERROR_SIZE];
 	char                 method[12], content_type[64];
 	char                *path;

@@ -1,6 +1,11 @@
 /* Lists: what a cluster has of one kind, page by page. */
 #include "lib/kube/kube_priv.h"
 
+#include "lib/base/clock.h"
+
+/* Others wait for the same answer, so it has time of its own. */
+enum { FIND_MS = 30000 };
+
 struct list {
 	struct kube_cluster *cluster;    /* a reference */
 	struct kube_kind     found;
@@ -32,7 +37,7 @@ static void list_free(struct list *list)
 /* Takes list. */
 static void end(struct list *list, enum status st, const struct error *err)
 {
-	list->listed(list->data, NULL, st, err);
+	IGNORE(list->listed(list->data, NULL, st, err));
 	list_free(list);
 }
 
@@ -42,6 +47,7 @@ static void take_page(struct list *list, struct view body)
 {
 	auto_json   *page = NULL;
 	struct error err;
+	bool         is_enough = false;
 	json_t      *item;
 	size_t       i;
 
@@ -52,12 +58,12 @@ static void take_page(struct list *list, struct view body)
 	}
 	json_array_foreach(json_object_get(page, "items"), i, item)
 		if (object_name_kind(item, list->api_version, list->kind))
-			list->listed(list->data, item, ST_OK, NULL);
+			is_enough = !list->listed(list->data, item, ST_OK, NULL) || is_enough;
 	free(list->next_page);
 	list->next_page = NULL;
 
 	const char *next = json_string_at(page, "metadata.continue");
-	if (next[0] == '\0') {
+	if (next[0] == '\0' || is_enough) {
 		end(list, ST_OK, NULL);
 	} else if ((list->next_page = strdup(next)) == NULL) {
 		fail(&err, ST_NO_MEMORY, "out of memory");
@@ -87,7 +93,8 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 static void ask(struct list *list)
 {
 	auto_buf            path = BUF(COLLECTION_PATH_MAX);
-	struct kube_request request = { .method = "GET", .body = VIEW(""), .deadline_ns = list->deadline_ns };
+	struct kube_request request = { .method = "GET", .body = VIEW(""), .deadline_ns = list->deadline_ns,
+	                                        .is_hurried = true };
 	struct error        err;
 	const enum status   st = path_write_page(&path, view_of(list->api_version), list->found.plural, list->selector,
 	                                         list->next_page, &err);
@@ -107,7 +114,8 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 	if (st != ST_OK) {
 		end(list, st, err);
 	} else if (kind->plural[0] == '\0') {
-		st = fail(&why, ST_NOT_FOUND, "the cluster knows no kind \"%s\" in \"%s\"", list->kind, list->api_version);
+		st = fail(&why, kind->is_certain ? ST_NOT_FOUND : ST_UNAVAILABLE, "the cluster %s no kind \"%s\" in \"%s\"",
+		          kind->is_certain ? "knows" : "shows", list->kind, list->api_version);
 		end(list, st, &why);
 	} else {
 		list->found = *kind;
@@ -130,7 +138,7 @@ void kube_list(struct kube_cluster *cluster, struct view api_version, struct vie
 		if (list != NULL)
 			list_free(list);
 		fail(&err, ST_NO_MEMORY, "out of memory");
-		listed(data, NULL, ST_NO_MEMORY, &err);
+		IGNORE(listed(data, NULL, ST_NO_MEMORY, &err));
 		return;
 	}
 	cluster_keep(cluster);
@@ -138,5 +146,7 @@ void kube_list(struct kube_cluster *cluster, struct view api_version, struct vie
 	list->deadline_ns = deadline_ns;
 	list->listed = listed;
 	list->data = data;
-	kube_find_kind(cluster, view_of(list->api_version), view_of(list->kind), deadline_ns, found, list);
+	const int64_t find_ns = deadline_in_ms(FIND_MS);
+	kube_find_kind(cluster, view_of(list->api_version), view_of(list->kind), find_ns > deadline_ns ? find_ns : deadline_ns,
+	               found, list);
 }

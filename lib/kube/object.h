@@ -74,10 +74,11 @@ void kube_find_kind(struct kube_cluster *cluster, struct view api_version, struc
                     kube_found *done, void *data);
 
 /*
- * All objects of a kind that a label selector takes ("": all), page by page.  object: one of them, borrowed, and may be changed;
- * NULL: the end, st ST_OK when all were told, ST_NOT_FOUND: there is no such kind.
+ * All objects of a kind that a label selector takes ("": all), page by page, for who wants to look: a hurried request.  object: one of
+ * them, borrowed, and may be changed; false: no further page.  NULL: the end, whatever is returned then; st ST_OK: all were told,
+ * or enough; ST_NOT_FOUND: there is no such kind.  It ends by its deadline, but for a kind that has to be looked for first.
  */
-typedef void kube_listed(void *data, json_t *object, enum status st, const struct error *err);
+typedef bool kube_listed(void *data, json_t *object, enum status st, const struct error *err);
 void kube_list(struct kube_cluster *cluster, struct view api_version, struct view kind, const char *selector,
                int64_t deadline_ns, kube_listed *listed, void *data);
 

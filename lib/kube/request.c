@@ -44,6 +44,7 @@ struct call *call_new(struct kube_cluster *cluster, const struct kube_request *r
 	snprintf(call->content_type, sizeof call->content_type, "%s",
 	         request->content_type != NULL ? request->content_type : "");
 	call->deadline_ns = request->deadline_ns;
+	call->is_hurried = request->is_hurried;
 	call->done = done;
 	call->data = data;
 	buf_init(&call->answer, KUBE_ANSWER_MAX);

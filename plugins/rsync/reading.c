@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NS_PER_MS = 1000000, LOOK_MS = 100, OBJECT_MAX = 8 << 20, SELECTOR_SIZE = 128, NAME_SIZE = 512 };
+enum { NS_PER_MS = 1000000, LOOK_MS = 100, OBJECT_MAX = 8 << 20, HELD_MAX = 64 << 20, SELECTOR_SIZE = 128, NAME_SIZE = 512 };
 
 /* An object that was listed and not told yet; name and body in one block behind it. */
 struct found {
@@ -26,6 +26,8 @@ struct reading {
 	atomic_uint             refs;        /* who asks, and each list                       */
 	atomic_uint             open;        /* lists that have not ended                     */
 	atomic_bool             is_over;     /* nobody wants to be told any more              */
+	atomic_bool             is_full;     /* more was found than could be held             */
+	atomic_size_t           held;        /* bytes that were found and not told yet        */
 	struct bell             bell;        /* something was found, or a list has ended      */
 	_Atomic(struct found *) found;       /* newest first                                  */
 };
@@ -64,8 +66,8 @@ static struct reading *reading_new(void)
 
 /* -- on the loops of the client -- */
 
-/* What managers say of fields is for machines, and mostly longer than the object. */
-static void keep(const struct listing *listing, json_t *object)
+/* What managers say of fields is for machines, and mostly longer than the object.  false: enough. */
+static bool keep(const struct listing *listing, json_t *object)
 {
 	struct reading *reading = listing->reading;
 	auto_buf        body = BUF(OBJECT_MAX);
@@ -74,11 +76,16 @@ static void keep(const struct listing *listing, json_t *object)
 	json_object_del(json_at(object, "metadata"), "managedFields");
 	sighting_name(object, name, sizeof name);
 	if (json_write(&body, object, NULL) != ST_OK)
-		return;
+		return true;
 	const size_t  name_len = strlen(name);
 	struct found *found = malloc(sizeof *found + name_len + 1 + body.len);
 	if (found == NULL)
-		return;
+		return true;
+	if (atomic_fetch_add(&reading->held, body.len) > HELD_MAX) {
+		atomic_store(&reading->is_full, true);
+		free(found);
+		return false;
+	}
 	found->query = listing->query;
 	found->name_len = name_len;
 	found->body_len = body.len;
@@ -87,23 +94,24 @@ static void keep(const struct listing *listing, json_t *object)
 	found->next = atomic_load(&reading->found);
 	while (!atomic_compare_exchange_weak(&reading->found, &found->next, found))
 		continue;
+	if (found->next == NULL)
+		bell_ring(&reading->bell);
+	return true;
 }
 
-static void listed(void *data, json_t *object, enum status st, const struct error *err)
+static bool listed(void *data, json_t *object, enum status st, const struct error *err)
 {
 	struct listing *listing = data;
 	struct reading *reading = listing->reading;
 
 	(void) st, (void) err;           /* the server knows of a cluster that does not answer from its watch */
-	if (object != NULL) {
-		if (!atomic_load(&reading->is_over))
-			keep(listing, object);
-		return;
-	}
+	if (object != NULL)
+		return !atomic_load(&reading->is_over) && keep(listing, object);
 	free(listing);
 	atomic_fetch_sub(&reading->open, 1);
 	bell_ring(&reading->bell);
 	reading_unref(reading);
+	return false;
 }
 
 /* -- who asks -- */
@@ -154,32 +162,45 @@ static emco_status tell(struct reading *reading, emco_each_found *each, void *da
 	struct found *all = atomic_exchange(&reading->found, NULL);
 	emco_status   status = EMCO_OK;
 
-	for (const struct found *found = all; found != NULL && status == EMCO_OK; found = found->next)
+	for (const struct found *found = all; found != NULL && status == EMCO_OK; found = found->next) {
 		status = each(data, found->query, (emco_str) { found->text, found->name_len },
 		              (emco_str) { found->text + found->name_len + 1, found->body_len });
+		atomic_fetch_sub(&reading->held, found->body_len);
+	}
 	forget(all);
+	return status;
+}
+
+/* As many clusters as half of the time is enough for: those who are asked shall have time to answer. */
+static emco_status ask_all(struct reading *reading, struct kube *kube, const emco_clusters_1 *clusters, emco_call *call,
+                           const emco_object_query *queries, uint64_t count, int64_t deadline_ns, emco_each_found *each, void *data)
+{
+	const int64_t        now = clock_ns(), until_ns = now + (deadline_ns - now) / 2;
+	struct kube_cluster *cluster = NULL;
+	emco_status          status = EMCO_OK;
+
+	for (uint64_t i = 0; i < count && status == EMCO_OK && !deadline_past(until_ns) && !call->cancelled(call); i++) {
+		if (i == 0 || !str_equal(queries[i].cluster, queries[i - 1].cluster)) {
+			kube_cluster_unref(cluster);
+			cluster = reach(kube, clusters, call, queries[i].cluster);
+			status = tell(reading, each, data);
+		}
+		if (cluster != NULL)
+			ask(reading, cluster, &queries[i], i, deadline_ns);
+	}
+	kube_cluster_unref(cluster);
 	return status;
 }
 
 emco_status reading_run(struct kube *kube, const emco_clusters_1 *clusters, emco_call *call, const emco_object_query *queries,
                         uint64_t count, emco_each_found *each, void *data)
 {
-	const int64_t        left_ns = call->left_ns(call), deadline_ns = clock_ns() + left_ns - left_ns / 10;
-	struct reading      *reading = reading_new();
-	struct kube_cluster *cluster = NULL;
-	emco_status          status = EMCO_OK;
+	const int64_t   left_ns = call->left_ns(call), deadline_ns = clock_ns() + left_ns - left_ns / 10;
+	struct reading *reading = reading_new();
 
 	if (reading == NULL)
 		return call->fail(call, EMCO_E_NO_MEMORY, EMCO_STR(""), EMCO_STR("out of memory"), EMCO_STR(""));
-	for (uint64_t i = 0; i < count && !call->cancelled(call); i++) {
-		if (i == 0 || !str_equal(queries[i].cluster, queries[i - 1].cluster)) {
-			kube_cluster_unref(cluster);
-			cluster = reach(kube, clusters, call, queries[i].cluster);
-		}
-		if (cluster != NULL)
-			ask(reading, cluster, &queries[i], i, deadline_ns);
-	}
-	kube_cluster_unref(cluster);
+	emco_status status = ask_all(reading, kube, clusters, call, queries, count, deadline_ns, each, data);
 	while (status == EMCO_OK && atomic_load(&reading->open) > 0 && !deadline_past(deadline_ns) && !call->cancelled(call)) {
 		const int64_t look_ns = clock_ns() + (int64_t) LOOK_MS * NS_PER_MS;
 
@@ -188,6 +209,8 @@ emco_status reading_run(struct kube *kube, const emco_clusters_1 *clusters, emco
 	}
 	if (status == EMCO_OK)
 		status = tell(reading, each, data);      /* of those that ended before anybody waited */
+	if (status == EMCO_OK && atomic_load(&reading->is_full))
+		status = call->fail(call, EMCO_E_TOO_LARGE, EMCO_STR(""), EMCO_STR("more objects than can be held"), EMCO_STR(""));
 	atomic_store(&reading->is_over, true);
 	reading_unref(reading);
 	return status;

@@ -193,9 +193,9 @@ def test_in_detail_a_status_shows_what_the_cluster_has(api, scene, kube):
     assert rendered["spec"]["replicas"] == 2 and "uid" not in rendered["metadata"]
     assert all("detail" not in r for r in by_kind(ready(scene)).values())
 
-    kube.delete("v1/ConfigMap", "web", "default")          # what is not there is shown as it shall be, or is there again
-    shown = by_kind(scene.status("status=ready&output=detail"))["ConfigMap", "web"]
-    assert shown["detail"]["data"] == {"text": "hello"}
+    kube.patch("v1/ConfigMap", "web", {"metadata": {"annotations": {"theirs": "now"}}})
+    wait_for(lambda: by_kind(scene.status("status=ready&output=detail"))["ConfigMap", "web"]["detail"]["metadata"]["annotations"]
+             .get("theirs") == "now", what="what somebody else has just written to be shown")
 
 
 def test_what_others_delete_or_change_is_put_right_and_counted(scene, kube):

@@ -94,7 +94,8 @@ typedef struct emco_plugin {
 	/*
 	 * Synchroniser: tell the objects as their clusters have them now, for a status in detail.  Clusters that cannot be asked,
 	 * or do not answer in time, and kinds that they do not have, are passed over.  To return before the call's deadline: what
-	 * was told by then counts.  Queries of one cluster stand together.  each is called on the call's thread.
+	 * was told by then counts, whatever is returned.  Queries of one cluster stand together; Secrets are not asked for.  each is
+	 * called on the call's thread; what it returns, when that is not EMCO_OK, ends the reading and is its result.
 	 */
 	emco_status (*read_objects)(emco_instance *self, emco_call *call, const emco_object_query *queries, uint64_t count,
 	                            emco_each_found *each, void *data);

@@ -143,8 +143,8 @@ typedef struct emco_object_query {
 	uint64_t        kind_count;
 } emco_object_query;
 
-/* query: its place; name: "web+Deployment"; body: JSON without metadata.managedFields.  Both live as long as the call back.
- * What it returns, when that is not EMCO_OK, ends the reading and is its result. */
+/* query: its place; name: as the set has it, "web+Deployment"; body: the object as JSON, without metadata.managedFields.  Both live
+ * as long as the call back. */
 typedef emco_status emco_each_found(void *data, uint64_t query, emco_str name, emco_str body);
 
 typedef struct emco_units_1 {

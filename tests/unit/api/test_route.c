@@ -33,8 +33,8 @@ static const struct verb verbs[] = {
 static const struct look looks[] = {
 	{ .type = "group",   .is_item = true,  .segment = "status", .handler = nothing, .by = { NULL, "State.", NULL },
 	  .options = output },
-	{ .type = "project", .is_item = false, .by = { "label", "Of a label.", NULL }, .handler = nothing,  },
-	{ .type = "project", .is_item = false, .by = { "full", "In full.", NULL },  .handler = nothing,  },
+	{ .type = "project", .is_item = false, .by = { "label", "Of a label.", NULL }, .handler = nothing },
+	{ .type = "project", .is_item = false, .by = { "full", "In full.", NULL },  .handler = nothing },
 	{ .type = "project", .is_item = true,  .by = { "label", NULL, NULL }, .handler = nothing },
 	{ .type = "version", .is_item = false, .segment = "summary", .handler = nothing },
 };

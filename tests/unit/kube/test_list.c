@@ -31,12 +31,13 @@ static int tear_down(void **state)
 }
 
 /* What was told, on the loop; waited counts the ends. */
-struct told { struct waited waited; char names[256]; unsigned late; };
+struct told { struct waited waited; char names[256]; unsigned late; bool is_enough; };
 
-static void take(void *data, json_t *object, enum status st, const struct error *err)
+static bool take(void *data, json_t *object, enum status st, const struct error *err)
 {
 	struct told *told = data;
 	const size_t len = strlen(told->names);
+	const bool   is_enough = told->is_enough;        /* who waits for the end may be gone after it */
 
 	told->late += told->waited.count > 0;
 	if (object == NULL)
@@ -44,6 +45,7 @@ static void take(void *data, json_t *object, enum status st, const struct error 
 	else
 		snprintf(told->names + len, sizeof told->names - len, "%s/%s/%s ", json_string_at(object, "apiVersion"),
 		         json_string_at(object, "kind"), json_string_at(object, "metadata.name"));
+	return !is_enough;
 }
 
 static void list(struct told *told)
@@ -67,6 +69,20 @@ static void test_pages_are_asked_for_until_there_is_no_next(void **state)
 	assert_string_equal(told.names, "v1/ConfigMap/a v1/ConfigMap/b v1/ConfigMap/c ");
 	assert_int_equal(told.late, 0);
 	assert_int_equal(server_count("GET", "/api/v1/configmaps"), 3);
+}
+
+static void test_who_has_enough_gets_no_further_page(void **state)
+{
+	struct told told = { .is_enough = true };
+
+	(void) state;
+	server_rule("GET", FIRST, PAGE("n", ITEM("a") "," ITEM("b")));
+	waited_init(&told.waited);
+	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(10000), take, &told);
+	waited_until(&told.waited, 1);
+	assert_int_equal(told.waited.st, ST_OK);
+	assert_string_equal(told.names, "v1/ConfigMap/a v1/ConfigMap/b ");
+	assert_int_equal(server_count("GET", "/api/v1/configmaps"), 1);
 }
 
 static void test_a_list_that_fails_says_why_and_what_came_before_was_told(void **state)
@@ -106,6 +122,8 @@ static void test_a_list_under_way_ends_with_its_deadline_or_its_client(void **st
 	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(300), take, &told);
 	waited_until(&told.waited, 1);
 	assert_int_equal(told.waited.st, ST_DEADLINE);
+	assert_false(kube_cluster_state(cluster).is_open);       /* who was in a hurry says nothing of the cluster */
+	assert_int_equal(kube_cluster_state(cluster).failures, 0);
 
 	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(60000), take, &other);
 	kube_cluster_unref(cluster);
@@ -120,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_pages_are_asked_for_until_there_is_no_next, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_has_enough_gets_no_further_page, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_list_that_fails_says_why_and_what_came_before_was_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_list_under_way_ends_with_its_deadline_or_its_client, set_up, tear_down),
 	};

@@ -236,16 +236,17 @@ static void until_seen(int added, int removed)
 
 static struct { unsigned told, named, faults; enum status st; atomic_uint ended; } listing;
 
-static void take_listed(void *data, json_t *object, enum status st, const struct error *err)
+static bool take_listed(void *data, json_t *object, enum status st, const struct error *err)
 {
 	listing.faults += data != NULL || atomic_load(&listing.ended) > 0 || (st == ST_OK) != (err == NULL);
 	if (object != NULL) {
 		listing.named += view_is(json_text_at(object, "kind"), "ConfigMap") && view_is(json_text_at(object, "metadata.namespace"), space);
 		listing.told++;
-		return;
+		return true;
 	}
 	listing.st = st;
 	atomic_fetch_add(&listing.ended, 1);
+	return false;
 }
 
 static enum status list_all(const char *api_version, const char *kind, const char *selector)
