@@ -14,6 +14,7 @@ enum {
 	POLL_MS = 5000,                 /* the safety net under notifications                    */
 	SLICE_MS = 250,                 /* how soon a cancelled wait ends                        */
 	PAUSE_MS = 20,                  /* least wait after an empty claim                       */
+	LEAST_MS = 100,                 /* what is claimed too late to be told waits for a lease */
 };
 #define CLAIMED_MAGIC  0xC1A13EDu
 
@@ -170,7 +171,7 @@ static enum status find_work(struct call *call, uint64_t limit, int64_t lease_ns
 	uint64_t   seen = 0;
 
 	(void) store_wait(call->store, CHANNEL_UNITS, &seen, 0);      /* what is told from here on is waited for */
-	while (!call->abi.cancelled(&call->abi)) {
+	while (!call->abi.cancelled(&call->abi) && call->deadline_ns > deadline_in_ms(LEAST_MS)) {
 		int64_t     next_ns = -1;
 		enum status st = units_enter(call, &db, err);
 
