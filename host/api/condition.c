@@ -69,6 +69,7 @@ enum status condition_fails(const char *if_match, struct view path, int64_t id, 
 
 	entity_tag(id, version, ENTITY_JSON, false, tag);
 	fail(err, ST_PRECONDITION, "\"%.*s\" is at %s, which If-Match does not name", V(path), tag);
-	return strncmp(if_match, "W/", 2) != 0 && if_match[0] == '"' ? ST_PRECONDITION
-	       : fail_hint(err, "Send the ETag as it came: in its quotes, and not weak (W/).");
+	return fail_hint(err, strncmp(if_match, "W/", 2) != 0 && if_match[0] == '"'
+	                 ? "It has changed since, or is another one: read it again."
+	                 : "Send the ETag as it came: in its quotes, and not weak (W/).");
 }

@@ -35,7 +35,7 @@ static const struct { int codes[16]; } faults[OPERATION_COUNT] = {
 	[OPERATION_REPLACE]   = { { 400, 404, 409, 412, 413, 415, 422, 503, 504 } },
 	[OPERATION_DELETE]    = { { 400, 404, 409, 412, 503, 504 } },
 	[OPERATION_VERB]      = { { 400, 404, 409, 412, 413, 415, 422, 502, 503, 504 } },
-	[OPERATION_LOOK]      = { { 400, 404, 503, 504 } },
+	[OPERATION_LOOK]      = { { 400, 404, 413, 503, 504 } },
 	[OPERATION_READINESS] = { { 503 } },
 };
 

@@ -98,7 +98,7 @@ enum status query_decode(const char *query, struct arena *arena, struct ask_para
 			struct ask_parameter *parameter = &parameters[count++];
 			if (!value_decode(at, equals == NULL ? end : equals, arena, &parameter->name)
 			    || !value_decode(equals == NULL ? end : equals + 1, end, arena, &parameter->value))
-				return fail(err, ST_INVALID, "parameter %zu of the query has a bad escape", count);
+				return fail(err, ST_INVALID, "parameter %zu of the query must be UTF-8 without NUL, with escapes such as %%2B", count);
 		}
 		at = *end == '\0' ? end : end + 1;
 	}

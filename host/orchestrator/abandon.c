@@ -68,7 +68,8 @@ static enum status check_gone(struct db *db, const struct abandoning *abandoning
 		return st;
 	fail(err, ST_CONFLICT, "cluster \"%.*s\" is not known to be gone: it has answered the last who asked", (int) abandoning->cluster.len,
 	     abandoning->cluster.ptr);
-	return fail_hint(err, "Take its deployments away; or wait until its status is Retrying; or add ?force=true to leave everything on it behind.");
+	return fail_hint(err, "Take its deployments away; or wait until its connectivity is Retrying; or add ?force=true to leave everything on it"
+	                 " behind.");
 }
 
 static enum status abandon(struct db *db, void *data, struct error *err)

@@ -248,7 +248,7 @@ run_template(struct renderer *renderer, struct render *render, const struct work
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	const char *const argv[] = {
 		renderer->helm, "template", release, chart, "--namespace", space, "--include-crds", "--kube-version", version,
-		"-f", "values.yaml", "-f", "-", NULL,
+		"-f", "profile-values.yaml", "-f", "-", NULL,      /* Helm names it when it cannot be read */
 	};
 	const enum status st = run(renderer, argv, place->path, values, deadline_ns, out, &words, &code, err);
 	if (st == ST_DEADLINE)
@@ -274,7 +274,7 @@ render_in(struct renderer *renderer, struct render *render, const struct workpla
 
 	if ((st = chart_unpack(render->chart, render->app, place->chart_fd, err)) != ST_OK ||
 	    (st = profile_apply(render->profile, place->chart_fd, &profile_values, err)) != ST_OK ||
-	    (st = file_write_at(place->fd, "values.yaml", buf_view(&profile_values), err)) != ST_OK ||
+	    (st = file_write_at(place->fd, "profile-values.yaml", buf_view(&profile_values), err)) != ST_OK ||
 	    (st = make_values(render, buf_view(&profile_values), &values, err)) != ST_OK ||
 	    (st = run_template(renderer, render, place, buf_view(&values), deadline_ns, &out, err)) != ST_OK)
 		return st;

@@ -180,7 +180,7 @@ static enum status choose_context(struct report *report, struct error *err)
 		return ST_OK;
 	action = find_action(report, instance);
 	if (action == NULL)
-		return fail_at(err, ST_INVALID, "instance", "\"instance\" must be a context of \"%.*s\", got %" PRId64,
+		return fail_at(err, ST_INVALID, "instance", "\"instance\" must be out of the \"actions\" in the status of \"%.*s\", got %" PRId64,
 		               (int) report->path.len, report->path.ptr, instance);
 
 	st = take_sums(report, action, err);

@@ -59,7 +59,7 @@ static enum status read_instance(const struct ask *ask, int64_t *ret_instance, s
 	}
 	if (!is_id || instance == 0)
 		return fail_at(err, ST_INVALID, "instance",
-		               "query parameter \"instance\" must be the id of an AppContext, got \"%.*s\"",
+		               "query parameter \"instance\" must be a number out of the \"actions\" in the status, got \"%.*s\"",
 		               (int) text.len, text.ptr);
 	*ret_instance = instance;
 	return ST_OK;
@@ -171,7 +171,7 @@ const struct query_option status_options[] = {
 	{ "resource",  "Of objects of this name only; may be repeated.", NULL },
 	{ "clusters",  "Names of clusters only, whatever its value.", NULL },
 	{ "resources", "Names of objects only, whatever its value.", NULL },
-	{ "watch",     "true: a stream of events, each with the whole status when it has changed; elsewhere, by a redirect.",
+	{ "watch",     "true: a stream of events (text/event-stream), each with the whole status when it has changed; elsewhere, by a redirect.",
 	  SCHEMA_BOOLEAN },
 	{ NULL, NULL, NULL },
 };

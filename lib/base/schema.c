@@ -112,6 +112,6 @@ enum status schema_check(const struct schema *schema, const json_t *input, struc
 		return say_no(&at, err);
 	fail_at(err, ST_INVALID, at.verdict->fault[0].field, "%s", at.verdict->fault[0].text);
 	if (at.faults > 1)
-		fail_hint(err, "There %s %zu more like this in the same value.", at.faults > 2 ? "are" : "is", at.faults - 1);
+		fail_hint(err, "There %s %zu more fault%s.", at.faults > 2 ? "are" : "is", at.faults - 1, at.faults > 2 ? "s" : "");
 	return ST_INVALID;
 }

@@ -54,11 +54,11 @@ static const struct { const char *query; enum status want; const char *pairs; } 
 	{ "a=1&b=%20x+y&c",     ST_OK,      "a=1;b= x y;c=;" },
 	{ "a=b=c&=d",           ST_OK,      "a=b=c;=d;"    },
 	{ "a=%2f%26",           ST_OK,      "a=/&;"        },
-	{ "a=%",                ST_INVALID, "parameter 1 of the query has a bad escape" },
-	{ "a=1&b=%00",          ST_INVALID, "parameter 2 of the query has a bad escape" },
+	{ "a=%",                ST_INVALID, "parameter 1 of the query must be UTF-8 without NUL, with escapes such as %2B" },
+	{ "a=1&b=%00",          ST_INVALID, "parameter 2 of the query must be UTF-8 without NUL, with escapes such as %2B" },
 	{ "a=1;b=2",            ST_INVALID, "the query has a semicolon: parameters are separated by \"&\", or write \"%3B\"" },
 	{ "a=1%3Bb",            ST_OK,      "a=1;b;"       },
-	{ "a=%ff",              ST_INVALID, "parameter 1 of the query has a bad escape" },
+	{ "a=%ff",              ST_INVALID, "parameter 1 of the query must be UTF-8 without NUL, with escapes such as %2B" },
 };
 
 static void test_queries_are_decoded_in_order(void **state)

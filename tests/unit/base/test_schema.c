@@ -282,7 +282,7 @@ static void test_faults_and_unknown_members_are_counted_past_what_is_kept(void *
 	assert_int_equal(verdict.unknowns, FAULTS_MAX + 1);
 	assert_string_equal(verdict.fault[FAULTS_MAX - 1].field, "/31/a");
 	assert_string_equal(verdict.unknown[UNKNOWN_MAX - 1], "/15/zzz");
-	assert_string_equal(err.hint, "There are 32 more like this in the same value.");
+	assert_string_equal(err.hint, "There are 32 more faults.");
 	json_decref(input);
 	schema_free(schema);
 }

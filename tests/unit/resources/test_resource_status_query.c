@@ -81,7 +81,7 @@ static void test_filters_may_be_repeated_and_keep_their_order(void **state)
 #define TYPE_WORDS    "query parameter \"type\" must be \"rsync\" or \"cluster\", got "
 #define STATUS_WORDS  "query parameter \"status\" must be \"ready\" or \"deployed\", got "
 #define OUTPUT_WORDS  "query parameter \"output\" must be \"all\", \"summary\" or \"detail\", got "
-#define INSTANCE      "query parameter \"instance\" must be the id of an AppContext, got "
+#define INSTANCE      "query parameter \"instance\" must be a number out of the \"actions\" in the status, got "
 #define CLUSTER       "query parameter \"cluster\" must be provider+cluster, got "
 
 static const struct bad { enum status_owner owner; const char *name, *value, *said; } bad[] = {
