@@ -3,6 +3,7 @@
 #include "host/orchestrator/object.h"
 #include "host/registry/guard.h"
 #include "host/registry/instance.h"
+#include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 
@@ -105,19 +106,23 @@ static bool is_secret(struct view api_version, struct view kind)
 	return view_is(api_version, "v1") && view_is(kind, "Secret");
 }
 
-/* For one more of so many that there are; all in the arena.  NULL: no memory. */
-static void *grow(struct live *live, void *items, size_t count, size_t *room, size_t size)
+/* Room for one more of so many, in the arena; array: where the pointer to them is.  false: no memory. */
+static bool grow(struct live *live, void *array, size_t count, size_t *room, size_t size)
 {
-	if (count < *room)
-		return items;
 	const size_t more = *room > 0 ? 2 * *room : 8;
-	void        *grown = arena_alloc(&live->arena, more, size);
+	void        *items, *grown;
 
-	if (grown != NULL && count > 0)
+	if (count < *room)
+		return true;
+	grown = arena_alloc(&live->arena, more, size);
+	if (grown == NULL)
+		return false;
+	memcpy(&items, array, sizeof items);
+	if (count > 0)
 		memcpy(grown, items, count * size);
-	if (grown != NULL)
-		*room = more;
-	return grown;
+	memcpy(array, &grown, sizeof grown);
+	*room = more;
+	return true;
 }
 
 enum status live_add_kind(struct live *live, struct live_place *place, struct view api_version, struct view kind, struct error *err)
@@ -128,10 +133,8 @@ enum status live_add_kind(struct live *live, struct live_place *place, struct vi
 		if (is_kind(view_from_abi(place->kinds[i]), api_version, kind))
 			return ST_OK;
 	const char *text = arena_printf(&live->arena, "%.*s|%.*s", V(api_version), V(kind));
-	emco_str   *kinds = grow(live, place->kinds, place->kind_count, &place->kind_room, sizeof *kinds);
-	if (text == NULL || kinds == NULL)
+	if (text == NULL || !grow(live, &place->kinds, place->kind_count, &place->kind_room, sizeof *place->kinds))
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	place->kinds = kinds;
 	place->kinds[place->kind_count++] = view_to_abi(view_of(text));
 	return ST_OK;
 }
@@ -139,18 +142,17 @@ enum status live_add_kind(struct live *live, struct live_place *place, struct vi
 enum status live_add(struct live *live, struct view app, struct view cluster, int64_t status_context, struct live_place **ret_place,
                      struct error *err)
 {
-	const char        *label = arena_printf(&live->arena, "%" PRId64 "-%.*s", status_context, V(app));
-	struct live_place *places = grow(live, live->places, live->count, &live->room, sizeof *places), place = { .kind_count = 0 };
+	const char       *label = arena_printf(&live->arena, "%" PRId64 "-%.*s", status_context, V(app));
+	struct live_place place = { .kind_count = 0 };
 
 	enum status st = arena_keep(&live->arena, app, &place.app, err);
 	if (st == ST_OK)
 		st = arena_keep(&live->arena, cluster, &place.cluster, err);
-	if (st == ST_OK && (label == NULL || places == NULL))
+	if (st == ST_OK && (label == NULL || !grow(live, &live->places, live->count, &live->room, sizeof *live->places)))
 		st = fail(err, ST_NO_MEMORY, "out of memory");
 	if (st != ST_OK)
 		return st;
 	place.label = view_of(label);
-	live->places = places;
 	live->places[live->count] = place;
 	*ret_place = &live->places[live->count++];
 	return ST_OK;
@@ -185,7 +187,7 @@ static int by_all(const void *a, const void *b)
 
 static enum status keep(struct live *live, struct live_place *place, struct view name, const json_t *value, struct view body)
 {
-	struct live_object kept, *objects = grow(live, place->objects, place->object_count, &place->object_room, sizeof *objects);
+	struct live_object kept;
 
 	enum status st = arena_keep(&live->arena, name, &kept.name, NULL);
 	if (st == ST_OK)
@@ -194,9 +196,8 @@ static enum status keep(struct live *live, struct live_place *place, struct view
 		st = arena_keep(&live->arena, json_text_at(value, "metadata.namespace"), &kept.namespace_, NULL);
 	if (st == ST_OK)
 		st = arena_keep(&live->arena, body, &kept.body, NULL);
-	if (st != ST_OK || objects == NULL)
+	if (st != ST_OK || !grow(live, &place->objects, place->object_count, &place->object_room, sizeof *place->objects))
 		return ST_NO_MEMORY;
-	place->objects = objects;
 	place->objects[place->object_count++] = kept;
 	return ST_OK;
 }
@@ -209,6 +210,8 @@ static emco_status take(void *data, uint64_t query, emco_str name, emco_str body
 
 	if (query >= live->count)
 		return EMCO_E_INVALID;
+	if (deadline_past(live->deadline_ns))
+		return EMCO_E_DEADLINE;
 	if (live->is_overfull)
 		return EMCO_E_TOO_LARGE;
 	if (!live_is_shown(live, view_from_abi(name)) || json_read(view_from_abi(body), &value, NULL) != ST_OK || !json_is_object(value) ||
@@ -285,7 +288,7 @@ enum status live_ask(struct live *live, struct view path, int64_t deadline_ns, s
 
 /* -- what was told ----------------------------------------------------------------------------------------------- */
 
-/* Of several with one name and kind that of the namespace; else the first, which is always the same. */
+/* That of the namespace, or of none; NULL: there is none.  Of what others made the namespace is not known: the first. */
 static const struct live_object *find(const struct live_place *place, const struct live_object *wanted)
 {
 	const struct live_object *end = place->objects + place->object_count;
@@ -294,9 +297,9 @@ static const struct live_object *find(const struct live_place *place, const stru
 	while (first != NULL && first > place->objects && by_entry(first - 1, wanted) == 0)
 		first--;
 	for (const struct live_object *at = first; at != NULL && at < end && by_entry(at, wanted) == 0; at++)
-		if (view_order(&at->namespace_, &wanted->namespace_) == 0)
+		if (wanted->namespace_.len == 0 || at->namespace_.len == 0 || view_order(&at->namespace_, &wanted->namespace_) == 0)
 			return at;
-	return first;
+	return NULL;
 }
 
 struct view live_body(const struct live *live, struct view app, struct view cluster, const struct set_entry *entry,

@@ -39,7 +39,7 @@ enum status MUST_CHECK live_add_kind(struct live *live, struct live_place *place
  */
 enum status MUST_CHECK live_ask(struct live *live, struct view path, int64_t deadline_ns, struct error *err);
 
-/* The object as JSON, for the life of live; of several of one name and kind that in namespace_.  Empty: it was not told. */
+/* The object as JSON, for the life of live: that in namespace_, or, when it is not known (empty), the first.  Empty: it was not told. */
 struct view live_body(const struct live *live, struct view app, struct view cluster, const struct set_entry *entry,
                       struct view namespace_);
 

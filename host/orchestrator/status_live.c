@@ -2,7 +2,7 @@
  * status_live.c - objects as their clusters have them now, for a status in detail that speaks of clusters.
  *
  * The report holds no connection while it waits for them, and does not wait for long; what was not told in time is shown as it was
- * rendered.  Nothing that goes wrong here takes the status away.
+ * rendered.  Nothing that goes wrong with a cluster or a plugin takes the status away; more than an answer can hold does.
  */
 #include "host/orchestrator/live.h"
 #include "host/orchestrator/status_place.h"
@@ -51,26 +51,39 @@ static void forget(struct report *report)
 	report->live = NULL;
 }
 
-/* Few at a time: who is one too many gets what was rendered at once, and no thread is kept from other requests. */
-static enum status ask_as_one_of_few(struct report *report, int64_t until_ns, int64_t deadline_ns, struct error *err)
+/* The store is not held meanwhile. */
+static enum status ask(struct report *report, int64_t deadline_ns, struct error *err)
 {
-	unsigned   *readings = &report->o->readings;
-	enum status st = ST_OK;
+	const int64_t now = clock_ns(), half_ns = (deadline_ns - now) / 2;
 
-	if (__atomic_fetch_add(readings, 1, __ATOMIC_RELAXED) < READINGS_MAX) {
-		db_return(report->db);
-		report->db = NULL;
-		plan_use(report->plan, NULL);
-		st = live_ask(report->live, report->path, until_ns, err);
-		if (st != ST_OK)
-			forget(report);
-		if (st != ST_TOO_LARGE)
-			st = db_borrow(report->o->store->pool, deadline_ns, &report->db, err);
-		if (st == ST_OK)
-			plan_use(report->plan, report->db);
-	}
-	__atomic_sub_fetch(readings, 1, __ATOMIC_RELAXED);
+	db_return(report->db);
+	report->db = NULL;
+	plan_use(report->plan, NULL);
+	enum status st = live_ask(report->live, report->path, now + (half_ns < most_ns ? half_ns : most_ns), err);
+	if (st != ST_OK)
+		forget(report);
+	if (st != ST_TOO_LARGE)
+		st = db_borrow(report->o->store->pool, deadline_ns, &report->db, err);
+	if (st == ST_OK)
+		plan_use(report->plan, report->db);
 	return st;
+}
+
+static enum status gather_and_ask(struct report *report, struct instance *instance, int64_t deadline_ns, struct error *err)
+{
+	const struct status_query *query = report->query;
+	auto_buf                   nothing = BUF(4096);
+	struct error               fault = { .code = ST_OK };
+	struct out                 out = { &nothing, &fault, ST_OK };
+
+	report->live = live_new(instance, report->o->store, query->resources, query->resource_count);
+	if (report->live == NULL)
+		return ST_OK;
+	walk_places(&out, report, gather);
+	if (out.st == ST_OK && deadline_ns - clock_ns() >= 2 * least_ns)
+		return ask(report, deadline_ns, err);
+	forget(report);                          /* what is wrong with the store is met again, and told then */
+	return ST_OK;
 }
 
 static bool is_asked_for(const struct report *report)
@@ -81,28 +94,25 @@ static bool is_asked_for(const struct report *report)
 	       query->output == STATUS_DETAIL && query->form == STATUS_FULL;
 }
 
+/* Few at a time: who is one too many gets what was rendered at once, and no thread is kept from other requests. */
 enum status report_ask_clusters(struct report *report, int64_t deadline_ns, struct error *err)
 {
-	const struct status_query *query = report->query;
-	struct instance           *instance = is_asked_for(report) ? live_synchroniser(report->o->plugins) : NULL;
-	const int64_t              now = clock_ns(), half_ns = (deadline_ns - now) / 2;
-	auto_buf                   nothing = BUF(4096);
-	struct error               fault = { .code = ST_OK };
-	struct out                 out = { &nothing, &fault, ST_OK };
+	struct instance *instance = is_asked_for(report) ? live_synchroniser(report->o->plugins) : NULL;
+	unsigned        *readings = &report->o->readings;
+	enum status      st = ST_OK;
 
-	if (instance == NULL || half_ns < least_ns ||
-	    (report->live = live_new(instance, report->o->store, query->resources, query->resource_count)) == NULL)
+	if (instance == NULL || deadline_ns - clock_ns() < 2 * least_ns)
 		return ST_OK;
-	walk_places(&out, report, gather);
-	if (out.st == ST_OK)
-		return ask_as_one_of_few(report, now + (half_ns < most_ns ? half_ns : most_ns), deadline_ns, err);
-	forget(report);                          /* what is wrong with the store is met again, and told then */
-	return ST_OK;
+	if (__atomic_fetch_add(readings, 1, __ATOMIC_RELAXED) < READINGS_MAX)
+		st = gather_and_ask(report, instance, deadline_ns, err);
+	__atomic_sub_fetch(readings, 1, __ATOMIC_RELAXED);
+	return st;
 }
 
-struct view report_live_body(const struct report *report, const struct here *here, const struct set_entry *entry)
+struct view report_live_body(const struct report *report, const struct here *here, const struct set_entry *entry, bool is_ours)
 {
-	const struct view namespace_ = entry->namespace_.len > 0 ? entry->namespace_ : plan_meta(report->plan)->namespace_;
+	const struct view own = entry->namespace_.len > 0 ? entry->namespace_ : plan_meta(report->plan)->namespace_;
+	const struct view namespace_ = is_ours ? own : VIEW("");
 
 	return report->live != NULL ? live_body(report->live, here->app, here->cluster, entry, namespace_) : VIEW("");
 }

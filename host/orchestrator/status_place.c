@@ -148,7 +148,7 @@ static void put_detail(struct out *out, struct report *report, const struct here
 
 	if (report->query->output != STATUS_DETAIL || entry->is_secret || out->st != ST_OK)
 		return;
-	body = report_live_body(report, here, entry);
+	body = report_live_body(report, here, entry, true);
 	if (body.len == 0)
 		out->st = plan_body(report->plan, here->slot, entry->name, &body, out->err);
 	out_key(out, "detail");
@@ -325,7 +325,7 @@ static void put_made_there(struct out *out, struct report *report, const struct 
 	if (report->query->output == STATUS_SUMMARY)
 		return;
 	open_object(out, &entry);
-	const struct view body = report_live_body(report, here, &entry);
+	const struct view body = report_live_body(report, here, &entry, false);
 	if (body.len > 0) {
 		out_key(out, "detail");
 		out_bytes(out, body);

@@ -49,8 +49,8 @@ void walk_places(struct out *out, struct report *report, each_place *each);
  */
 enum status MUST_CHECK report_ask_clusters(struct report *report, int64_t deadline_ns, struct error *err);
 
-/* The object as JSON; empty: that was not told. */
-struct view report_live_body(const struct report *report, const struct here *here, const struct set_entry *entry);
+/* The object as JSON; empty: that was not told.  is_ours: of the app's set, and so where that has it. */
+struct view report_live_body(const struct report *report, const struct here *here, const struct set_entry *entry, bool is_ours);
 
 /* No names: every one. */
 bool name_is_among(const struct view *names, size_t count, struct view name);

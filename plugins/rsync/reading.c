@@ -26,7 +26,7 @@ struct reading {
 	atomic_uint             refs;        /* who asks, and each list                       */
 	atomic_uint             open;        /* lists that have not ended                     */
 	atomic_bool             is_over;     /* nobody wants to be told any more              */
-	atomic_bool             is_full;     /* more was found than could be held             */
+	atomic_uint             failed;      /* lists that ended before all was told          */
 	atomic_size_t           held;        /* bytes that were found and not told yet        */
 	struct bell             bell;        /* something was found, or a list has ended      */
 	_Atomic(struct found *) found;       /* newest first                                  */
@@ -81,8 +81,9 @@ static bool keep(const struct listing *listing, json_t *object)
 	struct found *found = malloc(sizeof *found + name_len + 1 + body.len);
 	if (found == NULL)
 		return true;
-	if (atomic_fetch_add(&reading->held, body.len) > HELD_MAX) {
-		atomic_store(&reading->is_full, true);
+	if (atomic_fetch_add(&reading->held, body.len) > HELD_MAX) {     /* who tells is slower: the rest is told by nobody */
+		atomic_fetch_sub(&reading->held, body.len);
+		atomic_fetch_add(&reading->failed, 1);
 		free(found);
 		return false;
 	}
@@ -104,9 +105,11 @@ static bool listed(void *data, json_t *object, enum status st, const struct erro
 	struct listing *listing = data;
 	struct reading *reading = listing->reading;
 
-	(void) st, (void) err;           /* the server knows of a cluster that does not answer from its watch */
+	(void) err;                      /* the server knows of a cluster that does not answer from its watch */
 	if (object != NULL)
 		return !atomic_load(&reading->is_over) && keep(listing, object);
+	if (st != ST_OK && st != ST_NOT_FOUND)
+		atomic_fetch_add(&reading->failed, 1);
 	free(listing);
 	atomic_fetch_sub(&reading->open, 1);
 	bell_ring(&reading->bell);
@@ -157,12 +160,13 @@ static void ask(struct reading *reading, struct kube_cluster *cluster, const emc
 		ask_kind(reading, cluster, at, query->kinds[i], selector, deadline_ns);
 }
 
-static emco_status tell(struct reading *reading, emco_each_found *each, void *data)
+/* What is told late counts for nothing, so it is not. */
+static emco_status tell(struct reading *reading, const emco_call *call, emco_each_found *each, void *data)
 {
 	struct found *all = atomic_exchange(&reading->found, NULL);
 	emco_status   status = EMCO_OK;
 
-	for (const struct found *found = all; found != NULL && status == EMCO_OK; found = found->next) {
+	for (const struct found *found = all; found != NULL && status == EMCO_OK && !call->cancelled(call); found = found->next) {
 		status = each(data, found->query, (emco_str) { found->text, found->name_len },
 		              (emco_str) { found->text + found->name_len + 1, found->body_len });
 		atomic_fetch_sub(&reading->held, found->body_len);
@@ -183,13 +187,22 @@ static emco_status ask_all(struct reading *reading, struct kube *kube, const emc
 		if (i == 0 || !str_equal(queries[i].cluster, queries[i - 1].cluster)) {
 			kube_cluster_unref(cluster);
 			cluster = reach(kube, clusters, call, queries[i].cluster);
-			status = tell(reading, each, data);
+			status = tell(reading, call, each, data);
 		}
 		if (cluster != NULL)
 			ask(reading, cluster, &queries[i], i, deadline_ns);
 	}
 	kube_cluster_unref(cluster);
 	return status;
+}
+
+/* For whoever wonders why something is missing. */
+static emco_status not_whole(emco_call *call, unsigned count)
+{
+	char text[80];
+
+	snprintf(text, sizeof text, "%u of the lists of objects did not come, or not to their end", count);
+	return call->fail(call, EMCO_E_UNAVAILABLE, EMCO_STR(""), str_of(text), EMCO_STR(""));
 }
 
 emco_status reading_run(struct kube *kube, const emco_clusters_1 *clusters, emco_call *call, const emco_object_query *queries,
@@ -205,12 +218,12 @@ emco_status reading_run(struct kube *kube, const emco_clusters_1 *clusters, emco
 		const int64_t look_ns = clock_ns() + (int64_t) LOOK_MS * NS_PER_MS;
 
 		bell_wait(&reading->bell, look_ns < deadline_ns ? look_ns : deadline_ns);
-		status = tell(reading, each, data);
+		status = tell(reading, call, each, data);
 	}
 	if (status == EMCO_OK)
-		status = tell(reading, each, data);      /* of those that ended before anybody waited */
-	if (status == EMCO_OK && atomic_load(&reading->is_full))
-		status = call->fail(call, EMCO_E_TOO_LARGE, EMCO_STR(""), EMCO_STR("more objects than can be held"), EMCO_STR(""));
+		status = tell(reading, call, each, data);        /* of those that ended before anybody waited */
+	if (status == EMCO_OK && atomic_load(&reading->open) + atomic_load(&reading->failed) > 0)
+		status = not_whole(call, atomic_load(&reading->open) + atomic_load(&reading->failed));
 	atomic_store(&reading->is_over, true);
 	reading_unref(reading);
 	return status;

@@ -126,6 +126,8 @@ static void test_a_list_under_way_ends_with_its_deadline_or_its_client(void **st
 	assert_int_equal(kube_cluster_state(cluster).failures, 0);
 
 	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(60000), take, &other);
+	for (const int64_t until_ns = deadline_in_ms(10000); server_count("GET", "/api/v1/configmaps") < 2; )
+		assert_false(deadline_past(until_ns));
 	kube_cluster_unref(cluster);
 	cluster = NULL;
 	kube_close(kube);

@@ -65,10 +65,11 @@ static void test_each_place_has_its_own_and_each_namespace(void **state)
 
 	(void) state;
 	assert_int_equal(ST_OK, ask(live, 10000, &err));
-	assert_body(live, "db", "edge+one", "a+ConfigMap", "n", "\"v\":1");       /* by cluster, then app */
+	assert_body(live, "db", "edge+one", "a+ConfigMap", "x", "\"v\":1");       /* by cluster, then app */
 	assert_body(live, "web", "edge+one", "a+ConfigMap", "n", "\"v\":3");
 	assert_body(live, "web", "edge+one", "a+ConfigMap", "x", "\"v\":2");
-	assert_body(live, "web", "edge+one", "a+ConfigMap", "elsewhere", "\"v\":4");
+	assert_body(live, "web", "edge+one", "a+ConfigMap", "elsewhere", NULL);
+	assert_body(live, "web", "edge+one", "a+ConfigMap", "", "\"v\":4");       /* the first, whatever was told first */
 	assert_body(live, "web", "edge+two", "b+ConfigMap", "n", "\"v\":5");
 	assert_body(live, "web", "edge+two", "a+ConfigMap", "n", NULL);
 	assert_body(live, "web", "edge+three", "a+ConfigMap", "n", NULL);

@@ -272,6 +272,7 @@ static void test_who_has_lost_his_turn_gives_it_to_nobody(void **state)
 	await_reads(fixture, ALONE, 1);           /* the second, which has had the turn since LATE_MS at the earliest */
 	assert_true(clock_ns() < begun_ns + 2LL * LATE_MS * MS);
 	await_reads(fixture, ALONE, 2);
+	assert_true(clock_ns() >= begun_ns + 2LL * LATE_MS * MS);
 	db_rollback(db);
 	db_return(db);
 	assert_int_equal(pthread_join(second.thread, NULL), 0);
