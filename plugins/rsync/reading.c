@@ -26,7 +26,7 @@ struct reading {
 	atomic_uint             refs;        /* who asks, and each list                       */
 	atomic_uint             open;        /* lists that have not ended                     */
 	atomic_bool             is_over;     /* nobody wants to be told any more              */
-	atomic_uint             failed;      /* lists that ended before all was told          */
+	atomic_uint             failed;      /* lists, or objects of them, that were not told */
 	atomic_size_t           held;        /* bytes that were found and not told yet        */
 	struct bell             bell;        /* something was found, or a list has ended      */
 	_Atomic(struct found *) found;       /* newest first                                  */
@@ -75,12 +75,13 @@ static bool keep(const struct listing *listing, json_t *object)
 
 	json_object_del(json_at(object, "metadata"), "managedFields");
 	sighting_name(object, name, sizeof name);
-	if (json_write(&body, object, NULL) != ST_OK)
-		return true;
+	const bool    is_written = json_write(&body, object, NULL) == ST_OK;
 	const size_t  name_len = strlen(name);
-	struct found *found = malloc(sizeof *found + name_len + 1 + body.len);
-	if (found == NULL)
+	struct found *found = is_written ? malloc(sizeof *found + name_len + 1 + body.len) : NULL;
+	if (found == NULL) {
+		atomic_fetch_add(&reading->failed, 1);
 		return true;
+	}
 	if (atomic_fetch_add(&reading->held, body.len) > HELD_MAX) {     /* who tells is slower: the rest is told by nobody */
 		atomic_fetch_sub(&reading->held, body.len);
 		atomic_fetch_add(&reading->failed, 1);

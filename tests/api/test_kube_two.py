@@ -235,6 +235,31 @@ def test_a_cluster_becomes_ready_by_itself_and_the_deployment_when_all_are(scene
     assert counts_at("one")["NotReady"] == 0
 
 
+def in_detail(scene):
+    """Which of web's objects on each cluster are shown as that has them, all of them {True} or none {False}; and how long it took."""
+    began = time.monotonic()
+    found = places(scene.status("status=ready&output=detail"))
+    known = [{"uid" in r["detail"]["metadata"] for r in found["web", name]["resources"] if "detail" in r} for name in ("one", "two")]
+    return *known, time.monotonic() - began
+
+
+def unready(scene):
+    return [(at, place["connectivity"], r) for at, place in places(scene.status("status=ready")).items()
+            for r in place["resources"] if r.get("readyStatus") != "Ready"]
+
+
+def test_a_silent_cluster_hides_nobody_in_a_detail(scene, clusters):
+    scene.instantiate()
+    wait_for(lambda: in_detail(scene)[:2] == ({True}, {True}), what="both to be read")
+    clusters["two"].pause()                    # it says nothing, and nobody knows that yet
+    try:
+        one, two, seconds = in_detail(scene)
+        assert (one, two) == ({True}, {False}) and seconds < 8
+    finally:
+        clusters["two"].resume()
+    wait_for(lambda: in_detail(scene)[:2] == ({True}, {True}), 60, "both to be read again")
+
+
 def test_a_dead_cluster_is_said_to_be_and_holds_up_nobody(scene, clusters):
     clusters["two"].kill()
     scene.instantiate(wait=False)
@@ -262,24 +287,16 @@ def test_a_dead_cluster_is_said_to_be_and_holds_up_nobody(scene, clusters):
     with Kubelet(clusters["one"]), Kubelet(clusters["two"]):
         wait_for(lambda: scene.status("status=ready")["readyStatus"] == "Ready", 60, "readiness of all")
 
-    def known(status, app, cluster):
-        return {"uid" in r["detail"]["metadata"] for r in places(status)[app, cluster]["resources"] if "detail" in r}
-
-    def in_detail():
-        began = time.monotonic()
-        status = scene.status("status=ready&output=detail")
-        return known(status, "web", "one"), known(status, "web", "two"), time.monotonic() - began
-    wait_for(lambda: in_detail()[:2] == ({True}, {True}), what="both to be read")
+    wait_for(lambda: in_detail(scene)[:2] == ({True}, {True}), what="both to be read")
     clusters["two"].kill()
-    one, two, seconds = in_detail()
+    one, two, seconds = in_detail(scene)
     assert (one, two) == ({True}, {False}) and seconds < 8
     lost = wait_for(lambda: (lambda s: s if s["readyStatus"] == "NotReady" else None)(scene.status("status=ready")),
                     what="the loss to be seen")
     assert places(lost)["web", "two"]["connectivity"] == "Retrying"
     assert "Ready" not in readiness(places(lost)["web", "two"])
     assert set(readiness(places(lost)["web", "one"])) == {"Ready"}
-    one, two, seconds = in_detail()
+    one, two, seconds = in_detail(scene)
     assert (one, two) == ({True}, {False}) and seconds < 4, "who is known to be dead is not asked"
     clusters["two"].up()
-    with Kubelet(clusters["one"]), Kubelet(clusters["two"]):
-        wait_for(lambda: scene.status("status=ready")["readyStatus"] == "Ready", 120, "readiness of all again")
+    wait_for(lambda: scene.status("status=ready")["readyStatus"] == "Ready", 60, lambda: f"readiness of all again: {unready(scene)}")
