@@ -17,37 +17,6 @@ enum {
 	REST_MIN_MS = 10, REST_MAX_MS = 1000, REFRESH_MS = 15000, BACKLOG = 1024,
 };
 
-/* -- frames ----------------------------------------------------------------------------------------------------------- */
-
-struct frame *frame_new(const char *before, struct view text, const char *after)
-{
-	const size_t  first = strlen(before), last = strlen(after);
-	struct frame *frame = malloc(sizeof *frame + first + text.len + last);
-
-	if (frame == NULL)
-		return NULL;
-	atomic_init(&frame->refs, 1);
-	frame->len = first + text.len + last;
-	frame->text_at = first;
-	frame->text_len = text.len;
-	memcpy(frame->data, before, first);
-	memcpy(frame->data + first, text.ptr, text.len);
-	memcpy(frame->data + first + text.len, after, last);
-	return frame;
-}
-
-struct frame *frame_ref(struct frame *frame)
-{
-	atomic_fetch_add(&frame->refs, 1);
-	return frame;
-}
-
-void frame_unref(struct frame *frame)
-{
-	if (frame != NULL && atomic_fetch_sub(&frame->refs, 1) == 1)
-		free(frame);
-}
-
 /* -- topics ----------------------------------------------------------------------------------------------------------- */
 
 static void topic_free(struct topic *topic)
@@ -111,6 +80,7 @@ enum status topic_join(struct events *events, const char *target, struct topic *
 		return st;
 	}
 	topic->watchers = 1;
+	LIST_INIT(&topic->streams);
 	pthread_mutex_lock(&events->lock);
 	topic->next = events->topics;
 	events->topics = topic;
@@ -126,6 +96,30 @@ void topic_leave(struct events *events, struct topic *topic)
 	pthread_mutex_lock(&events->lock);
 	topic->watchers--;
 	pthread_mutex_unlock(&events->lock);
+}
+
+/* Under events.lock. */
+static void set_news(struct events *events, struct topic *topic, bool has_news)
+{
+	if (has_news && !topic->has_news)
+		TAILQ_INSERT_TAIL(&events->news, topic, news);
+	if (!has_news && topic->has_news)
+		TAILQ_REMOVE(&events->news, topic, news);
+	topic->has_news = has_news;
+}
+
+struct topic *topic_next_news(struct events *events)
+{
+	struct topic *topic;
+
+	pthread_mutex_lock(&events->lock);
+	do {
+		topic = TAILQ_FIRST(&events->news);
+		if (topic != NULL)
+			set_news(events, topic, false);
+	} while (topic != NULL && topic->watchers == 0);
+	pthread_mutex_unlock(&events->lock);
+	return topic;
 }
 
 /* -- rendering -------------------------------------------------------------------------------------------------------- */
@@ -147,6 +141,7 @@ static bool publish(struct events *events, struct topic *topic, const struct buf
 	topic->frame = frame;
 	memcpy(topic->id, id, sizeof id);
 	topic->serial++;
+	set_news(events, topic, true);
 	pthread_mutex_unlock(&events->lock);
 	frame_unref(old);
 	return true;
@@ -178,6 +173,7 @@ static void finish(struct events *events, struct topic *topic, const struct erro
 	pthread_mutex_lock(&events->lock);
 	topic->is_over = true;
 	topic->fault = *fault;
+	set_news(events, topic, true);
 	pthread_mutex_unlock(&events->lock);
 }
 
@@ -222,6 +218,7 @@ static size_t gather(struct events *events, struct topic ***ret_topics)
 			continue;
 		}
 		*at = topic->next;
+		set_news(events, topic, false);
 		topic_free(topic);
 	}
 	all = calloc(count + 1, sizeof(struct topic *));
@@ -294,7 +291,10 @@ static void turn(struct events *events, bool is_told)
 	free(topics);
 }
 
-/* NOTE: one bit tells of all owners, many times a second.  It rests as long as a turn took, so it costs half a core at most. */
+/*
+ * NOTE: one bit tells of all owners, many times a second.  After that it rests as long as a turn took, so it costs half a
+ * core at most.
+ */
 static void *render_all(void *data)
 {
 	struct events *events = data;
@@ -304,6 +304,8 @@ static void *render_all(void *data)
 		const bool    is_told = store_wait(events->api->store, CHANNEL_STATUS, &seen, deadline_in_ms(WAIT_MS));
 		const int64_t begun_ns = clock_ns();
 		turn(events, is_told);
+		if (!is_told)
+			continue;
 		int64_t rest_ms = (clock_ns() - begun_ns) / 1000000;
 		rest_ms = rest_ms < REST_MIN_MS ? REST_MIN_MS : rest_ms > REST_MAX_MS ? REST_MAX_MS : rest_ms;
 		nanosleep(&(struct timespec) { rest_ms / 1000, rest_ms % 1000 * 1000000 }, NULL);
@@ -343,6 +345,7 @@ enum status events_open(struct api *api, struct events **ret_events, struct erro
 	events->api = api;
 	events->listen_fd = events->wake_fd = -1;
 	pthread_mutex_init(&events->lock, NULL);
+	TAILQ_INIT(&events->news);
 	enum status st = listen_on(api->options.events_listen, &events->listen_fd, err);
 	if (st == ST_OK && (events->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
 		st = fail(err, ST_UNAVAILABLE, "could not make an eventfd: %s", strerror(errno));

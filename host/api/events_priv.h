@@ -9,6 +9,7 @@
 #include "host/store/unit.h"
 
 #include <pthread.h>
+#include <sys/queue.h>
 
 enum { EVENT_ID_SIZE = 33 };
 
@@ -32,17 +33,25 @@ struct frame *frame_new(const char *before, struct view text, const char *after)
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame);                  /* accepts NULL */
 
+struct frame *frame_head(void);                         /* of the answer that becomes a stream; NULL: out of memory, as below */
+struct frame *frame_end(const char *why);               /* the last event of a stream                                         */
+struct frame *frame_fault(const struct error *fault);   /* an answer instead of a stream                                      */
+
 /* What one or more streams watch: a path and its query, word for word. */
 struct topic {
 	struct topic *next;
 	const char   *key;
 	/* Guarded by events.lock. */
 	unsigned      watchers;
+	bool          has_news;        /* and stands in events.news                               */
+	TAILQ_ENTRY(topic) news;
 	struct frame *frame;           /* the newest event; NULL: none yet                        */
 	uint64_t      serial;          /* of it                                                   */
 	char          id[EVENT_ID_SIZE];
 	bool          is_over;         /* there will be no other: fault says why                  */
 	struct error  fault;
+	/* The wire's. */
+	LIST_HEAD(, stream) streams;
 	/* The renderer's. */
 	struct arena  arena;
 	const struct endpoint *endpoint;
@@ -61,11 +70,15 @@ struct events {
 	atomic_bool     is_stopping;
 	pthread_mutex_t lock;          /* guards the list of topics and what it says above        */
 	struct topic   *topics;
+	TAILQ_HEAD(, topic) news;      /* those whose streams have not been told the newest       */
 };
 
 /* Of the request line's target; a new topic is rendered soon.  ST_NOT_FOUND, ST_INVALID: nothing to watch there. */
 enum status MUST_CHECK topic_join(struct events *events, const char *target, struct topic **ret_topic, struct error *err);
 void topic_leave(struct events *events, struct topic *topic);
+
+/* The next topic with news, which then has none.  For the wire, whose streams keep it.  NULL: none. */
+struct topic *topic_next_news(struct events *events);
 
 void *events_wire(void *events);       /* events_wire.c: the thread that has the sockets */
 

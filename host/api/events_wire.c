@@ -1,8 +1,6 @@
 /* The sockets of the streams: one thread, which never waits for one of them. */
 #include "host/api/events_priv.h"
 
-#include "host/api/answer.h"
-#include "host/api/status.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -24,7 +22,8 @@ enum {
 enum phase { PHASE_HEAD, PHASE_FIRST, PHASE_STREAM, PHASE_LINGER };
 
 struct stream {
-	struct stream *next;
+	LIST_ENTRY(stream) link;                         /* in wire.streams, or in wire.dead                          */
+	LIST_ENTRY(stream) watching;                     /* in topic->streams                                         */
 	int            fd;
 	enum phase     phase;
 	bool           is_last, is_blocked, is_dead;     /* out is the last; the socket takes no more; to be closed   */
@@ -41,7 +40,8 @@ struct stream {
 struct wire {
 	struct events *events;
 	int            epoll_fd;
-	struct stream *streams;
+	LIST_HEAD(, stream) streams, dead;               /* the dead: closed when none is being looked at             */
+	int64_t        round_ns;                         /* when all were last looked at                              */
 	size_t         count, watching;                  /* connections; of these, those that have a topic            */
 	int64_t        deaf_ns;                          /* since when none is taken; 0                               */
 	bool           is_full;                          /* because of SPARE: else there is no descriptor             */
@@ -54,35 +54,6 @@ static bool is_past(int64_t since_ns, int64_t ms)
 }
 
 /* -- what is sent ----------------------------------------------------------------------------------------------------- */
-
-static struct frame *fault_frame(const struct error *fault)
-{
-	auto_buf text = BUF(4096), answer = BUF(8192);
-	char     id[REQUEST_ID_SIZE];
-	const struct verdict none = { .faults = 0 };
-
-	request_make_id(id);
-	if (answer_text(&text, fault, &none, NULL) != ST_OK
-	    || answer_bare(&answer, status_http(fault->code), id, buf_view(&text), NULL) != ST_OK)
-		return NULL;
-	return frame_new("", buf_view(&answer), "");
-}
-
-static struct frame *head_frame(void)
-{
-	char head[256], id[REQUEST_ID_SIZE];
-
-	request_make_id(id);
-	snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nX-Request-Id: %s\r\nContent-Type: text/event-stream\r\n"
-	         "Cache-Control: no-store\r\nConnection: close\r\n\r\n", id);
-	return frame_new(head, VIEW(""), "");
-}
-
-/* Why a stream ends, as its last event. */
-static struct frame *end_frame(const char *why)
-{
-	return frame_new("event: end\ndata: ", view_of(why), "\n\n");
-}
 
 /* What comes next on it; NULL: nothing now, or, when it is marked, never. */
 static struct frame *next_frame(struct wire *wire, struct stream *stream)
@@ -110,11 +81,11 @@ static struct frame *next_frame(struct wire *wire, struct stream *stream)
 		return next;
 	if (stream->phase == PHASE_FIRST && is_begun && !is_over) {
 		stream->phase = PHASE_STREAM;
-		return head_frame();
+		return frame_head();
 	}
 	if (is_over) {
 		stream->is_last = true;
-		next = stream->phase == PHASE_FIRST ? fault_frame(&fault) : end_frame(fault.text);
+		next = stream->phase == PHASE_FIRST ? frame_fault(&fault) : frame_end(fault.text);
 		stream->is_dead = next == NULL;
 		return next;
 	}
@@ -179,7 +150,7 @@ static void pump(struct wire *wire, struct stream *stream)
 
 static void refuse(struct wire *wire, struct stream *stream, const struct error *fault)
 {
-	stream->out = fault_frame(fault);
+	stream->out = frame_fault(fault);
 	stream->sent = 0;
 	stream->begun_ns = clock_ns();
 	stream->is_last = true;
@@ -201,7 +172,10 @@ static void begin(struct wire *wire, struct stream *stream)
 		st = topic_join(wire->events, wish.target, &stream->topic, &fault);
 	if (st == ST_OK)
 		memcpy(stream->last_id, wish.last_id, sizeof wish.last_id);
-	wire->watching += stream->topic != NULL;
+	if (stream->topic != NULL) {
+		LIST_INSERT_HEAD(&stream->topic->streams, stream, watching);
+		wire->watching++;
+	}
 	free(stream->head);
 	stream->head = NULL;
 	stream->phase = PHASE_FIRST;
@@ -249,7 +223,9 @@ static void take_in(struct wire *wire, struct stream *stream)
 
 static void stream_free(struct wire *wire, struct stream *stream)
 {
+	LIST_REMOVE(stream, link);
 	if (stream->topic != NULL) {
+		LIST_REMOVE(stream, watching);
 		topic_leave(wire->events, stream->topic);
 		wire->watching--;
 	}
@@ -278,8 +254,7 @@ static void accept_one(struct wire *wire, int fd)
 	IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int) { 1 }, sizeof(int)));
 	stream->fd = fd;
 	stream->moved_ns = clock_ns();
-	stream->next = wire->streams;
-	wire->streams = stream;
+	LIST_INSERT_HEAD(&wire->streams, stream, link);
 	wire->count++;
 }
 
@@ -313,36 +288,63 @@ static void accept_all(struct wire *wire)
 		listen_for(wire, 0);
 }
 
-/* Whoever has news gets them; whoever is late, or gone, goes. */
-static void go_round(struct wire *wire)
+/* Whoever is dead stays until all that may still speak of him is done with. */
+static void settle(struct wire *wire, struct stream *stream)
 {
+	if (!stream->is_dead)
+		return;
+	LIST_REMOVE(stream, link);
+	LIST_INSERT_HEAD(&wire->dead, stream, link);
+}
+
+static void bury(struct wire *wire)
+{
+	while (!LIST_EMPTY(&wire->dead))
+		stream_free(wire, LIST_FIRST(&wire->dead));
+}
+
+static void tell_news(struct wire *wire)
+{
+	struct topic  *topic;
 	struct stream *stream;
 
-	for (struct stream **at = &wire->streams; (stream = *at) != NULL;) {
-		pump(wire, stream);
-		if ((stream->phase == PHASE_HEAD && is_past(stream->moved_ns, HEAD_MS))
-		    || (stream->phase == PHASE_LINGER && is_past(stream->begun_ns, LINGER_MS)))
-			stream->is_dead = true;
-		if (stream->is_dead) {
-			*at = stream->next;
-			stream_free(wire, stream);
-		} else {
-			at = &stream->next;
+	while ((topic = topic_next_news(wire->events)) != NULL) {
+		LIST_FOREACH(stream, &topic->streams, watching) {
+			if (stream->is_dead)
+				continue;
+			pump(wire, stream);
+			settle(wire, stream);
 		}
 	}
 }
 
+/* Whoever has heard nothing for long is told that we are there; whoever is late goes. */
+static void go_round(struct wire *wire)
+{
+	struct stream *next;
+
+	for (struct stream *stream = LIST_FIRST(&wire->streams); stream != NULL; stream = next) {
+		next = LIST_NEXT(stream, link);
+		pump(wire, stream);
+		if ((stream->phase == PHASE_HEAD && is_past(stream->moved_ns, HEAD_MS))
+		    || (stream->phase == PHASE_LINGER && is_past(stream->begun_ns, LINGER_MS)))
+			stream->is_dead = true;
+		settle(wire, stream);
+	}
+	wire->round_ns = clock_ns();
+}
+
 static void end_all(struct wire *wire)
 {
-	for (struct stream *next, *stream = wire->streams; stream != NULL; stream = next) {
-		next = stream->next;
-		struct frame *end = stream->phase == PHASE_STREAM && stream->out == NULL ? end_frame("the server stops") : NULL;
+	struct stream *stream;
+
+	while ((stream = LIST_FIRST(&wire->streams)) != NULL) {
+		struct frame *end = stream->phase == PHASE_STREAM && stream->out == NULL ? frame_end("the server stops") : NULL;
 		if (end != NULL)
 			IGNORE(send(stream->fd, end->data, end->len, MSG_NOSIGNAL | MSG_DONTWAIT) == 0);
 		frame_unref(end);
 		stream_free(wire, stream);
 	}
-	wire->streams = NULL;
 }
 
 static void handle(struct wire *wire, const struct epoll_event *event)
@@ -353,10 +355,16 @@ static void handle(struct wire *wire, const struct epoll_event *event)
 		accept_all(wire);
 	} else if (event->data.ptr == &wire->events->wake_fd) {
 		IGNORE(eventfd_read(wire->events->wake_fd, &count) == 0);
+		tell_news(wire);
 	} else {
 		struct stream *stream = event->data.ptr;
-		if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !stream->is_dead)
+		if (stream->is_dead)
+			return;
+		if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
 			take_in(wire, stream);
+		if ((event->events & EPOLLOUT) != 0)
+			pump(wire, stream);
+		settle(wire, stream);
 	}
 }
 
@@ -377,7 +385,9 @@ void *events_wire(void *data)
 			const int count = epoll_wait(wire.epoll_fd, ready, AT_ONCE, TICK_MS);
 			for (int i = 0; i < count; i++)
 				handle(&wire, &ready[i]);
-			go_round(&wire);
+			if (is_past(wire.round_ns, TICK_MS))
+				go_round(&wire);
+			bury(&wire);
 			if (wire.deaf_ns != 0 && has_room(&wire) && (wire.is_full || is_past(wire.deaf_ns, TICK_MS)))
 				listen_for(&wire, EPOLLIN);
 		}

@@ -137,6 +137,7 @@ static enum status new_cluster(struct kube *kube, struct view name, struct setti
 	cluster->since_ns = clock_ns();
 	pthread_mutex_init(&cluster->lock, NULL);
 	TAILQ_INIT(&cluster->queue);
+	TAILQ_INIT(&cluster->hurried);
 	if (cluster->sockets != NULL)
 		cluster->sockets->has_owner = true;
 	st = cluster->name == NULL || cluster->sockets == NULL ? fail(err, ST_NO_MEMORY, "out of memory")

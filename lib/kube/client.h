@@ -68,7 +68,8 @@ struct kube_request {
 	struct view body;                /* copied                                                               */
 	int64_t     deadline_ns;
 	bool        is_hurried;          /* its deadline is no measure of the cluster: when that passes, or the circuit is open,
-	                                    nothing follows for others                                           */
+	                                    nothing follows for others.  At most half of in_flight are such, and they wait
+	                                    for all others                                                        */
 };
 
 struct kube_answer {

@@ -58,6 +58,19 @@ static void expire(struct timer *timer)
 	call_fail(call, ST_DEADLINE, &err);
 }
 
+static struct call_queue *queue_of(const struct call *call)
+{
+	return call->is_hurried ? &call->cluster->hurried : &call->cluster->queue;
+}
+
+/* Who looks does not hold up who works: some places are never his. */
+static bool has_place(const struct kube_cluster *cluster, bool is_hurried)
+{
+	const unsigned places = cluster->kube->options.in_flight;
+
+	return atomic_load(&cluster->in_flight) < places && (!is_hurried || cluster->hurried_in_flight < (places + 1) / 2);
+}
+
 void cluster_offer(struct call *call)
 {
 	struct kube_cluster *cluster = call->cluster;
@@ -72,8 +85,8 @@ void cluster_offer(struct call *call)
 			return;
 		}
 		cluster->is_probing = call->is_probe = true;
-	} else if (call->bytes == NULL && atomic_load(&cluster->in_flight) >= cluster->kube->options.in_flight) {
-		TAILQ_INSERT_TAIL(&cluster->queue, call, queued);
+	} else if (call->bytes == NULL && !has_place(cluster, call->is_hurried)) {
+		TAILQ_INSERT_TAIL(queue_of(call), call, queued);
 		atomic_fetch_add(&cluster->waiting, 1);
 		call->state = CALL_WAITING;
 		call->timer.fire = expire;
@@ -83,35 +96,57 @@ void cluster_offer(struct call *call)
 	call_start(call);
 }
 
+void cluster_unqueue(struct call *call)
+{
+	TAILQ_REMOVE(queue_of(call), call, queued);
+	atomic_fetch_sub(&call->cluster->waiting, 1);
+}
+
 /* NULL: none waits. */
-static struct call *take(struct kube_cluster *cluster, struct call *call)
+static struct call *take(struct call *call)
 {
 	if (call == NULL)
 		return NULL;
-	TAILQ_REMOVE(&cluster->queue, call, queued);
-	atomic_fetch_sub(&cluster->waiting, 1);
-	timer_unset(&cluster->loop->timers, &call->timer);
+	cluster_unqueue(call);
+	timer_unset(&call->cluster->loop->timers, &call->timer);
 	call->state = CALL_POSTED;
 	return call;
-}
-
-static struct call *take_waiting(struct kube_cluster *cluster)
-{
-	return take(cluster, TAILQ_FIRST(&cluster->queue));
 }
 
 /*
  * Nothing goes out late: who asked may have lost its right to meanwhile, when the whole process stood still.  The others'
  * timers end them.
  */
-static struct call *take_in_time(struct kube_cluster *cluster)
+static struct call *first_in_time(const struct call_queue *queue)
 {
 	struct call *call;
 
-	TAILQ_FOREACH(call, &cluster->queue, queued)
+	TAILQ_FOREACH(call, queue, queued)
 		if (!deadline_past(call->deadline_ns))
 			break;
-	return take(cluster, call);
+	return call;
+}
+
+/* NULL: none that may begin. */
+static struct call *take_next(struct kube_cluster *cluster)
+{
+	struct call *next = has_place(cluster, false) ? first_in_time(&cluster->queue) : NULL;
+
+	return take(next == NULL && has_place(cluster, true) ? first_in_time(&cluster->hurried) : next);
+}
+
+static struct call *take_waiting(struct kube_cluster *cluster)
+{
+	struct call *next = TAILQ_FIRST(&cluster->queue);
+
+	return take(next == NULL ? TAILQ_FIRST(&cluster->hurried) : next);
+}
+
+void cluster_began(struct call *call)
+{
+	atomic_fetch_add(&call->cluster->in_flight, 1);
+	call->cluster->hurried_in_flight += call->is_hurried;
+	call->is_counted = true;
 }
 
 void cluster_ended(struct call *call)
@@ -123,10 +158,10 @@ void cluster_ended(struct call *call)
 		cluster->is_probing = call->is_probe = false;
 	if (call->is_counted) {
 		atomic_fetch_sub(&cluster->in_flight, 1);
+		cluster->hurried_in_flight -= call->is_hurried;
 		call->is_counted = false;
 	}
-	while (!cluster->is_open && atomic_load(&cluster->in_flight) < cluster->kube->options.in_flight &&
-	       (next = take_in_time(cluster)) != NULL)
+	while (!cluster->is_open && (next = take_next(cluster)) != NULL)
 		call_start(next);
 }
 

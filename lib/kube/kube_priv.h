@@ -102,7 +102,8 @@ struct kube_cluster {
 	atomic_ullong    requests, failures;
 	atomic_uint      in_flight, waiting;  /* written by the loop                           */
 
-	struct call_queue queue;
+	struct call_queue queue, hurried;     /* who waits for a place: who works, and who is in a hurry */
+	unsigned         hurried_in_flight;
 	struct sockets  *sockets;
 	int64_t          answered_ns, probe_ns, pause_ns;
 	unsigned         failed_in_a_row;
@@ -110,7 +111,9 @@ struct kube_cluster {
 };
 
 void cluster_offer(struct call *call);                           /* start, queue or refuse it                        */
-void cluster_ended(struct call *call);                           /* its place is free                                */
+void cluster_began(struct call *call);                           /* it takes a place                                 */
+void cluster_ended(struct call *call);                           /* its place, if it took one, is free               */
+void cluster_unqueue(struct call *call);                         /* it waits no more                                 */
 void cluster_answered(struct kube_cluster *cluster);
 void cluster_failed(const struct call *call, CURLcode code, const struct error *err);
 /* The circuit was opened by another while it ran: its connection was broken for that, and its own failure tells nothing. */
@@ -132,7 +135,7 @@ enum call_state { CALL_POSTED, CALL_WAITING, CALL_RUNNING, CALL_PAUSED };
 
 struct call {
 	TAILQ_ENTRY(call)    link;            /* in the inbox, then in loop->calls             */
-	TAILQ_ENTRY(call)    queued;          /* in cluster->queue                             */
+	TAILQ_ENTRY(call)    queued;          /* in one of the cluster's queues                */
 	struct kube_cluster *cluster;         /* a reference; NULL for a bare task             */
 	struct settings     *settings;        /* a reference while it runs                     */
 	enum call_state      state;

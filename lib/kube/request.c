@@ -284,10 +284,8 @@ void call_start(struct call *call)
 
 	call->state = CALL_RUNNING;
 	call->started_ns = clock_ns();
-	if (call->bytes == NULL) {
-		atomic_fetch_add(&cluster->in_flight, 1);
-		call->is_counted = true;
-	}
+	if (call->bytes == NULL)
+		cluster_began(call);
 	atomic_fetch_add(&cluster->requests, 1);
 	buf_clear(&call->answer);
 	call->is_answered = false;
@@ -450,8 +448,7 @@ void call_finish(struct call *call, CURLcode code)
 static void leave(struct call *call)
 {
 	if (call->state == CALL_WAITING) {
-		TAILQ_REMOVE(&call->cluster->queue, call, queued);
-		atomic_fetch_sub(&call->cluster->waiting, 1);
+		cluster_unqueue(call);
 		call->state = CALL_POSTED;
 	}
 	put_easy(call);

@@ -48,11 +48,16 @@ static bool take(void *data, json_t *object, enum status st, const struct error 
 	return !is_enough;
 }
 
-static void list(struct told *told)
+static void ask_for_list(struct told *told)
 {
 	*told = (struct told) { .late = 0 };
 	waited_init(&told->waited);
-	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(10000), take, told);
+	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(15000), take, told);
+}
+
+static void list(struct told *told)
+{
+	ask_for_list(told);
 	waited_until(&told->waited, 1);
 }
 
@@ -111,6 +116,21 @@ static void test_a_list_that_fails_says_why_and_what_came_before_was_told(void *
 	}
 }
 
+/* With other bounds than the fixture's. */
+static void open_with(unsigned in_flight)
+{
+	kube_cluster_unref(cluster);
+	kube_close(kube);
+	assert_ok(kube_open(&(struct kube_options) { .loops = 1, .in_flight = in_flight }, &kube, NO_ERR));
+	cluster = cluster_of(kube, "c", "https", "ca");
+}
+
+static void wait_for_requests(const char *path, size_t count)
+{
+	for (const int64_t until_ns = deadline_in_ms(10000); server_count("GET", path) < count; )
+		assert_false(deadline_past(until_ns));
+}
+
 static void test_a_list_under_way_ends_with_its_deadline_or_its_client(void **state)
 {
 	struct told told = { .late = 0 }, other = { .late = 0 };
@@ -126,14 +146,62 @@ static void test_a_list_under_way_ends_with_its_deadline_or_its_client(void **st
 	assert_int_equal(kube_cluster_state(cluster).failures, 0);
 
 	kube_list(cluster, VIEW("v1"), VIEW("ConfigMap"), "a=b", deadline_in_ms(60000), take, &other);
-	for (const int64_t until_ns = deadline_in_ms(10000); server_count("GET", "/api/v1/configmaps") < 2; )
-		assert_false(deadline_past(until_ns));
+	wait_for_requests("/api/v1/configmaps", 2);
 	kube_cluster_unref(cluster);
 	cluster = NULL;
 	kube_close(kube);
 	kube = client_open();
 	assert_int_equal(other.waited.count, 1);
 	assert_int_not_equal(other.waited.st, ST_OK);
+}
+
+static void test_half_of_the_places_are_no_lists(void **state)
+{
+	enum { LISTS = 6, PLACES = 4 };
+	struct told   told[LISTS];
+	struct waited waited;
+
+	(void) state;
+	server_rule("GET", FIRST, "[{'delay': 2, 'body': '{\\\"metadata\\\":{},\\\"items\\\":[]}'}]");
+	open_with(PLACES);
+	for (size_t i = 0; i < LISTS; i++)
+		ask_for_list(&told[i]);
+	wait_for_requests(FIRST, PLACES / 2);
+	waited_init(&waited);
+	ask(cluster, "GET", "/version", 15000, &waited);
+	assert_int_equal(server_count("GET", FIRST), PLACES / 2);
+	for (size_t i = 0; i < LISTS; i++) {
+		waited_until(&told[i].waited, 1);
+		assert_int_equal(told[i].waited.st, ST_OK);
+	}
+	assert_int_equal(server_count("GET", FIRST), LISTS);
+	assert_int_equal(kube_cluster_state(cluster).waiting, 0);
+}
+
+static void test_a_list_waits_for_all_that_are_none(void **state)
+{
+	const struct kube_request request = { .method = "GET", .path = "/version", .body = VIEW(""), .deadline_ns = deadline_in_ms(15000) };
+	struct told               told[2];
+	struct waited             waited;
+
+	(void) state;
+	server_rule("GET", FIRST, "[{'delay': 2, 'body': '{\\\"metadata\\\":{},\\\"items\\\":[]}'}]");
+	open_with(1);
+	ask_for_list(&told[0]);
+	wait_for_requests(FIRST, 1);
+	ask_for_list(&told[1]);
+	for (const int64_t until_ns = deadline_in_ms(10000); kube_cluster_state(cluster).waiting == 0; )
+		assert_false(deadline_past(until_ns));
+	waited_init(&waited);
+	kube_send(cluster, &request, waited_done, &waited);
+	waited_until(&told[1].waited, 1);
+
+	auto_json *log = server_log();
+	const size_t last = json_array_size(log) - 1;
+	assert_int_equal(waited.count, 1);
+	assert_string_equal(json_string_at(json_array_get(log, last - 1), "path"), "/version");
+	assert_int_equal(told[0].waited.st, ST_OK);
+	assert_int_equal(told[1].waited.st, ST_OK);
 }
 
 int main(void)
@@ -143,6 +211,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_has_enough_gets_no_further_page, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_list_that_fails_says_why_and_what_came_before_was_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_list_under_way_ends_with_its_deadline_or_its_client, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_half_of_the_places_are_no_lists, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_list_waits_for_all_that_are_none, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);

@@ -1,0 +1,63 @@
+/* What goes out on streams: bytes that many of them share. */
+#include "host/api/events_priv.h"
+
+#include "host/api/answer.h"
+#include "host/api/request.h"
+#include "host/api/status.h"
+
+struct frame *frame_new(const char *before, struct view text, const char *after)
+{
+	const size_t  first = strlen(before), last = strlen(after);
+	struct frame *frame = malloc(sizeof *frame + first + text.len + last);
+
+	if (frame == NULL)
+		return NULL;
+	atomic_init(&frame->refs, 1);
+	frame->len = first + text.len + last;
+	frame->text_at = first;
+	frame->text_len = text.len;
+	memcpy(frame->data, before, first);
+	memcpy(frame->data + first, text.ptr, text.len);
+	memcpy(frame->data + first + text.len, after, last);
+	return frame;
+}
+
+struct frame *frame_ref(struct frame *frame)
+{
+	atomic_fetch_add(&frame->refs, 1);
+	return frame;
+}
+
+void frame_unref(struct frame *frame)
+{
+	if (frame != NULL && atomic_fetch_sub(&frame->refs, 1) == 1)
+		free(frame);
+}
+
+struct frame *frame_fault(const struct error *fault)
+{
+	auto_buf text = BUF(4096), answer = BUF(8192);
+	char     id[REQUEST_ID_SIZE];
+	const struct verdict none = { .faults = 0 };
+
+	request_make_id(id);
+	if (answer_text(&text, fault, &none, NULL) != ST_OK
+	    || answer_bare(&answer, status_http(fault->code), id, buf_view(&text), NULL) != ST_OK)
+		return NULL;
+	return frame_new("", buf_view(&answer), "");
+}
+
+struct frame *frame_head(void)
+{
+	char head[256], id[REQUEST_ID_SIZE];
+
+	request_make_id(id);
+	snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nX-Request-Id: %s\r\nContent-Type: text/event-stream\r\n"
+	         "Cache-Control: no-store\r\nConnection: close\r\n\r\n", id);
+	return frame_new(head, VIEW(""), "");
+}
+
+struct frame *frame_end(const char *why)
+{
+	return frame_new("event: end\ndata: ", view_of(why), "\n\n");
+}
