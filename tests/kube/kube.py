@@ -263,9 +263,11 @@ class KubeCluster(KubeClient):
         return (done.stdout.strip().splitlines() or [""])[-1]
 
     def up(self):
-        if hasattr(self, "_session"):
-            self.close()                      # the port may change
+        before = getattr(self, "server", None)
+        if before is not None:
+            self.close()
         super().__init__(self._script("up", self.name, "--until", str(os.getpid())))
+        assert before in (None, self.server), f"{before} was taken by another while {self.name} was down: kubeconfigs of it are void"
         return self
 
     def down(self):

@@ -9,8 +9,8 @@ struct config { emco_strs tells; int64_t repeat, pad, ms, status; int32_t heeds;
 
 static const emco_option options[] = {
 	EMCO_OPTION(struct config, tells, .help = "What is told: QUERY|NAME|BODY, the query a digit."),
-	EMCO_OPTION(struct config, repeat, .dflt = "1", .help = "How often."),
-	EMCO_OPTION(struct config, pad, .dflt = "0", .max = 16 << 20, .help = "Spaces after each body."),
+	EMCO_OPTION(struct config, repeat, .dflt = "1", .help = "How often each."),
+	EMCO_OPTION(struct config, pad, .dflt = "0", .max = 16 << 20, .help = "Letters after each name."),
 	EMCO_OPTION(struct config, ms, .dflt = "0", .help = "How long it takes after that."),
 	EMCO_OPTION(struct config, heeds, .dflt = "true", .help = "Return once cancelled() says so."),
 	EMCO_OPTION(struct config, status, .dflt = "0", .help = "What it returns."),
@@ -37,19 +37,21 @@ static void destroy(emco_instance *self)
 	free(self);
 }
 
-static emco_status tell(emco_str text, size_t pad, emco_each_found *each, void *data)
+static emco_status tell(const struct config *config, emco_str text, emco_each_found *each, void *data)
 {
-	const char  *name = text.ptr + 2, *bar = memchr(name, '|', text.len - 2);
-	const size_t len = (size_t) (text.ptr + text.len - bar - 1);
-	char        *body = malloc(len + pad + 1);
+	const char    *from = text.ptr + 2, *bar = memchr(from, '|', text.len - 2);
+	const uint64_t query = (uint64_t) (text.ptr[0] - '0'), len = (uint64_t) (bar - from), pad = (uint64_t) config->pad;
+	const emco_str body = { bar + 1, (uint64_t) (text.ptr + text.len - bar - 1) };
+	char          *name = malloc(len + pad + 1);
+	emco_status    status = name == NULL ? EMCO_E_NO_MEMORY : EMCO_OK;
 
-	if (body == NULL)
-		return EMCO_E_NO_MEMORY;
-	memcpy(body, bar + 1, len);
-	memset(body + len, ' ', pad);
-	const emco_status status = each(data, (uint64_t) (text.ptr[0] - '0'), (emco_str) { name, (uint64_t) (bar - name) },
-	                                (emco_str) { body, len + pad });
-	free(body);
+	if (name != NULL) {
+		memcpy(name, from, len);
+		memset(name + len, 'x', pad);
+	}
+	for (int64_t i = 0; i < config->repeat && status == EMCO_OK; i++)
+		status = each(data, query, (emco_str) { name, len + pad }, body);
+	free(name);
 	return status;
 }
 
@@ -62,9 +64,8 @@ static emco_status read_objects(emco_instance *self, emco_call *call, const emco
 
 	(void) queries;
 	(void) count;
-	for (int64_t i = 0; i < config->repeat && status == EMCO_OK; i++)
-		for (uint64_t k = 0; k < config->tells.count && status == EMCO_OK; k++)
-			status = tell(config->tells.items[k], (size_t) config->pad, each, data);
+	for (uint64_t k = 0; k < config->tells.count && status == EMCO_OK; k++)
+		status = tell(config, config->tells.items[k], each, data);
 	for (int64_t i = 0; i < config->ms && !(config->heeds && call->cancelled(call)); i++)
 		nanosleep(&ms, NULL);
 	return status != EMCO_OK ? status : (emco_status) config->status;
