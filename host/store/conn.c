@@ -8,13 +8,18 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* A statement of ours never needs a table scan that an index could save, and plans are made while tables are small:
- * without this the first plan of an empty table would be kept while the table grows.  Both foreign-key checks and our
- * own prepared statements profit.  A server whose client is gone stops within a second: so a statement is cancelled by
- * closing its connection (query_abandon). */
+/*
+ * A statement of ours never needs a table scan that an index could save, and plans are made while tables are small: without
+ * this the first plan of an empty table would be kept while the table grows.  Both foreign-key checks and our own prepared
+ * statements profit.  Nor does the best plan of any depend on its parameters: to plan it anew each time, as the server does
+ * when its statistics say so, may take as long as the statement.
+ *
+ * A server whose client is gone stops within a second: so a statement is cancelled by closing its connection (query_abandon).
+ */
 static const char session_sql[] =
-	"SET enable_seqscan = off; SET jit = off; SET client_connection_check_interval = '1s'; "
-	"SET idle_in_transaction_session_timeout = '1min'; SET default_transaction_isolation = 'read committed'";
+	"SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan; "
+	"SET client_connection_check_interval = '1s'; SET idle_in_transaction_session_timeout = '1min'; "
+	"SET default_transaction_isolation = 'read committed'";
 
 static void log_notice(void *data, const PGresult *result)
 {

@@ -45,7 +45,9 @@ def p17_crash(bench):
         for writer in writers:
             writer.join()
         if stub.stats()["applies"] >= count:
-            continue                     # it was faster than the kill: nothing is left to be resumed
+            fleet.daemon.start()         # it was faster than the kill: nothing is left to be resumed
+            fleet.settle()
+            continue
         stub.ask("mark")
         begun = time.time()
         fleet.daemon.spawn()

@@ -56,20 +56,21 @@ class Wire:
         self.socket = socket.create_connection(("127.0.0.1", bench.daemon.port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def get(self, path):
+    def ask(self, path, method="GET", want=200):
         """Seconds until the last byte."""
-        request = f"GET /v2/{path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+        request = f"{method} /v2/{path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
         begun = time.monotonic()
         self.socket.sendall(request)
         answer = self.socket.recv(1 << 18)
         head, _, body = answer.partition(b"\r\n\r\n")
-        left = int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
+        length = re.search(rb"Content-Length: (\d+)", head)
+        left = (int(length[1]) if length else 0) - len(body)
         while left > 0:
             piece = self.socket.recv(left)
             assert piece, f"{left} bytes are missing"
             left -= len(piece)
         took = time.monotonic() - begun
-        assert head.startswith(b"HTTP/1.1 200 "), head
+        assert head.startswith(b"HTTP/1.1 %d " % want) and (length or want == 204), head
         return took
 
 
@@ -91,7 +92,7 @@ def p3_delete(bench):
     for count in SIBLINGS:
         path = siblings(bench, f"p3-{count}", count)
         names = iter([f"{path}/a{number:07d}/v1" for number in range(1, min(count, 2 * DELETES * bench.rounds + 1))])
-        http_link = Http(bench)                  # a new one: idle ones are closed while siblings are put there
+        wire = Wire(bench)                       # a new one: idle ones are closed while siblings are put there
         each = min(DELETES, (count - 1) // (2 * bench.rounds))
         ours, raw, refused = [], [], []
         for _ in range(bench.rounds):
@@ -102,9 +103,9 @@ def p3_delete(bench):
             raw.append((time.monotonic() - begun) / each)
             begun = time.monotonic()
             for _ in range(each):
-                http_link.get(next(names), "DELETE", 204)
+                wire.ask(next(names), "DELETE", 204)
             ours.append((time.monotonic() - begun) / each)
-            refused.append(statistics.median(http_link.get(f"projects/p3-{count}", "DELETE", 409)[1] for _ in range(20)))
+            refused.append(statistics.median(wire.ask(f"projects/p3-{count}", "DELETE", 409) for _ in range(20)))
         found[count] = [statistics.median(column) for column in (ours, raw, refused)]
     ours, raw, refused = (found[SIBLINGS[1]][n] for n in range(3))
     grows = found[SIBLINGS[-1]][0] / found[SIBLINGS[0]][0]
@@ -166,7 +167,7 @@ def p5_page(bench):
                 assert len(cursor.fetchall()) == PAGE
                 took.append(time.monotonic() - begun)
             row.append(statistics.median(took))
-            row.append(statistics.median(wire.get(f"{path}?limit={PAGE}&continue={after}") for _ in range(50)))
+            row.append(statistics.median(wire.ask(f"{path}?limit={PAGE}&continue={after}") for _ in range(50)))
         figures.append(row)
     raw, shallow, raw_deep, deep = (statistics.median(column) for column in zip(*figures))
     bench.row("P5", raw_deep / deep, 1 / 3, holds=deep <= 1.2 * shallow, limit_s=raw, got_s=shallow, deep_limit_s=raw_deep,
