@@ -292,8 +292,8 @@ static void turn(struct events *events, bool is_told)
 }
 
 /*
- * NOTE: one bit tells of all owners, many times a second.  After that it rests as long as a turn took, so it costs half a
- * core at most.
+ * NOTE: one bit tells of all owners, many times a second.  It rests as long as a turn took, up to a second, so it costs
+ * about half a core at most.
  */
 static void *render_all(void *data)
 {
@@ -304,10 +304,11 @@ static void *render_all(void *data)
 		const bool    is_told = store_wait(events->api->store, CHANNEL_STATUS, &seen, deadline_in_ms(WAIT_MS));
 		const int64_t begun_ns = clock_ns();
 		turn(events, is_told);
-		if (!is_told)
-			continue;
 		int64_t rest_ms = (clock_ns() - begun_ns) / 1000000;
-		rest_ms = rest_ms < REST_MIN_MS ? REST_MIN_MS : rest_ms > REST_MAX_MS ? REST_MAX_MS : rest_ms;
+		if (rest_ms < REST_MIN_MS)
+			rest_ms = is_told ? REST_MIN_MS : 0;             /* what is told next need not wait because nothing was */
+		if (rest_ms > REST_MAX_MS)
+			rest_ms = REST_MAX_MS;
 		nanosleep(&(struct timespec) { rest_ms / 1000, rest_ms % 1000 * 1000000 }, NULL);
 	}
 	return NULL;

@@ -33,9 +33,10 @@ struct frame *frame_new(const char *before, struct view text, const char *after)
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame);                  /* accepts NULL */
 
-struct frame *frame_head(void);                         /* of the answer that becomes a stream; NULL: out of memory, as below */
-struct frame *frame_end(const char *why);               /* the last event of a stream                                         */
-struct frame *frame_fault(const struct error *fault);   /* an answer instead of a stream                                      */
+/* For the caller to unref; NULL: out of memory.  The head of a stream, its last event, an answer instead of a stream. */
+struct frame *frame_head(void);
+struct frame *frame_end(const char *why);
+struct frame *frame_fault(const struct error *fault);
 
 /* What one or more streams watch: a path and its query, word for word. */
 struct topic {

@@ -81,7 +81,9 @@ static struct frame *next_frame(struct wire *wire, struct stream *stream)
 		return next;
 	if (stream->phase == PHASE_FIRST && is_begun && !is_over) {
 		stream->phase = PHASE_STREAM;
-		return frame_head();
+		next = frame_head();
+		stream->is_dead = next == NULL;
+		return next;
 	}
 	if (is_over) {
 		stream->is_last = true;

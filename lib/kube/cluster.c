@@ -5,6 +5,8 @@
 
 #include "lib/base/clock.h"
 
+#include <assert.h>
+
 enum { FAILURES_TO_OPEN = 3 };
 
 struct settings *cluster_settings(struct kube_cluster *cluster)
@@ -63,7 +65,7 @@ static struct call_queue *queue_of(const struct call *call)
 	return call->is_hurried ? &call->cluster->hurried : &call->cluster->queue;
 }
 
-/* Who looks does not hold up who works: some places are never his. */
+/* Who looks holds up few who work: half of the places, rounded down, are never his. */
 static bool has_place(const struct kube_cluster *cluster, bool is_hurried)
 {
 	const unsigned places = cluster->kube->options.in_flight;
@@ -158,6 +160,7 @@ void cluster_ended(struct call *call)
 		cluster->is_probing = call->is_probe = false;
 	if (call->is_counted) {
 		atomic_fetch_sub(&cluster->in_flight, 1);
+		assert(!call->is_hurried || cluster->hurried_in_flight > 0);
 		cluster->hurried_in_flight -= call->is_hurried;
 		call->is_counted = false;
 	}

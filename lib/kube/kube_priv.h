@@ -103,7 +103,7 @@ struct kube_cluster {
 	atomic_uint      in_flight, waiting;  /* written by the loop                           */
 
 	struct call_queue queue, hurried;     /* who waits for a place: who works, and who is in a hurry */
-	unsigned         hurried_in_flight;
+	unsigned         hurried_in_flight;   /* of in_flight                                  */
 	struct sockets  *sockets;
 	int64_t          answered_ns, probe_ns, pause_ns;
 	unsigned         failed_in_a_row;

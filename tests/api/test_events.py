@@ -69,6 +69,38 @@ def test_the_status_comes_at_once_and_whenever_it_changes_until_its_end(daemon, 
         assert each.next() is None
 
 
+def test_news_are_told_when_they_come(daemon, api, group):
+    """What is looked at in turn anyway, four times a second, does not count."""
+    stream, took = Stream(daemon, group), []
+    stream.status()
+    for _ in range(9):
+        begun = time.monotonic()
+        daemon.sql(f"""INSERT INTO action (owner, seq, state) SELECT owner, max(seq) + 1, 'Created' FROM action WHERE owner =
+            (SELECT id FROM resource WHERE path = '{group}') GROUP BY owner RETURNING pg_notify('emcod', '2')""")
+        stream.status()
+        took.append(time.monotonic() - begun)
+    assert sorted(took)[4] < 0.15, took
+
+
+def test_who_reads_steadily_gets_a_large_event_as_fast_as_he_reads(daemon, api, group):
+    """By the turns alone he would get what buffers hold each quarter of a second."""
+    daemon.sql(f"""INSERT INTO action (owner, seq, state) SELECT owner, seq + n, state FROM action, generate_series(1, 30000) AS n
+        WHERE owner = (SELECT id FROM resource WHERE path = '{group}') RETURNING 1""")
+    with socket.socket() as link:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        link.connect(("127.0.0.1", daemon.events_port))
+        link.sendall(f"GET /v2/{group}/status?watch=true HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        link.settimeout(20)
+        size, end = len(link.recv(4096)), b""
+        begun = time.monotonic()
+        while not end.endswith(b"\n\n"):
+            time.sleep(0.0005)
+            piece = link.recv(16384)
+            size, end = size + len(piece), (end + piece)[-2:]
+        took = time.monotonic() - begun
+    assert size > 2_000_000 and took < 2.5, (size, took)
+
+
 def test_what_cannot_be_watched_is_refused(daemon, api, group):
     answer = api.get(f"{group}/status?watch=maybe")
     assert answer.status_code == 400 and '"watch"' in answer.text

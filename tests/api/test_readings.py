@@ -11,7 +11,8 @@ from conftest import STAGE, wait_for
 from emco import Scene, chart
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {text: rendered}\n"
-TOLD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "default"}, "data": {"text": "told"}}
+NAMED = {"name": "web", "namespace": "default"}
+TOLD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": NAMED, "data": {"text": "told"}}
 DETAIL = "status=ready&output=detail"
 AT_ONCE, MORE = 8, 4                          # READINGS_MAX of host/orchestrator/status_live.c, and some for whom it is too late
 
@@ -25,10 +26,10 @@ def deployment(make_daemon, tmp_path, unique, remote):
 
     def make(options):
         tells = json.dumps(f"0|web+ConfigMap|{json.dumps(TOLD)}")
-        daemon = make_daemon(controllers={"teller": f'plugin = "test-teller";\noptions = {{ tells = [{tells}]; {options} }};\n'},
-                             options={"plugin_dir": str(plugins)}).start()
-        scene = Scene(daemon.client(), unique).clusters({"one": remote()}).cloud().apps({"web": chart("web", {"map.yaml": MAP})})
-        scene.deployment({"web": scene.by_name("one")}).instantiate(wait=False)
+        teller = f'plugin = "test-teller";\noptions = {{ tells = [{tells}]; {options} }};\n'
+        daemon = make_daemon(controllers={"teller": teller}, options={"plugin_dir": str(plugins)}).start()
+        scene = Scene(daemon.client(), unique).clusters({"one": remote()}).cloud()
+        scene.apps({"web": chart("web", {"map.yaml": MAP})}).deployment({"web": scene.by_name("one")}).instantiate(wait=False)
         wait_for(lambda: daemon.count("unit") == 1, what="the unit")
         # The synchroniser watches nothing: what a watch would have told.
         daemon.sql("INSERT INTO unit_seen (unit, name, api_version, ready, is_tracked, is_member, session, reason) "

@@ -267,12 +267,13 @@ class KubeCluster(KubeClient):
         if before is not None:
             self.close()
         super().__init__(self._script("up", self.name, "--until", str(os.getpid())))
-        assert before in (None, self.server), f"{before} was taken by another while {self.name} was down: kubeconfigs of it are void"
+        assert before in (None, self.server), f"{before} was taken while {self.name} was down: its kubeconfigs are void"
         return self
 
     def down(self):
         if hasattr(self, "_session"):
             self.close()
+            self.server = None
         self._script("down", self.name, seconds=180)
 
     def __enter__(self):

@@ -10,6 +10,9 @@ static struct kube_cluster *cluster;
 	"\\\"namespaced\\\":true,\\\"kind\\\":\\\"ConfigMap\\\"}]}'}]"
 #define ITEM(name)          "{\\\"metadata\\\":{\\\"name\\\":\\\"" name "\\\"}}"
 #define PAGE(next, items)   "[{'body': '{\\\"metadata\\\":{\\\"continue\\\":\\\"" next "\\\"},\\\"items\\\":[" items "]}'}]"
+#define NOTHING             "'body': '{\\\"metadata\\\":{},\\\"items\\\":[]}'"
+#define LATE                "{'delay': 4, " NOTHING "}"
+#define AT_ONCE             "{" NOTHING "}"
 #define FIRST               "/api/v1/configmaps?limit=500&labelSelector=a%3Db"
 
 static int set_up(void **state)
@@ -162,7 +165,7 @@ static void test_half_of_the_places_are_no_lists(void **state)
 	struct waited waited;
 
 	(void) state;
-	server_rule("GET", FIRST, "[{'delay': 2, 'body': '{\\\"metadata\\\":{},\\\"items\\\":[]}'}]");
+	server_rule("GET", FIRST, "[" LATE "," LATE ",{'code': 429, 'headers': {'Retry-After': '1'}}," AT_ONCE "]");
 	open_with(PLACES);
 	for (size_t i = 0; i < LISTS; i++)
 		ask_for_list(&told[i]);
@@ -174,18 +177,20 @@ static void test_half_of_the_places_are_no_lists(void **state)
 		waited_until(&told[i].waited, 1);
 		assert_int_equal(told[i].waited.st, ST_OK);
 	}
-	assert_int_equal(server_count("GET", FIRST), LISTS);
+	assert_int_equal(server_count("GET", FIRST), LISTS + 1);
 	assert_int_equal(kube_cluster_state(cluster).waiting, 0);
 }
 
 static void test_a_list_waits_for_all_that_are_none(void **state)
 {
-	const struct kube_request request = { .method = "GET", .path = "/version", .body = VIEW(""), .deadline_ns = deadline_in_ms(15000) };
-	struct told               told[2];
-	struct waited             waited;
+	const struct kube_request request = {
+		.method = "GET", .path = "/version", .body = VIEW(""), .deadline_ns = deadline_in_ms(15000),
+	};
+	struct told   told[2];
+	struct waited waited;
 
 	(void) state;
-	server_rule("GET", FIRST, "[{'delay': 2, 'body': '{\\\"metadata\\\":{},\\\"items\\\":[]}'}]");
+	server_rule("GET", FIRST, "[" LATE "," AT_ONCE "]");
 	open_with(1);
 	ask_for_list(&told[0]);
 	wait_for_requests(FIRST, 1);
