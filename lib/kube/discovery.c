@@ -1,8 +1,9 @@
 /*
  * discovery.c - which kinds a cluster has: asked for group by group, when somebody needs one, and kept.
  *
- * An API server answers "404 page not found" for a group that it does not have, in plain text, as any other server does.  So
- * it is asked then for the list of all its groups: only when that comes, without the group, the answer is certain.
+ * An API server answers "404 page not found" for a group that it does not have, in plain text, as any other server does, and
+ * as it does itself while it starts and has not read its definitions yet.  So it is asked then whether it is ready, and for the
+ * list of all its groups: only when it is, and that comes without the group, the answer is certain.
  *
  * A kind that is not there may come soon (a CRD was just applied), so a group is asked again, after pauses that grow while
  * the answer stays no.  One question for a group is under way at a time; whoever asks meanwhile waits for its answer.
@@ -303,14 +304,28 @@ static void groups_answered(void *data, enum status st, const struct kube_answer
 	finish(group, &found);
 }
 
-static void ask_for_groups(struct group *group)
+static void ask_for(struct group *group, const char *path, kube_done *done)
 {
 	const struct kube_request request = {
-		.method = "GET", .path = strchr(group->api_version, '/') == NULL ? "/api" : "/apis", .body = VIEW(""),
-		.deadline_ns = group->deadline_ns,
+		.method = "GET", .path = path, .body = VIEW(""), .deadline_ns = group->deadline_ns,
 	};
 
-	kube_send(group->cluster, &request, groups_answered, group);
+	kube_send(group->cluster, &request, done, group);
+}
+
+/* Who is ready has read all definitions.  Where somebody else answers for it, or nobody may ask, the list alone counts. */
+static void readiness_answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
+{
+	struct group *group = data;
+	struct found  found = { .st = st };
+
+	if (st == ST_OK && answer->code < 500) {
+		ask_for(group, strchr(group->api_version, '/') == NULL ? "/api" : "/apis", groups_answered);
+		return;
+	}
+	if (st != ST_OK)
+		found.err = *err;
+	finish(group, &found);
 }
 
 static void answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
@@ -332,7 +347,7 @@ static void answered(void *data, enum status st, const struct kube_answer *answe
 		if (answer_outcome(&status) != KUBE_UNKNOWN_KIND) {
 			found.st = kube_answer_fail(answer, what, &found.err);
 		} else if (!status.is_status) {
-			ask_for_groups(group);
+			ask_for(group, "/readyz", readiness_answered);
 			return;
 		}
 	}

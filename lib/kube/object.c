@@ -148,7 +148,8 @@ static void found(void *data, enum status st, const struct kube_kind *kind, cons
 		snprintf(message, sizeof message, "the cluster %s no kind \"%s\" in \"%s\": %s",
 		         kind->is_certain ? "knows" : "shows", op->id.kind.ptr, op->id.api_version.ptr, kind->is_certain ?
 		         "install its CustomResourceDefinition, or correct the object" :
-		         "but what answers \"not found\" may stand before its API server: check \"server\" of the kubeconfig");
+		         "but what answers \"not found\" may stand before its API server, or that starts: "
+		         "check \"server\" of the kubeconfig");
 		op_end(op, KUBE_UNKNOWN_KIND, VIEW(""), message);
 	} else if (send_op(op, kind, &why) != ST_OK) {
 		op_end(op, KUBE_REFUSED, VIEW(""), why.text);

@@ -197,11 +197,31 @@ static void test_a_kind_is_certainly_not_there_only_when_the_api_server_shows_wh
 		assert_int_equal(waited.is_certain, rows[i].want);
 	}
 
+	/* an API server that starts lists no group of definitions that it has not read; whoever else answers is no obstacle */
+	static const struct { const char *group, *ready; bool want; } starts[] = {
+		{ "f.dev/v1", "[{'code':500,'body':'[-]poststarthook/crd-informer-synced failed: reason withheld'}]", false },
+		{ "g.dev/v1", "[{'code':503,'body':''}]",                                                             false },
+		{ "h.dev/v1", "[{'code':403,'body':''}]",                                                             true  },
+		{ "i.dev/v1", "[{'body':'ok'}]",                                                                      true  },
+	};
+	server_rule("GET", "/apis", "[{'body':'{\\\"kind\\\":\\\"APIGroupList\\\",\\\"groups\\\":[]}'}]");
+	server_rule("GET", "/apis/", "[{'code':404,'body':'404 page not found'}]");
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		const struct kube_id id = { view_of(starts[i].group), VIEW("Thing"), VIEW("web"), VIEW("a") };
+		server_rule("GET", "/readyz", starts[i].ready);
+		kube_get(cluster, &id, deadline_in_ms(5000), waited_applied, &waited);
+		waited_until(&waited, (int) (ARRAY_LEN(rows) + i) + 1);
+		assert_int_equal(waited.outcome, KUBE_UNKNOWN_KIND);
+		if (waited.is_certain != starts[i].want)
+			print_error("%s: %s\n", starts[i].group, waited.text);
+		assert_int_equal(waited.is_certain, starts[i].want);
+	}
+
 	/* an object whose kind is known, and then nothing more of the server; also while another kind is known to be missing */
 	server_forget();
 	server_rule("GET", "/api", "[{'code':404,'body':'404 page not found'}]");
 	kube_delete(cluster, &config_map, VIEW(""), deadline_in_ms(5000), waited_applied, &waited);
-	waited_until(&waited, (int) ARRAY_LEN(rows) + 1);
+	waited_until(&waited, (int) (ARRAY_LEN(rows) + ARRAY_LEN(starts)) + 1);
 	assert_int_equal(waited.outcome, KUBE_UNKNOWN_KIND);
 	assert_false(waited.is_certain);
 }
