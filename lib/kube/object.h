@@ -38,8 +38,8 @@ struct kube_result {
 	struct view       object;        /* the server's answer, JSON; with KUBE_CONFLICT its Status, whose
 	                                    details.causes name the fields; empty when there is none         */
 	const char       *message;       /* the API server's own words; "" on success                         */
-	bool              is_certain;    /* with KUBE_UNKNOWN_KIND: the API server itself says so, and not what may stand
-	                                    before it: then it has no such object either                     */
+	bool              is_certain;    /* with KUBE_UNKNOWN_KIND: the API server itself says so, and not while it starts,
+	                                    nor what may stand before it: then it has no such object either  */
 };
 typedef void kube_applied(void *data, const struct kube_result *result);
 
