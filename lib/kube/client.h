@@ -3,7 +3,8 @@
  *
  * A client runs a few loops, each a thread with one curl multi handle and at most KUBE_CLUSTERS_A_LOOP clusters: one handle
  * for all of them collapses (measured).  A cluster keeps one HTTP/2 connection, or a few of HTTP/1.1, and has a bounded
- * number of requests in flight; more wait in order, those in a hurry behind the others.  TLS is always verified; redirects are not followed; answers are bounded.
+ * number of requests in flight; more wait in order, those in a hurry behind the others.  TLS is always verified; redirects
+ * are not followed; answers are bounded.
  *
  * Requests are sent from any thread.  They end exactly once, by a call back on the cluster's loop: it must not block, and
  * may send more.  429 and 503 with Retry-After are waited for and repeated while the deadline allows.

@@ -102,6 +102,7 @@ void cluster_unqueue(struct call *call)
 {
 	TAILQ_REMOVE(queue_of(call), call, queued);
 	atomic_fetch_sub(&call->cluster->waiting, 1);
+	call->state = CALL_POSTED;
 }
 
 /* NULL: none waits. */
@@ -111,7 +112,6 @@ static struct call *take(struct call *call)
 		return NULL;
 	cluster_unqueue(call);
 	timer_unset(&call->cluster->loop->timers, &call->timer);
-	call->state = CALL_POSTED;
 	return call;
 }
 

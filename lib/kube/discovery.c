@@ -313,13 +313,18 @@ static void ask_for(struct group *group, const char *path, kube_done *done)
 	kube_send(group->cluster, &request, done, group);
 }
 
-/* Who is ready has read all definitions.  Where somebody else answers for it, or nobody may ask, the list alone counts. */
+/* Who is ready has read all definitions.  Where we may not ask, or nothing is there to be asked, the list alone counts. */
+static bool may_be_ready(int code)
+{
+	return code == 200 || code == 401 || code == 403 || code == 404;
+}
+
 static void readiness_answered(void *data, enum status st, const struct kube_answer *answer, const struct error *err)
 {
 	struct group *group = data;
 	struct found  found = { .st = st };
 
-	if (st == ST_OK && answer->code < 500) {
+	if (st == ST_OK && may_be_ready(answer->code)) {
 		ask_for(group, strchr(group->api_version, '/') == NULL ? "/api" : "/apis", groups_answered);
 		return;
 	}

@@ -447,10 +447,8 @@ void call_finish(struct call *call, CURLcode code)
 
 static void leave(struct call *call)
 {
-	if (call->state == CALL_WAITING) {
+	if (call->state == CALL_WAITING)
 		cluster_unqueue(call);
-		call->state = CALL_POSTED;
-	}
 	put_easy(call);
 	if (call->task == NULL)
 		cluster_ended(call);

@@ -37,15 +37,15 @@ class Http:
         self.link = http.client.HTTPConnection("127.0.0.1", bench.daemon.port, timeout=60)
         self.link.connect()
 
-    def get(self, path, method="GET", want=200, **headers):
+    def get(self, path, **headers):
         """(seconds until the head, seconds in all, bytes)"""
         begun = time.monotonic()
-        self.link.request(method, f"/v2/{path}", headers=headers)
+        self.link.request("GET", f"/v2/{path}", headers=headers)
         answer = self.link.getresponse()
         first = time.monotonic() - begun
         body = answer.read()
-        if answer.status != want:
-            raise RuntimeError(f"{method} {path}: {answer.status} {body[:200]}")
+        if answer.status != 200:
+            raise RuntimeError(f"GET {path}: {answer.status} {body[:200]}")
         return first, time.monotonic() - begun, len(body)
 
 

@@ -197,10 +197,11 @@ static void test_a_kind_is_certainly_not_there_only_when_the_api_server_shows_wh
 		assert_int_equal(waited.is_certain, rows[i].want);
 	}
 
-	/* an API server that starts lists no group of definitions that it has not read; whoever else answers is no obstacle */
+	/* an API server that starts lists no group of definitions that it has not read; who may not ask goes by the list */
 	static const struct { const char *group, *ready; bool want; } starts[] = {
 		{ "f.dev/v1", "[{'code':500,'body':'[-]poststarthook/crd-informer-synced failed: reason withheld'}]", false },
 		{ "g.dev/v1", "[{'code':503,'body':''}]",                                                             false },
+		{ "j.dev/v1", "[{'code':429,'body':''}]",                                                             false },
 		{ "h.dev/v1", "[{'code':403,'body':''}]",                                                             true  },
 		{ "i.dev/v1", "[{'body':'ok'}]",                                                                      true  },
 	};
