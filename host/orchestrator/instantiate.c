@@ -236,14 +236,15 @@ static enum status write(struct db *db, void *data, struct error *err)
 {
 	struct making    *making = data;
 	struct operation *operation = making->operation;
-	const int64_t     owner = operation->owner, id = plan_id(making->plan);
-	const int64_t     status_context = making_replaces(making) ? making->last.status_context : id;
+	const int64_t     owner = operation->owner;
 	enum status       st;
 
 	if ((st = deployment_lock(db, making->path, owner, &making->last, err)) != ST_OK ||
 	    (st = deployment_lock_cloud(&making->deployment, db, err)) != ST_OK ||
-	    (st = plan_flush(making->plan, operation->o->store, db, owner, err)) != ST_OK ||
-	    (st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
+	    (st = plan_flush(making->plan, operation->o->store, db, owner, err)) != ST_OK)
+		return st;
+	const int64_t id = plan_id(making->plan), status_context = making_replaces(making) ? making->last.status_context : id;
+	if ((st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
 	    (st = unit_move(db, owner, id, status_context, operation->kind, err)) != ST_OK)
 		return st;
 	if (making_replaces(making) && (st = deployment_left(db, owner, &making->last, err)) != ST_OK)

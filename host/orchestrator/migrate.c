@@ -141,15 +141,17 @@ static enum status write(struct db *db, void *data, struct error *err)
 	struct migration *migration = data;
 	struct making    *making = &migration->making;
 	struct operation *operation = making->operation;
-	const int64_t     source = operation->owner, target = operation->also->owner, id = plan_id(making->plan);
+	const int64_t     source = operation->owner, target = operation->also->owner;
 	const int64_t     status_context = making->last.status_context;
 	enum status       st;
 
 	if ((st = lock_both(migration, db, err)) != ST_OK ||
 	    (st = unit_forget(db, target, err)) != ST_OK ||
 	    (st = unit_reown(db, source, target, err)) != ST_OK ||
-	    (st = plan_flush(making->plan, operation->o->store, db, target, err)) != ST_OK ||
-	    (st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
+	    (st = plan_flush(making->plan, operation->o->store, db, target, err)) != ST_OK)
+		return st;
+	const int64_t id = plan_id(making->plan);
+	if ((st = deployment_check_clusters(&making->deployment, db, id, err)) != ST_OK ||
 	    (st = unit_move(db, target, id, status_context, operation->kind, err)) != ST_OK ||
 	    (st = deployment_left(db, source, &making->last, err)) != ST_OK)
 		return st;

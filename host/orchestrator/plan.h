@@ -62,7 +62,10 @@ enum status MUST_CHECK plan_add_dependencies(struct plan *plan, struct view app,
  */
 enum status MUST_CHECK plan_trim(struct plan *plan, struct error *err);
 
-/* Write it with everything it needs, in the caller's transaction. */
+/*
+ * Write it with everything it needs, in the caller's transaction, with the owner locked.  If the owner keeps a context of the same
+ * label that says the same, nothing is written, and the plan has that one's id from here on.
+ */
 enum status MUST_CHECK plan_flush(struct plan *plan, struct store *store, struct db *db, int64_t owner,
                                   struct error *err);
 

@@ -97,6 +97,33 @@ struct plan_size plan_size(struct plan *plan)
 	return needs.count;
 }
 
+/* Of the tree: what it says of itself, and of each place the set.  Its id is no part of it. */
+static enum status find_root(const struct needs *needs, struct arena *arena, struct context_row *row, struct error *err)
+{
+	const size_t slots = needs->count.slots;
+	struct view *parts = arena_alloc(arena, 2 + 4 * slots, sizeof *parts), *part = parts;
+
+	if (parts == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	*part++ = row->meta;
+	*part++ = row->plan;
+	for (size_t i = 0; i < slots; i++) {
+		const struct placement_row *at = &needs->placements[i];
+		*part++ = at->app;
+		*part++ = at->cluster;
+		*part++ = at->group;
+		*part++ = (struct view) { (const char *) at->set.bytes, DIGEST_SIZE };
+	}
+	row->root = digest_of_parts(parts, (size_t) (part - parts));
+	return ST_OK;
+}
+
+static void take_id(struct plan *plan, int64_t id)
+{
+	plan->id = id;
+	snprintf(plan->id_text, sizeof plan->id_text, "%" PRId64, id);
+}
+
 enum status plan_flush(struct plan *plan, struct store *store, struct db *db, int64_t owner, struct error *err)
 {
 	auto_arena   arena = ARENA(PLAN_BYTES_MAX);
@@ -111,6 +138,14 @@ enum status plan_flush(struct plan *plan, struct store *store, struct db *db, in
 		.id = plan->id, .owner = owner, .meta = buf_view(&meta), .plan = buf_view(&apps),
 		.status_context = plan->meta.status_context != 0 ? plan->meta.status_context : plan->id,
 	};
+	int64_t kept = 0;
+	if ((st = find_root(&needs, &arena, &row, err)) != ST_OK ||
+	    (st = context_find(db, owner, row.status_context, &row.root, &kept, err)) != ST_OK)
+		return st;
+	if (kept != 0) {
+		take_id(plan, kept);
+		return ST_OK;
+	}
 	return context_write(store, db, &row, needs.manifests, needs.count.manifests, needs.sets, needs.count.sets,
 	                     needs.placements, needs.count.slots, err);
 }
@@ -195,8 +230,7 @@ enum status plan_load(struct store *store, struct db *db, int64_t id, struct pla
 
 	if (plan == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	plan->id = id;
-	snprintf(plan->id_text, sizeof plan->id_text, "%" PRId64, id);
+	take_id(plan, id);
 	plan->store = store;
 	plan->db = db;
 	if ((st = context_read(db, id, &plan->arena, &row, err)) != ST_OK ||

@@ -56,6 +56,15 @@ static enum status add_action(void *data, const struct action *action, struct er
 	return ST_OK;
 }
 
+/* The last action that has a context: what is on the clusters is of it.  NULL: there never was one. */
+static const struct action *last_of_life(const struct report *report)
+{
+	for (size_t i = report->action_count; i > 0; i--)
+		if (report->actions[i - 1].instance != 0)
+			return &report->actions[i - 1];
+	return NULL;
+}
+
 /* The last action that speaks of the context; NULL: none. */
 static const struct action *find_action(const struct report *report, int64_t instance)
 {
@@ -72,10 +81,10 @@ static bool is_in_state(const struct action *action, enum life wanted)
 	return life_of(action->state, &life) && life == wanted;
 }
 
-/* An earlier life than the present one: its units are no more, and those of the present one say nothing of it. */
+/* An earlier life than the last one: its units are no more, and those of the last one say nothing of it. */
 static bool is_over(const struct report *report, const struct action *action)
 {
-	const struct action *last = &report->actions[report->action_count - 1];
+	const struct action *last = last_of_life(report);
 
 	return action->status_context != 0 && action->status_context != last->status_context;
 }
@@ -92,7 +101,7 @@ static bool was_terminated(const struct report *report, const struct action *act
 /* What became of an older context: it was replaced or ended.  Only the last one that was replaced still is being replaced. */
 static enum outcome outcome_now(const struct report *report, const struct action *action)
 {
-	const struct action *last = &report->actions[report->action_count - 1];
+	const struct action *last = last_of_life(report), *taker = last;
 
 	if (is_over(report, action))
 		return is_in_state(action, LIFE_UPDATED) || !was_terminated(report, action) ? OUTCOME_UPDATED : OUTCOME_TERMINATED;
@@ -100,7 +109,9 @@ static enum outcome outcome_now(const struct report *report, const struct action
 		return outcome_of(last->state, report->units, report->unit_count, false);
 	if (!is_in_state(action, LIFE_UPDATED))
 		return OUTCOME_TERMINATED;
-	return is_in_state(last, LIFE_INSTANTIATED) && action + 1 == last
+	if (is_in_state(last, LIFE_INSTANTIATE_STOPPED))
+		taker--;
+	return is_in_state(taker, LIFE_INSTANTIATED) && action + 1 == taker
 		? outcome_of(last->state, report->units, report->unit_count, true) : OUTCOME_UPDATED;
 }
 
@@ -126,7 +137,7 @@ static enum outcome outcome_of_sums(const char *state, const struct owner_status
 static enum status take_sums(struct report *report, const struct action *action, struct error *err)
 {
 	const struct status_query *query = report->query;
-	const struct action       *last = &report->actions[report->action_count - 1];
+	const struct action       *last = last_of_life(report);
 	struct owner_status        sums;
 
 	if (query->form != STATUS_FULL || query->output != STATUS_SUMMARY || report_has_filter(report) ||
@@ -141,13 +152,14 @@ static enum status take_sums(struct report *report, const struct action *action,
 	report->ready[READY_READY] = sums.ready;
 	report->ready[READY_NOT_READY] = sums.not_ready;
 	report->ready[READY_NOT_PRESENT] = sums.absent;
-	return ST_OK;
+	return sums.left_busy + sums.left_refused > 0 ? report_find_leaving(report, NULL, 0, false, err) : ST_OK;
 }
 
 /* Of the context of the action: what it has planned, where that is now, and the units that have it. */
 static enum status read_context(struct report *report, const struct action *action, struct error *err)
 {
-	const bool is_present = !is_over(report, action), is_moved = is_in_state(&report->actions[report->action_count - 1], LIFE_UPDATED);
+	const struct action *last = last_of_life(report);
+	const bool           is_present = !is_over(report, action), is_moved = is_in_state(last, LIFE_UPDATED);
 
 	enum status st = plan_load(report->o->store, report->db, action->instance, &report->plan, err);
 	if (st == ST_NOT_FOUND)
@@ -161,6 +173,8 @@ static enum status read_context(struct report *report, const struct action *acti
 		st = unit_list(report->db, report->owner, &report->arena, &report->units, &report->unit_count, err);
 	if (st == ST_OK && is_present && report->query->output != STATUS_SUMMARY)
 		st = unit_wait_list(report->db, report->owner, &report->arena, &report->waits, &report->wait_count, err);
+	if (st == ST_OK && action->instance == last->instance && !report->is_elsewhere)
+		st = report_find_leaving(report, report->units, report->unit_count, false, err);
 	if (st == ST_OK)
 		report->outcome = outcome_now(report, action);
 	return st;
@@ -177,7 +191,7 @@ static enum status choose_context(struct report *report, struct error *err)
 		return fail(err, ST_NOT_FOUND, "\"%.*s\" has no life cycle", (int) report->path.len, report->path.ptr);
 	const int64_t instance = asked != 0 ? asked : report->actions[report->action_count - 1].instance;
 	if (instance == 0)
-		return ST_OK;
+		return last_of_life(report) != NULL ? report_find_leaving(report, NULL, 0, true, err) : ST_OK;
 	action = find_action(report, instance);
 	if (action == NULL)
 		return fail_at(err, ST_INVALID, "instance", "\"instance\" must be out of the \"actions\" in the status of \"%.*s\", got %" PRId64,

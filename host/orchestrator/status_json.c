@@ -221,8 +221,10 @@ static void put_full(struct out *out, struct report *report)
 
 	put_states(out, report);
 	out_member(out, "migratedTo", report->holder);
-	if (report->plan == NULL && !report->is_summed)
+	if (report->plan == NULL && !report->is_summed) {
+		put_leaving(out, report);
 		return;
+	}
 	if (is_summary && !report->is_summed)
 		count_all(&beside, report);
 	else if (!is_summary)
@@ -235,6 +237,7 @@ static void put_full(struct out *out, struct report *report)
 		out_member(out, "readyStatus",
 		           view_of(report->ready[READY_NOT_PRESENT] + report->ready[READY_NOT_READY] > 0 ? "NotReady" : "Ready"));
 	put_counts(out, report);
+	put_leaving(out, report);
 	if (!is_summary && places.len > 0) {
 		out_key(out, report->is_cloud ? "clusters" : "apps");
 		out_raw(out, "[");

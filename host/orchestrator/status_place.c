@@ -267,15 +267,32 @@ static void put_waits(struct out *out, const struct report *report, const struct
 		out_raw(out, "]");
 }
 
+void put_connectivity(struct out *out, const struct report *report, const struct unit_status *unit)
+{
+	const int reachable = unit == NULL ? -1 : unit->is_lost ? 0 : unit->reachable;
+
+	out_member(out, mode_words[report->query->mode].connectivity,
+	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
+}
+
+void put_trouble(struct out *out, const struct unit_status *unit)
+{
+	if (!unit->is_unbegun && unit->awaits.len > 0)
+		put_hook(out, unit);
+	out_member(out, "error", unit->error);
+	if (unit->attempts > 0) {
+		out_key(out, "attempts");
+		out_number(out, unit->attempts);
+	}
+}
+
 static void put_unit(struct out *out, const struct report *report, const struct here *here)
 {
 	const struct unit_status *unit = here->unit;
-	const int                 reachable = unit == NULL ? -1 : unit->is_lost ? 0 : unit->reachable;
 	char                      time[WALL_TEXT_SIZE];
 
 	put_cluster(out, here->cluster);
-	out_member(out, mode_words[report->query->mode].connectivity,
-	           view_of(reachable > 0 ? "Available" : reachable == 0 ? "Retrying" : "Unknown"));
+	put_connectivity(out, report, unit);
 	put_placement(out, report->plan, here->slot);
 	if (unit != NULL && unit->observed_ms != 0 && report_is_about_ready(report)) {
 		wall_text(unit->observed_ms, time);
@@ -289,13 +306,7 @@ static void put_unit(struct out *out, const struct report *report, const struct 
 		return;
 	if (unit->is_unbegun)
 		put_waits(out, report, here);
-	else if (unit->awaits.len > 0)
-		put_hook(out, unit);
-	out_member(out, "error", unit->error);
-	if (unit->attempts > 0) {
-		out_key(out, "attempts");
-		out_number(out, unit->attempts);
-	}
+	put_trouble(out, unit);
 }
 
 bool place_made(const struct seen_row *seen, struct set_entry *ret_entry)

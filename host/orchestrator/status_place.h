@@ -34,8 +34,12 @@ bool place_made(const struct seen_row *seen, struct set_entry *ret_entry);
 void put_place(struct out *out, struct report *report, struct here *here);
 
 void put_cluster(struct out *out, struct view cluster);                  /* "clusterProvider" and "cluster" */
+void put_connectivity(struct out *out, const struct report *report, const struct unit_status *unit);     /* unit may be NULL */
+void put_trouble(struct out *out, const struct unit_status *unit);       /* of one that is not done: what it waits for, what failed */
 void put_gvk(struct out *out, const struct set_entry *entry);
 void open_object(struct out *out, const struct set_entry *entry);        /* its kind and name; the caller closes it */
+
+void put_leaving(struct out *out, const struct report *report);          /* status_leaving.c */
 
 /* Every place that the query shows. */
 typedef void each_place(struct out *out, struct report *report, struct here *here);

@@ -24,6 +24,8 @@ struct report {
 	enum outcome         outcome;
 	struct unit_status  *units;             /* by app, then cluster, in byte order       */
 	size_t               unit_count;
+	const struct unit_status **leaving;     /* of these, or read for this                */
+	size_t               leaving_count;
 	struct unit_wait    *waits;             /* of apps that wait for others              */
 	size_t               wait_count;
 	uint64_t             deployed[OBJECT_STATES], ready[READY_STATES];
@@ -57,6 +59,13 @@ bool status_tracks(struct view api_version, struct view kind);
 
 /* The unit of a slot; NULL: none. */
 const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster);
+
+/*
+ * Which units are leaving for good: their place is in no context, or there is none (is_ended).  Units: those to look at; NULL: the
+ * store is asked.
+ */
+enum status MUST_CHECK report_find_leaving(struct report *report, struct unit_status *units, size_t count, bool is_ended,
+                                           struct error *err);
 
 /* Append the answer. */
 enum status MUST_CHECK report_write(struct report *report, struct buf *reply, struct error *err);

@@ -206,7 +206,17 @@ enum status deployment_stop(struct orchestrator *o, struct view path, const stru
 
 /* -- change and delete ------------------------------------------------------------------------------------------- */
 
-static enum status check_empty(struct db *db, int64_t id, struct view name, struct error *err)
+/* What its reader can do depends on the state: only the last hint is always true. */
+static const char *how_to_empty(const char *state)
+{
+	if (strcmp(state, life_name(LIFE_TERMINATE_STOPPED)) == 0)
+		return "It was stopped: terminate it again. If the cluster is gone for good, abandon that.";
+	return strcmp(state, life_name(LIFE_TERMINATED)) == 0
+		? "Wait until its status is Terminated. If the cluster is gone for good, abandon that."
+		: "Wait until its status shows nothing as leaving. If the cluster is gone for good, abandon that.";
+}
+
+static enum status check_empty(struct db *db, int64_t id, const char *state, struct view name, struct error *err)
 {
 	auto_arena          arena = ARENA(UNITS_MAX);
 	struct unit_status *units;
@@ -218,7 +228,7 @@ static enum status check_empty(struct db *db, int64_t id, struct view name, stru
 			fail(err, ST_CONFLICT, "deployment intent group \"%.*s\" has not completed terminating: app \"%.*s\" is still "
 			     "on cluster \"%.*s\"", (int) name.len, name.ptr, (int) units[i].app.len, units[i].app.ptr,
 			     (int) units[i].cluster.len, units[i].cluster.ptr);
-			return fail_hint(err, "Wait until its status is Terminated; if it was stopped, terminate it again; if the cluster is gone, abandon that.");
+			return fail_hint(err, "%s", how_to_empty(state));
 		}
 	return st == ST_OK ? unit_forget(db, id, err) : st;
 }
@@ -236,5 +246,5 @@ enum status deployment_check_change(struct db *db, struct view path, bool is_del
 		st = action_last(db, id, &last, err);
 	if (st == ST_OK)
 		st = deployment_check_life(db, path, id, &last, is_delete ? ON_DELETE : ON_REPLACE, &to, err);
-	return st == ST_OK && is_delete ? check_empty(db, id, name_of(path), err) : st;
+	return st == ST_OK && is_delete ? check_empty(db, id, last.state, name_of(path), err) : st;
 }

@@ -9,6 +9,9 @@ enum { ARRAYS_MAX = 64 << 20, MANIFEST_LIMIT = 16 << 20 };
 static const struct query read_query = { "context_read",
 	"SELECT owner, meta, plan, status_context FROM app_context WHERE id = $1" };
 
+static const struct query find_query = { "context_find",
+	"SELECT coalesce(max(id), 0) FROM app_context WHERE owner = $1 AND status_context = $2 AND root = $3" };
+
 static const struct query list_query = { "context_list", "SELECT id FROM app_context WHERE owner = $1 ORDER BY id" };
 
 static const struct query outside_query = { "context_outside",
@@ -157,6 +160,18 @@ enum status context_outside(struct db *db, int64_t context, int64_t cloud, struc
 		return st;
 	st = arena_keep(arena, rows_view(rows, 0, 0), ret_app, err);
 	return st == ST_OK ? arena_keep(arena, rows_view(rows, 0, 1), ret_cluster, err) : st;
+}
+
+enum status context_find(struct db *db, int64_t owner, int64_t status_context, const struct digest *root, int64_t *ret_id,
+                         struct error *err)
+{
+	auto_rows *rows = NULL;
+
+	const enum status st = db_query(db, &find_query, PARAMS(P_INT(owner), P_INT(status_context), P_DIGEST(root)), EXPECT_ROW, &rows,
+	                                err);
+	if (st == ST_OK)
+		*ret_id = rows_int(rows, 0, 0);
+	return st;
 }
 
 enum status context_list(struct db *db, int64_t owner, struct arena *arena, int64_t **ret_ids, size_t *ret_count,

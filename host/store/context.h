@@ -42,6 +42,7 @@ struct context_row {
 	struct view meta;               /* JSON: the contract's meta object                      */
 	struct view plan;               /* JSON: order of apps, dependencies                     */
 	int64_t     status_context;     /* 0 on writing: the new id                              */
+	struct digest root;             /* on writing: of all of it, placements included         */
 };
 
 /* All in the caller's transaction; bulk; content that is there already is not sent twice. */
@@ -62,6 +63,10 @@ enum status MUST_CHECK manifests_read(struct store *store, struct db *db, const 
                                       manifest_each *each, void *data, struct error *err);
 enum status MUST_CHECK manifest_read(struct store *store, struct db *db, const struct digest *digest, struct buf *body,
                                      struct error *err);
+
+/* The owner's context of that root under that label; 0: none is kept. */
+enum status MUST_CHECK context_find(struct db *db, int64_t owner, int64_t status_context, const struct digest *root,
+                                    int64_t *ret_id, struct error *err);
 
 /* Ids of the owner's contexts, in order; they live in arena. */
 enum status MUST_CHECK context_list(struct db *db, int64_t owner, struct arena *arena, int64_t **ret_ids, size_t *ret_count,

@@ -30,8 +30,8 @@ static const struct query put_sets_query = { "context_put_sets",
 	" ON CONFLICT (digest) DO UPDATE SET size = resource_set.size" };
 
 static const struct query put_context_query = { "context_put",
-	"INSERT INTO app_context (id, owner, meta, plan, status_context) VALUES ($1, $2, $3, $4, $5)"
-	" ON CONFLICT (id) DO UPDATE SET meta = excluded.meta, plan = excluded.plan" };
+	"INSERT INTO app_context (id, owner, meta, plan, status_context, root) VALUES ($1, $2, $3, $4, $5, $6)"
+	" ON CONFLICT (id) DO UPDATE SET meta = excluded.meta, plan = excluded.plan, root = excluded.root" };
 
 #define SQL_PLACEMENTS \
 	"INSERT INTO app_context_cluster (context, app, cluster, grp, set)" \
@@ -265,7 +265,7 @@ enum status context_write(struct store *store, struct db *db, struct context_row
 		st = put_sets(db, sorted, set_count, err);
 	if (st == ST_OK)
 		st = db_query(db, &put_context_query, PARAMS(P_INT(id), P_INT(context->owner), P_TEXT(context->meta),
-		              P_TEXT(context->plan), P_INT(status_context)), EXPECT_NONE, NULL, err);
+		              P_TEXT(context->plan), P_INT(status_context), P_DIGEST(&context->root)), EXPECT_NONE, NULL, err);
 	if (st == ST_OK)
 		st = put_placements(db, id, is_new, placements, placement_count, err);
 	if (st != ST_OK)

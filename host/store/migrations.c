@@ -405,6 +405,9 @@ static const char even_sql[] =
 	" SELECT u.id, split_part(l, E'\\t', 1) FROM unit u JOIN resource_set s ON s.digest = u.set,"
 	" string_to_table(s.entries, E'\\n') AS l WHERE u.id = ANY ($1) AND u.is_even AND split_part(l, E'\\t', 6) <> '2' $$;";
 
+/* The digest of all that a context says: one that says the same is the same again.  Older ones have none, and are like no other. */
+static const char roots_sql[] = "ALTER TABLE app_context ADD root bytea;";
+
 const struct migration migrations[] = {
 	{ 1, "resources, their references and files",  resources_sql },
 	{ 2, "life cycle, operations and events",      lifecycle_sql },
@@ -424,5 +427,6 @@ const struct migration migrations[] = {
 	{ 16, "which transaction has claimed a unit",  claims_sql       },
 	{ 17, "who moved where",                       peers_sql        },
 	{ 18, "units without rows of objects",         even_sql         },
+	{ 19, "what contexts say, as a digest",        roots_sql        },
 };
 const size_t migration_count = ARRAY_LEN(migrations);

@@ -100,13 +100,16 @@ static const struct query forget_query = { "unit_forget",
 	"gone AS (DELETE FROM unit u USING held h WHERE u.id = h.id AND NOT EXISTS (SELECT FROM full_one))"
 	" SELECT app, cluster FROM full_one" };
 
-static const struct query list_query = { "unit_list",
-	"SELECT u.app, u.cluster, u.error, u.is_wanted, " SQL_IS_DONE ", u.is_failed, u.reachable, u.attempts, u.set,"
-	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count,"
-	" u.ready_count, u.not_ready_count, u.member_count, u.drifts, w.seen_at IS NOT NULL,"
-	" coalesce(w.is_lost OR w.until < statement_timestamp() - " SQL_STALE ", true), coalesce(w.error, ''),"
-	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0), " SQL_IS_UNBEGUN("u") ", u.awaits, u.stage"
-	" FROM unit u LEFT JOIN cluster_watch w ON w.cluster = u.cluster WHERE u.owner = $1 ORDER BY u.app, u.cluster" };
+#define SQL_LIST(wherever) \
+	"SELECT u.app, u.cluster, u.error, u.is_wanted, " SQL_IS_DONE ", u.is_failed, u.reachable, u.attempts, u.set," \
+	" u.pending, u.applied_count, u.failed_count, u.retrying_count, u.deleted_count," \
+	" u.ready_count, u.not_ready_count, u.member_count, u.drifts, w.seen_at IS NOT NULL," \
+	" coalesce(w.is_lost OR w.until < statement_timestamp() - " SQL_STALE ", true), coalesce(w.error, '')," \
+	" coalesce((extract(epoch FROM w.seen_at) * 1000)::bigint, 0), " SQL_IS_UNBEGUN("u") ", u.awaits, u.stage, u.is_placed" \
+	" FROM unit u LEFT JOIN cluster_watch w ON w.cluster = u.cluster WHERE u.owner = $1" wherever " ORDER BY u.app, u.cluster"
+
+static const struct query list_query = { "unit_list", SQL_LIST("") };
+static const struct query leaving_query = { "unit_list_leaving", SQL_LIST(" AND NOT u.is_wanted AND NOT " SQL_IS_DONE) };
 
 enum { FIRST_COUNT = 9, FIRST_SEEN = FIRST_COUNT + OBJECT_STATES };
 
@@ -177,12 +180,12 @@ enum status unit_forget(struct db *db, int64_t owner, struct error *err)
 	            (int) cluster.len, cluster.ptr);
 }
 
-enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
-                      size_t *ret_count, struct error *err)
+static enum status list(struct db *db, const struct query *query, int64_t owner, struct arena *arena,
+                        struct unit_status **ret_units, size_t *ret_count, struct error *err)
 {
 	struct rows *rows = NULL;
 
-	enum status st = db_query_kept(db, &list_query, PARAMS(P_INT(owner)), arena, &rows, err);
+	enum status st = db_query_kept(db, query, PARAMS(P_INT(owner)), arena, &rows, err);
 	if (st != ST_OK)
 		return st;
 
@@ -209,10 +212,23 @@ enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct 
 		units[i].is_unbegun = rows_bool(rows, i, FIRST_SEEN + 8);
 		units[i].awaits = rows_view(rows, i, FIRST_SEEN + 9);
 		units[i].stage = rows_view(rows, i, FIRST_SEEN + 10);
+		units[i].is_placed = rows_bool(rows, i, FIRST_SEEN + 11);
 	}
 	*ret_units = units;
 	*ret_count = count;
 	return ST_OK;
+}
+
+enum status unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units, size_t *ret_count,
+                      struct error *err)
+{
+	return list(db, &list_query, owner, arena, ret_units, ret_count, err);
+}
+
+enum status unit_list_leaving(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units, size_t *ret_count,
+                              struct error *err)
+{
+	return list(db, &leaving_query, owner, arena, ret_units, ret_count, err);
 }
 
 struct place_key { struct view app, cluster; };

@@ -128,6 +128,7 @@ enum status MUST_CHECK unit_seen_list(struct db *db, int64_t owner, struct view 
 struct unit_status {
 	struct view app, cluster, error;
 	bool        is_wanted, is_done, is_failed;
+	bool        is_placed;          /* by the context that its owner has, or had last                          */
 	bool        is_unbegun;         /* to be brought, and nobody has begun: it may wait for another app        */
 	struct view awaits, stage;      /* the hook that is waited for, "h+Job", and its event   */
 	int         reachable;          /* 1 Available, 0 Retrying, -1 Unknown                   */
@@ -143,6 +144,10 @@ struct unit_status {
 };
 enum status MUST_CHECK unit_list(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
                                  size_t *ret_count, struct error *err);
+
+/* Of these, those that are to go and are not gone. */
+enum status MUST_CHECK unit_list_leaving(struct db *db, int64_t owner, struct arena *arena, struct unit_status **ret_units,
+                                         size_t *ret_count, struct error *err);
 
 /* In what unit_list has given; NULL: none is there. */
 const struct unit_status *unit_find(const struct unit_status *units, size_t count, struct view app, struct view cluster);

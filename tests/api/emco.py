@@ -174,9 +174,10 @@ class Remote:
         return done.stdout
 
     def files(self):
-        """{path: text} at the head of main."""
-        listing = self.git("ls-tree", "-r", "--name-only", "-z", "main", check=False)
-        return {path: self.git("show", f"main:{path}") for path in listing.split("\0") if path}
+        """{path: text} at the head of main, all of one commit."""
+        head = self.git("rev-parse", "--verify", "--quiet", "main", check=False).strip()
+        listing = self.git("ls-tree", "-r", "--name-only", "-z", head) if head else ""
+        return {path: self.git("show", f"{head}:{path}") for path in listing.split("\0") if path}
 
     def objects(self, cluster, app=None):
         """{file name: object} of the applications on a cluster."""

@@ -29,13 +29,13 @@ def daemon(tmp_path_factory, postgres, helm):
 class Past:
     """A deployment with one app, updated again and again; files by revision."""
 
-    def __init__(self, daemon, api, name, remote):
+    def __init__(self, daemon, api, name, remote, updates=UPDATES):
         self.daemon, self.api, self.remote = daemon, api, remote
         self.scene = Scene(api, name).clusters({"one": remote}).cloud().apps({"web": simple_chart("web")})
         self.scene.deployment({"web": self.scene.by_name("one")})
         self.scene.instantiate()
         self.files = {1: remote.files()}
-        for replicas in range(2, UPDATES + 2):
+        for replicas in range(2, updates + 2):
             self.scene.profile("web", profile(f"replicas: {replicas}\n"))
             self.api.make(f"{self.scene.dig}/update")
             self.scene.wait("Instantiated")
@@ -86,6 +86,31 @@ def test_so_many_revisions_are_kept_and_the_rest_is_told(daemon, api, unique, re
     assert past.contexts() == REVISIONS
 
 
+def test_what_says_the_same_is_the_same_again(daemon, api, unique, remote):
+    """Updates that change nothing make revisions, but push nothing out of those that one may want to go back to."""
+    past = Past(daemon, api, unique, remote("one"), updates=1)
+    for _ in range(2 * REVISIONS):
+        api.make(f"{past.scene.dig}/update")
+    instances = past.instances()
+    assert len(instances) == 2 + 2 * REVISIONS and len(set(instances.values())) == 2
+    assert past.contexts() == 2
+    past.scene.profile("web", profile("replicas: 7\n"))
+    api.make(f"{past.scene.dig}/update")
+    past.scene.wait("Instantiated")
+    assert past.instances()[max(instances) + 1] not in instances.values()
+    assert past.rollback(2).status_code == 202 and past.rollback(1).status_code == 202
+    past.scene.wait("Instantiated")
+    assert past.remote.files() == past.files[1]
+
+    # By an update, too, one gets back to what was there.
+    past.scene.profile("web", profile("replicas: 2\n"))
+    api.make(f"{past.scene.dig}/update")
+    past.scene.wait("Instantiated")
+    last = past.instances()
+    assert last[max(last)] == instances[2] and past.contexts() == 3
+    assert past.remote.files() == past.files[2]
+
+
 def test_another_life_counts_too_and_what_has_ended_can_still_be_looked_at(daemon, api, unique, remote):
     past = Past(daemon, api, unique, remote("one"))
     api.make(f"{past.scene.dig}/terminate")
@@ -131,8 +156,8 @@ def test_a_migration_takes_the_past_no_further_than_that(daemon, api, unique, re
     scene.wait("Instantiated")
     assert past.remote.head() == head, "what is there already is not sent again"
     assert past.contexts() == 1
-    scene.profile("web", profile("replicas: 1\n"))
-    for _ in range(UPDATES):
+    for turn in range(UPDATES):
+        scene.profile("web", profile(f"replicas: {100 + turn}\n"))
         api.make(f"{target}/update")
     scene.wait("Instantiated")
     assert past.contexts() == REVISIONS
@@ -167,7 +192,9 @@ def test_several_processes_keep_as_much_as_one(daemon, api, unique, remote, tmp_
         past.scene.wait("Instantiated")
         assert sorted(done) == list(range(UPDATES + 2, UPDATES + 2 + 2 * TURNS)), "each made one revision, and none made two"
         assert past.contexts() == REVISIONS and daemon.sql(MISSING) == [(0, 0, 0)]
-        oldest = max(done) - REVISIONS + 1
+        instances = past.instances()
+        kept = list(dict.fromkeys(instances[revision] for revision in sorted(instances, reverse=True)))[:REVISIONS]
+        oldest = min(revision for revision, instance in instances.items() if instance in kept)
         assert other.client().post(f"{past.scene.dig}/rollback", {"metadata": {"name": ""}, "spec": {"revision": oldest}}).status_code == 202
         past.scene.wait("Instantiated")
         answer = past.rollback(oldest - 1)

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from conftest import wait_for
-from emco import Scene, profile, simple_chart
+from emco import Scene, named, profile, simple_chart
 
 
 def clusters(scene):
@@ -171,3 +171,59 @@ def test_a_verb_is_for_the_version_that_its_client_has_seen(scene, api):
         assert ("and not weak" in answer.text) == condition.startswith("W/")
     assert states(scene)[-1] == "Approved"
     assert api.post(f"{scene.dig}/instantiate", headers={"If-Match": f'"0-0", {tag}'}).status_code == 202
+
+
+def leaving(scene, query="status=deployed"):
+    status = scene.api.get(f"{scene.dig}/status?{query}").json()
+    return [(left["app"], left["cluster"], left["connectivity"], "no Git repository" in left.get("error", "")) for left in status.get("leaving", [])]
+
+
+def test_what_an_update_cannot_take_away_is_named_until_it_is_gone(scene, api):
+    scene.instantiate()
+    first = scene.status()["states"]["actions"][-1]["instance"]
+    come_back = lose(scene, "two")
+    assert api.put(f"{scene.dig}/generic-placement-intents/gpi/app-intents/web",
+                   named("web", app="web", intent=scene.by_name("one"))).status_code == 200
+    assert api.post(f"{scene.dig}/update").status_code == 202
+    scene.wait("Instantiated")
+    wait_for(lambda: leaving(scene) == [("web", "two", "Retrying", True)], what="what is leaving, and why it stays")
+    for query in ("status=deployed&output=summary", "status=deployed&app=web", f"status=deployed&cluster={scene.provider}%2Btwo"):
+        assert leaving(scene, query) == [("web", "two", "Retrying", True)], query
+    assert leaving(scene, f"status=deployed&cluster={scene.provider}%2Bone") == []
+    assert {c["cluster"] for c in scene.status()["apps"][0]["clusters"]} == {"one"}
+
+    def earlier():
+        return api.get(f"{scene.dig}/status?status=deployed&instance={first}").json()["deployedStatus"]
+    assert earlier() == "Updating"
+    assert api.post(f"{scene.dig}/stop").status_code == 202
+    assert (scene.status()["deployedStatus"], earlier()) == ("Instantiated", "UpdatedFailed")
+    assert api.post(f"{scene.dig}/terminate").status_code == 202
+    wait_for(lambda: not scene.remotes["one"].objects(f"{scene.provider}+one"), what="the end on the cluster that answers")
+    assert scene.status()["deployedStatus"] == "Terminating"
+    for query in ("status=deployed", "status=deployed&output=summary"):
+        assert [left[:2] for left in leaving(scene, query)] == [("web", "two")], query
+    come_back()
+    scene.wait("Terminated")
+    assert leaving(scene) == [] and not scene.remotes["two"].objects(f"{scene.provider}+two")
+
+
+def test_another_life_is_approved_before_the_last_one_has_ended(scene, api):
+    scene.instantiate()
+    last = scene.status()["states"]["actions"][-1]["instance"]
+    come_back = lose(scene, "two")
+    assert api.post(f"{scene.dig}/terminate").status_code == 202
+    wait_for(lambda: clusters(scene)["two"].get("attempts", 0) >= 1, what="a failed attempt")
+    assert leaving(scene) == [], "of the context that is shown"
+    refused(api.delete(scene.dig), "still on cluster", "two", "Wait until its status is Terminated")
+    assert api.post(f"{scene.dig}/approve").status_code == 202
+    wait_for(lambda: leaving(scene) == [("web", "two", "Retrying", True)], what="the rest of the last life")
+
+    def ended():
+        return api.get(f"{scene.dig}/status?status=deployed&instance={last}").json()["deployedStatus"]
+    assert ended() == "Terminating"
+    refused(api.delete(scene.dig), "still on cluster", "two", "shows nothing as leaving")
+    come_back()
+    wait_for(lambda: leaving(scene) == [], what="the end of the last life")
+    assert ended() == "Terminated"
+    scene.instantiate()
+    assert scene.remotes["two"].objects(f"{scene.provider}+two")

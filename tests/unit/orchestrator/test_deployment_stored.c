@@ -180,6 +180,15 @@ static void test_an_update_of_nothing_moves_nothing_and_starts_no_helm(void **st
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .output = STATUS_SUMMARY }, "\"deployedStatus\":\"Instantiated\"");
 }
 
+static int64_t instance_of(struct fixture *fixture, int revision)
+{
+	char query[256];
+
+	snprintf(query, sizeof query, "SELECT min(instance) FROM action WHERE state = 'Instantiated' AND revision = %d AND owner ="
+	         " (SELECT id FROM resource WHERE path = '" DIG "')", revision);
+	return fixture_number(fixture, query);
+}
+
 static void test_an_update_moves_what_changed_and_keeps_the_status_context(void **state)
 {
 	struct fixture        *fixture = *state;
@@ -187,10 +196,8 @@ static void test_an_update_moves_what_changed_and_keeps_the_status_context(void 
 	struct error           err = { 0 };
 	char                   old[256];
 
-	const int64_t first = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 1 AND instance <> 0 AND owner ="
-	                                              " (SELECT id FROM resource WHERE path = '" DIG "')");
-	const int64_t second = fixture_number(fixture, "SELECT instance FROM action WHERE revision = 2 AND owner ="
-	                                               " (SELECT id FROM resource WHERE path = '" DIG "')");
+	const int64_t first = instance_of(fixture, 1);
+	assert_int_equal(first, instance_of(fixture, 2));       /* it changed nothing */
 	put_profile(fixture, "web", "text: changed\n");
 	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
 	assert_int_equal(reply.revision, 3);
@@ -198,7 +205,12 @@ static void test_an_update_moves_what_changed_and_keeps_the_status_context(void 
 	assert_int_equal(fixture_number(fixture, "SELECT count(*) FROM unit WHERE due_at IS NOT NULL"), 2);
 	assert_int_equal(fixture_number(fixture, "SELECT count(DISTINCT status_context) FROM unit"), 1);
 	assert_int_equal(fixture_number(fixture, "SELECT max(status_context) FROM unit"), first);
-	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = second }, "\"deployedStatus\":\"Updating\"");
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updating\"");
+	const int64_t third = instance_of(fixture, 3);
+	assert_true(third != first);
+	put_profile(fixture, "web", "text: changed again\n");
+	expect_ok(deployment_update(&o, VIEW(DIG), NULL, soon(), &reply, &err));
+	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = third }, "\"deployedStatus\":\"Updating\"");
 	expect_status_words((struct status_query) { .mode = STATUS_DEPLOYED, .instance = first }, "\"deployedStatus\":\"Updated\"");
 	synchronise(fixture);
 	snprintf(old, sizeof old, "{\"state\":\"Updated\",\"instance\":\"%" PRId64 "\"", first);
@@ -312,7 +324,7 @@ static void test_another_life_goes_on_counting_revisions(void **state)
 	struct error           err = { 0 };
 
 	expect_ok(deployment_instantiate(&o, VIEW(DIG), NULL, soon(), &reply, &err));
-	assert_int_equal(reply.revision, 4);
+	assert_int_equal(reply.revision, 5);
 	synchronise(*state);
 	expect_ok(deployment_terminate(&o, VIEW(DIG), NULL, soon(), &err));
 	synchronise(*state);
