@@ -3,6 +3,7 @@
 #include "host/api/condition.h"
 #include "host/api/handlers.h"
 #include "host/api/upload.h"
+#include "host/registry/instance.h"
 
 /* One change, from the parsed request to the committed row. */
 struct change {
@@ -89,16 +90,45 @@ static enum status run_hook(struct change *change, struct db *db, struct view pr
 	return st;
 }
 
+/* A controller that is loaded needs no record: its name is enough. */
+static bool is_loaded(const struct request *req, struct view path)
+{
+	static const char records[] = "controllers/";
+	const size_t      len = sizeof records - 1;
+
+	return req->api->plugins != NULL && path.len > len && memcmp(path.ptr, records, len) == 0
+	       && plugins_find(req->api->plugins, (struct view) { path.ptr + len, path.len - len }) != NULL;
+}
+
+/* Of what the document refers to, what must exist: by the option, all but what the server itself has. */
+static enum status find_musts(struct request *req, const struct view *paths, size_t count, struct view **ret_musts,
+                              size_t *ret_count, struct error *err)
+{
+	struct view *musts = arena_alloc(&req->arena, count + 1, sizeof *musts);
+	size_t       kept = 0;
+
+	if (musts == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; req->api->options.strict_references && i < count; i++)
+		if (!is_loaded(req, paths[i]))
+			musts[kept++] = paths[i];
+	*ret_musts = musts;
+	*ret_count = kept;
+	return ST_OK;
+}
+
 static enum status store_document(struct change *change, struct db *db, enum resource_mode mode, struct error *err)
 {
 	struct request    *req = change->req;
 	const struct type *type = change->type;
 	const uint32_t     flags = type->row->flags;
-	struct view       *references = NULL;
-	size_t             count = 0;
+	struct view       *references = NULL, *musts = NULL;
+	size_t             count = 0, must_count = 0;
 
 	enum status st = type_references(req->api->types, type, change->path, change->upload.document, &req->arena, &references,
 	                                 &count, err);
+	if (st == ST_OK)
+		st = find_musts(req, references, count, &musts, &must_count, err);
 	if (st != ST_OK)
 		return st;
 	const struct resource_write write = {
@@ -106,8 +136,8 @@ static enum status store_document(struct change *change, struct db *db, enum res
 		.doc = change->upload.text,
 		.unique = type->row->unique == NULL ? VIEW("") : json_text_at(change->upload.document, type->row->unique),
 		.is_secret = (flags & EMCO_RESOURCE_SECRET) != 0, .is_owner = (flags & EMCO_RESOURCE_OWNER) != 0,
-		.has_events = (flags & EMCO_RESOURCE_EVENTS) != 0, .strict = req->api->options.strict_references,
-		.references = references, .reference_count = count,
+		.has_events = (flags & EMCO_RESOURCE_EVENTS) != 0,
+		.references = references, .reference_count = count, .musts = musts, .must_count = must_count,
 		.files = change->upload.files, .file_count = change->upload.file_count,
 		.is_replacing_files = change->upload.file_count > 0,
 	};

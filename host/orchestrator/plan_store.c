@@ -31,7 +31,7 @@ static void need_set(struct needs *needs, struct set *set)
 		const struct set_entry *entry = &set->entries[i];
 		if (entry->phase == EMCO_PHASE_HOOK)
 			row->hidden++;
-		else if (status_tracks(entry->api_version, entry->kind))
+		else if (entry_is_tracked(entry))
 			row->tracked++;
 	}
 	for (size_t i = 0; i < set->count; i++) {

@@ -101,7 +101,7 @@ static uint64_t tracked_in(struct out *out, struct report *report, struct here *
 	out->st = place_look(report, here, &report->arena, false, out->err);
 	report->counted_tracked = 0;
 	for (size_t i = 0; out->st == ST_OK && i < here->count; i++)
-		report->counted_tracked += status_tracks(here->entries[i].api_version, here->entries[i].kind);
+		report->counted_tracked += entry_is_tracked(&here->entries[i]);
 	report->counted = set;
 	report->has_counted = out->st == ST_OK;
 	return report->counted_tracked;

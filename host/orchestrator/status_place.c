@@ -52,15 +52,18 @@ bool name_is_among(const struct view *names, size_t count, struct view name)
 
 /* -- one app on one cluster -------------------------------------------------------------------------------------- */
 
-/* Hooks are no part of what is there: those are shown that a synchroniser has told of. */
-static enum status entries_shown(struct here *here, struct arena *arena, struct error *err)
+/* Hooks are no part of what is there: those are shown that a synchroniser has told of, whatever else the mode shows. */
+static enum status entries_shown(const struct report *report, struct here *here, struct arena *arena, struct error *err)
 {
 	const struct set_entry *all = here->entries;
 	struct set_entry       *kept = arena_alloc(arena, here->count + 1, sizeof *kept);
 	size_t                  count = 0;
+	enum status             st = kept != NULL ? ST_OK : fail(err, ST_NO_MEMORY, "out of memory");
 
-	if (kept == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
+	if (st == ST_OK && here->unit != NULL && here->objects == NULL)
+		st = unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count, err);
+	if (st != ST_OK)
+		return st;
 	for (size_t i = 0; i < here->count; i++) {
 		bool is_shown = all[i].phase != EMCO_PHASE_HOOK;
 		for (size_t k = 0; !is_shown && k < here->object_count; k++)
@@ -100,7 +103,7 @@ place_look(struct report *report, struct here *here, struct arena *arena, bool w
 		st = unit_objects(report->db, report->owner, here->app, here->cluster, arena, &here->objects, &here->object_count,
 		                  err);
 	}
-	return st == ST_OK && has_hooks(here) ? entries_shown(here, arena, err) : st;
+	return st == ST_OK && has_hooks(here) ? entries_shown(report, here, arena, err) : st;
 }
 
 /* Rows come in the order of the set, so the one at the same place is mostly it. */
@@ -206,7 +209,7 @@ static const char *count_object(struct report *report, const struct here *here, 
 	/* Nobody watches a cluster behind Git: its objects are not known to be there. */
 	const struct seen_row *seen = place_seen(here, entry->name);
 	*ret_message = reason_of(here, seen);
-	if (!status_tracks(entry->api_version, entry->kind))
+	if (!entry_is_tracked(entry))
 		return NULL;
 	const enum ready ready = ready_of(here, seen);
 	report->ready[ready]++;

@@ -54,8 +54,9 @@ extern const struct mode_words    mode_words[];          /* by enum status_mode:
 const char *deployed_word(enum object_state state);
 const char *ready_word(enum ready state);
 
-/* Does a kind count for readiness?  The contract names eight. */
+/* Does a kind count for readiness?  The contract names eight.  A hook never does, whatever its kind. */
 bool status_tracks(struct view api_version, struct view kind);
+bool entry_is_tracked(const struct set_entry *entry);
 
 /* The unit of a slot; NULL: none. */
 const struct unit_status *report_unit(const struct report *report, struct view app, struct view cluster);

@@ -50,3 +50,8 @@ bool status_tracks(struct view api_version, struct view kind)
 			return true;
 	return false;
 }
+
+bool entry_is_tracked(const struct set_entry *entry)
+{
+	return entry->phase != EMCO_PHASE_HOOK && status_tracks(entry->api_version, entry->kind);
+}

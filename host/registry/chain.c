@@ -64,14 +64,6 @@ static enum status choose_roles(struct link *link, struct view type, struct erro
 	return fail_hint(err, "Correct spec.type of the controller.");
 }
 
-static struct instance *find_by_name(const struct plugins *plugins, struct view name)
-{
-	for (size_t i = 0; i < plugins_count(plugins); i++)
-		if (view_is(name, plugins_at(plugins, i)->name))
-			return plugins_at(plugins, i);
-	return NULL;
-}
-
 static enum status bind_link(const struct plugins *plugins, struct store *store, struct db *db, struct arena *arena,
                              struct link *link, struct error *err)
 {
@@ -81,7 +73,7 @@ static enum status bind_link(const struct plugins *plugins, struct store *store,
 	enum status st = read_record(store, db, name, arena, &record, err);
 	if (st != ST_OK)
 		return st;
-	link->instance = record.is_there ? plugins_bind(plugins, name, record.host) : find_by_name(plugins, name);
+	link->instance = record.is_there ? plugins_bind(plugins, name, record.host) : plugins_find(plugins, name);
 	if (link->instance == NULL && !record.is_there)
 		return fail(err, ST_NOT_FOUND, "controller \"%.*s\" is named in the group intents, but there is no such controller",
 		            (int) name.len, name.ptr);

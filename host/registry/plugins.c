@@ -202,6 +202,14 @@ static struct instance *best_fit(const struct plugins *plugins, struct view name
 	return best;
 }
 
+struct instance *plugins_find(const struct plugins *plugins, struct view name)
+{
+	for (size_t i = 0; i < plugins_count(plugins); i++)
+		if (view_is(name, plugins_at(plugins, i)->name))
+			return plugins_at(plugins, i);
+	return NULL;
+}
+
 struct instance *plugins_bind(const struct plugins *plugins, struct view record_name, struct view record_host)
 {
 	struct instance *instance = best_fit(plugins, record_name);

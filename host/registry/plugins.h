@@ -52,6 +52,8 @@ void plugins_stop(struct plugins *plugins);
 size_t           plugins_count(const struct plugins *plugins);
 struct instance *plugins_at(const struct plugins *plugins, size_t index);        /* by name */
 
+struct instance *plugins_find(const struct plugins *plugins, struct view name);  /* NULL: none */
+
 /*
  * The instance that a controller record means, or NULL: remote.  First by the record's name, then by its host: an instance
  * of that name, else one whose file says so (`bind`), else one whose plugin has that name or alias.  Equal ones by name.

@@ -26,8 +26,8 @@ struct resource_write {
 	bool        is_secret;          /* seal doc                                              */
 	bool        is_owner;           /* a new one gets its first life-cycle action, Created   */
 	bool        has_events;         /* cluster listeners hear of it: an outbox row           */
-	bool        strict;             /* every reference must exist                            */
 	const struct view          *references;   size_t reference_count;     /* paths */
+	const struct view          *musts;        size_t must_count;          /* those of them that must exist */
 	const struct resource_file *files;        size_t file_count;          /* replace all files when is_replacing_files */
 	bool        is_replacing_files;
 };
@@ -40,7 +40,7 @@ struct resource_written { int64_t id; uint64_t version; bool is_new; };
 /*
  * Write one resource with its references and files, atomically; one statement when there are no files.
  * ST_EXISTS: it or its unique value is there.  ST_NOT_FOUND: the parent, or (REPLACE) itself, is missing: err says which.
- * ST_CONFLICT: strict, and a reference is missing.
+ * ST_CONFLICT: references that must exist are missing.
  * db may be inside a transaction of the caller.
  */
 enum status MUST_CHECK resource_write(struct store *store, struct db *db, const struct resource_write *write,

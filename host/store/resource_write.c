@@ -12,7 +12,7 @@
 enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 
 /*
- * $1 path  $2 parent  $3 type  $4 name  $5 doc  $6 unique  $7 references  $8 strict
+ * $1 path  $2 parent  $3 type  $4 name  $5 doc  $6 unique  $7 references  $8 those that must be there
  * $9 is owner  $10 subject of an event, or null  $11 with files  $12 fields  $13 filenames  $14 media types
  * $15 contents  $16 sealed, 0 or 1
  */
@@ -26,7 +26,8 @@ enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 	" WHERE r.doc IS NOT NULL FOR KEY SHARE OF r)," \
 	"absent AS MATERIALIZED (SELECT path FROM wanted WHERE path NOT IN (SELECT path FROM present))"
 
-#define SQL_IS_ALLOWED  "NOT ($8::boolean AND EXISTS (SELECT FROM absent))"
+#define SQL_LACKS       "(SELECT path FROM absent WHERE path = ANY ($8::text[]))"
+#define SQL_IS_ALLOWED  "NOT EXISTS " SQL_LACKS
 
 #define SQL_INSERT(from) \
 	"INSERT INTO resource (path, type, parent, name, doc, unique_value) SELECT $1, $3, parent.id, $4, $5, $6 FROM " from \
@@ -86,7 +87,11 @@ enum { RACES_BEFORE_LOCK = 2, RACES_MOST = 64 };
 
 #define SQL_HAS_PARENT  "EXISTS (SELECT FROM parent)"
 #define SQL_OLD_VERSION "(SELECT version FROM old)"
-#define SQL_ABSENT      "CASE WHEN $8::boolean THEN (SELECT min(path) FROM absent) END"
+/* As many as a message has room for. */
+#define SQL_ABSENT \
+	"(SELECT string_agg('\"' || path || '\"', ', ' ORDER BY path) FILTER (WHERE at <= 3) ||" \
+	" CASE WHEN count(*) > 3 THEN ' and ' || count(*) - 3 || ' more' ELSE '' END" \
+	" FROM (SELECT path, row_number() OVER (ORDER BY path) AS at FROM " SQL_LACKS " AS l) AS lacks)"
 
 /* The most frequent write has no references, files or events, and needs six parameters only. */
 static const struct query create_plain_query = { "resource_create_plain",
@@ -123,7 +128,7 @@ struct statement {
 	const struct query *query;
 	size_t              count;
 	struct param        params[ALL_PARAMS];
-	struct buf          doc, subject, references, fields, filenames, media_types, contents, sealed;
+	struct buf          doc, subject, references, musts, fields, filenames, media_types, contents, sealed;
 };
 
 static void statement_done(struct statement *statement)
@@ -131,6 +136,7 @@ static void statement_done(struct statement *statement)
 	buf_done(&statement->doc);
 	buf_done(&statement->subject);
 	buf_done(&statement->references);
+	buf_done(&statement->musts);
 	buf_done(&statement->fields);
 	buf_done(&statement->filenames);
 	buf_done(&statement->media_types);
@@ -144,6 +150,7 @@ static void statement_init(struct statement *statement)
 	buf_init(&statement->doc, 2 * (size_t) DOC_MAX);
 	buf_init(&statement->subject, 4096);
 	buf_init(&statement->references, DOC_MAX);
+	buf_init(&statement->musts, DOC_MAX);
 	buf_init(&statement->fields, DOC_MAX);
 	buf_init(&statement->filenames, DOC_MAX);
 	buf_init(&statement->media_types, DOC_MAX);
@@ -240,12 +247,14 @@ static enum status bind(struct store *store, const struct resource_write *write,
 	}
 	if (st == ST_OK)
 		st = param_texts(&statement->references, write->references, write->reference_count, err);
+	if (st == ST_OK)
+		st = param_texts(&statement->musts, write->musts, write->must_count, err);
 	if (st == ST_OK && write->has_events)
 		st = event_subject(write->path, &statement->subject, err);
 	if (st == ST_OK)
 		st = bind_files(store, write, statement, &arena, err);
 	p[6] = P_BYTES(buf_view(&statement->references));
-	p[7] = P_INT(write->strict);
+	p[7] = P_BYTES(buf_view(&statement->musts));
 	p[8] = P_INT(write->is_owner);
 	p[9] = write->has_events ? P_TEXT(buf_view(&statement->subject)) : P_NULL;
 	p[10] = P_INT(write->is_replacing_files || write->file_count > 0);
@@ -291,7 +300,7 @@ static enum status refused(const struct resource_write *write, enum resource_mod
 	if (!has_old && !has_parent)
 		return no_parent(write, err);
 	if (absent.len > 0) {
-		fail(err, ST_CONFLICT, "\"%.*s\" refers to \"%.*s\", which does not exist", n, path, (int) absent.len, absent.ptr);
+		fail(err, ST_CONFLICT, "what it refers to does not exist: %.*s", (int) absent.len, absent.ptr);
 		return fail_hint(err, "Create what it refers to first.");
 	}
 	if (mode == RESOURCE_CREATE)

@@ -3,7 +3,7 @@
  *
  * One document describes a resource type: it validates requests, orders and completes what is stored, and is what
  * /v2/openapi.json shows.  Supported keywords: type (one or a list), properties, required, additionalProperties (boolean
- * or schema), items, minItems, maxItems, minLength, maxLength (in code points), minimum, maximum, pattern (PCRE2, with
+ * or schema), propertyNames, items, minItems, maxItems, minLength, maxLength (in code points), minimum, maximum, pattern (PCRE2, with
  * match limits), format (dns-label, ipv4, ipv4-cidr, mac), enum, const, anyOf, oneOf, allOf, not, default, $ref to
  * "#/$defs/...", $defs, title, description, examples, readOnly, writeOnly, and ours: x-emco-omit-empty,
  * x-emco-ignore-case (enum and pattern), x-emco-secret.  Any other keyword refuses to compile, by name.
@@ -43,10 +43,11 @@ struct verdict {
 
 /*
  * Bring input into the schema's shape, then check it.  Shape: members match their names without case (exact first) and
- * come out in the schema's order; null means absent; absent members get their default; unknown members are dropped and
- * named; empty members marked x-emco-omit-empty are left out (empty: "", 0, false, null, [], {}).  Of two members that
- * match one property the exact name wins, else the later; the other counts as unknown.  An absent object is made when it
- * has a default, or is required and has properties with defaults.  Every fault is collected; texts live in arena.
+ * come out in the schema's order; null means absent, but "" in a map of strings; absent members get their default; unknown
+ * members are dropped and named; empty members marked x-emco-omit-empty are left out (empty: "", 0, false, null, [], {}, if
+ * it is of the member's type).  Of two members that match one property the exact name wins, else the later; the other counts
+ * as unknown.  An absent object is made when it has a default, or is required and has properties with defaults.  Every fault
+ * is collected; texts live in arena.
  * ST_OK: *ret_value is owned by the caller; parts of it may be shared with input.  ST_INVALID: verdict (which may be
  * NULL) has at least one fault, err the first, and a hint of how many more.  ST_TOO_LARGE: more rules than a value is
  * worth, which takes branches within branches.  Strings are taken as they are: json_read has checked UTF-8.

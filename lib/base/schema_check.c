@@ -5,7 +5,7 @@
 /* A schema may try branches within branches: past so many rules a value is refused rather than checked for ever. */
 enum { SAID_MAX = 600, STEPS_MAX = 5000000 };
 
-static unsigned type_of(const json_t *value)
+unsigned type_of(const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:  return TYPE_OBJECT;
@@ -195,8 +195,26 @@ static void check_extras(struct checking *at, const struct node *node, const jso
 	}
 }
 
+/* What a member is called, as any other string. */
+static void check_names(struct checking *at, const struct node *node, const json_t *value, const struct place *place)
+{
+	json_t *object = json_for_reading(value);
+
+	for (void *it = json_object_iter(object); it != NULL; it = json_object_iter_next(object, it)) {
+		const struct view  name = { json_object_iter_key(it), json_object_iter_key_len(it) };
+		const struct place here = { place, name, NO_INDEX };
+		auto_json         *text = json_stringn_nocheck(name.ptr, name.len);
+		if (text == NULL)
+			at->st = ST_NO_MEMORY;
+		else
+			check_value(at, node->names, text, &here);
+	}
+}
+
 static void check_object(struct checking *at, const struct node *node, const json_t *value, const struct place *place)
 {
+	if (node->names != NULL)
+		check_names(at, node, value, place);
 	for (size_t i = 0; i < json_array_size(node->required); i++) {
 		const json_t     *item = json_array_get(node->required, i);
 		const struct view name = { json_string_value(item), json_string_length(item) };

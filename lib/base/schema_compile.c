@@ -361,6 +361,7 @@ static const struct keyword keywords[] = {
 	{ "properties",           read_properties, 0                  },
 	{ "required",             read_required,   FIELD(required)    },
 	{ "additionalProperties", read_extra,      0                  },
+	{ "propertyNames",        read_schema,     FIELD(names)       },
 	{ "items",                read_schema,     FIELD(items)       },
 	{ "minItems",             read_size,       FIELD(items_min)   },
 	{ "maxItems",             read_size,       FIELD(items_max)   },

@@ -56,6 +56,7 @@ struct node {
 	const json_t        *required;            /* array of strings, or NULL                        */
 	enum extra           extra;
 	struct node         *extra_node;          /* for EXTRA_CHECKED                                */
+	struct node         *names;               /* propertyNames                                    */
 	struct node         *items;
 	size_t               items_min, items_max, length_min, length_max;
 	const json_t        *minimum, *maximum;
@@ -123,6 +124,7 @@ bool omits_empty(const struct node *node);
 bool value_is_empty(const json_t *value);
 
 /* schema_check.c */
+unsigned type_of(const json_t *value);                /* an integer is a number, too */
 void check_value(struct checking *at, const struct node *node, const json_t *value, const struct place *place);
 
 /* schema_format.c: by name, or NULL. */

@@ -90,6 +90,14 @@ bool omits_empty(const struct node *node)
 	return node != NULL;
 }
 
+/* What is empty but of another type is a fault, and stays to be found. */
+static bool is_left_out(const struct node *node, const json_t *shaped)
+{
+	const unsigned types = node_types(node);
+
+	return omits_empty(node) && value_is_empty(shaped) && (types == 0 || (types & type_of(shaped)) != 0);
+}
+
 static bool is_absent(const struct node *node, const json_t *value)
 {
 	return value == NULL || (json_is_null(value) && (node_types(node) & TYPE_NULL) == 0);
@@ -136,10 +144,20 @@ static void shape_property(struct checking *at, json_t *object, const struct pro
 			return;
 	}
 	json_t *shaped = shape_value(at, property->node, value, &here);
-	if (shaped != NULL && omits_empty(property->node) && value_is_empty(shaped))
+	if (shaped != NULL && is_left_out(property->node, shaped))
 		json_decref(shaped);
 	else
 		put(at, object, here.name, shaped);
+}
+
+/* A name that is there and has no value keeps its place, as in a map of Go. */
+static json_t *zero_text(struct checking *at)
+{
+	json_t *text = json_string("");
+
+	if (text == NULL)
+		at->st = ST_NO_MEMORY;
+	return text;
 }
 
 /* Members without a property, in byte order of their names. */
@@ -153,6 +171,8 @@ static void shape_extras(struct checking *at, const struct node *node, json_t *o
 			put(at, object, here.name, json_incref(json_for_reading(extras[i].value)));
 		else if (!is_absent(node->extra_node, extras[i].value))
 			put(at, object, here.name, shape_value(at, node->extra_node, extras[i].value, &here));
+		else if (node_types(node->extra_node) == TYPE_STRING)
+			put(at, object, here.name, zero_text(at));
 	}
 }
 

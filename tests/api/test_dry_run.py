@@ -197,6 +197,29 @@ def test_hooks_are_those_of_the_event_on_kubernetes_and_files_behind_git(api, un
     assert hooks(told, "kube") == {"bye": "add"}, "those of a delete are brought when all else goes"
 
 
+def test_a_hook_behind_git_is_in_every_view_and_counts_for_no_readiness(api, unique, remote):
+    """A Job, so of a kind that counts where it is no hook."""
+    job = ('apiVersion: batch/v1\nkind: Job\nmetadata: {name: hj, annotations: {"helm.sh/hook": pre-install}}\n'
+           'spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}\n')
+    scene = Scene(api, unique).clusters({"one": remote("one")}).cloud().apps({"app": chart("app", {"job.yaml": job})})
+    scene.deployment({"app": scene.by_name("one")}).instantiate()
+
+    def look(query):
+        return api.get(f"{scene.dig}/status?{query}").json()
+
+    def shown(status):
+        return [(one["name"], one.get("deployedStatus"), one.get("readyStatus"), one.get("clusterStatus"))
+                for app in status.get("apps", []) for place in app["clusters"] for one in place["resources"]]
+    assert shown(look("status=deployed")) == [("hj", "Applied", None, None)]
+    for query in ("status=ready", "type=cluster", "status=ready&resource=hj"):
+        assert shown(look(query)) == [("hj", None, None, None)], query
+    for query in ("resources", "resources&status=deployed", "resources&status=ready", "resources&resource=hj"):
+        listed = look(f"{query}=1" if query == "resources" else query.replace("resources&", "resources=1&"))["resourcesByApp"]
+        assert [one["name"] for app in listed for one in app["resources"]] == ["hj"], query
+    assert "readyCounts" not in look("status=ready") and "readyCounts" not in look("status=ready&output=summary&app=app")
+    assert look("status=ready")["readyStatus"] == "Ready"
+
+
 def test_it_is_refused_as_the_operation_is(api, scene):
     assert "is not instantiated" in dry(scene, "update", code=409)
     for query, name in (("dryRun=yes", "dryRun"), ("dryRun=", "dryRun"), ("dryRun=true&output=detail", "output")):

@@ -102,6 +102,31 @@ def test_labels_and_values_of_group_intents_are_names_that_protect_nothing(api, 
     assert api.delete(tree["gpi"]).status_code == 204
 
 
+def test_strict_references_want_controllers_that_are_loaded_or_recorded(make_daemon):
+    api = make_daemon(options={"strict_references": True}).start().client()
+    api.make("projects", named("p"))
+    api.make("projects/p/composite-apps", named("ca", compositeAppVersion="v1"))
+    api.make("projects/p/composite-apps/ca/v1/composite-profiles", named("cp"))
+    api.make("projects/p/logical-clouds", named("lc", level="0"))
+    group = "projects/p/composite-apps/ca/v1/deployment-intent-groups"
+    api.make(group, named("d", compositeProfile="cp", version="r1", logicalCloud="lc", overrideValues=[]))
+    api.make(f"{group}/d/intents", named("loaded", intent={"nearest": "x"}))
+    answer = api.post(f"{group}/d/intents", named("none", intent={"nearest": "x", "zorro": "x", "far": "x"}))
+    assert answer.status_code == 409 and '"controllers/far", "controllers/zorro"' in answer.text and "nearest" not in answer.text
+    api.make("controllers", named("far", host="far.example", port=9000, type="action"))
+    api.make("controllers", named("zorro", host="zorro.example", port=9000, type="action"))
+    api.make(f"{group}/d/intents", named("none", intent={"nearest": "x", "zorro": "x", "far": "x"}))
+
+
+def test_what_no_controller_can_be_called_is_no_key_of_an_intent(api, tree):
+    group(api, tree)
+    for key in ("", "a b", "a/b", "../p", "a\nb", "x" * 129):
+        answer = api.post(f"{tree['group']}/intents", named("odd", intent={key: "x"}))
+        assert answer.status_code == 400 and answer.text.startswith("/spec/intent/"), (key, answer.text)
+    answer = api.post(f"{tree['group']}/intents", named("null", intent={"zn": None}))
+    assert answer.status_code == 201 and answer.json()["spec"]["intent"] == {"zn": ""}, answer.text
+
+
 def test_strict_references_want_what_is_named_to_be_there(make_daemon):
     api = make_daemon(options={"strict_references": True}).start().client()
     api.make("projects", named("p"))

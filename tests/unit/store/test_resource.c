@@ -29,7 +29,7 @@ static enum status read_one(struct fixture *fixture, const char *path, struct bu
 	return st;
 }
 
-/* PROJECT(VIEW("projects/p"), .strict = true) */
+/* PROJECT(VIEW("projects/p"), .is_owner = true) */
 #define PROJECT(...) \
 	(struct resource_write) { .type = VIEW("project"), .name = VIEW("x"), .doc = VIEW("{\"a\":1}"), .path = __VA_ARGS__ }
 
@@ -165,12 +165,21 @@ static void test_strict_references_must_exist(void **state)
 {
 	struct resource_written written;
 	struct error            err;
-	const struct view       ref = VIEW("projects/missing");
+	const struct view       refs[] = { VIEW("projects/m1"), VIEW("projects/m2"), VIEW("projects/m3"), VIEW("projects/m4"),
+	                                   VIEW("projects/m5") };
 
-	assert_status(ST_CONFLICT, write_one(*state, PROJECT(VIEW("projects/e1"), .strict = true, .references = &ref,
-	              .reference_count = 1), RESOURCE_CREATE, &written, &err), &err);
-	assert_string_equal(err.text, "\"projects/e1\" refers to \"projects/missing\", which does not exist");
-	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE path IN ('projects/e1', 'projects/missing')"), 0);
+	for (int mode = RESOURCE_CREATE; mode <= RESOURCE_CREATE_OR_REPLACE; mode += RESOURCE_CREATE_OR_REPLACE - RESOURCE_CREATE) {
+		assert_status(ST_CONFLICT, write_one(*state, PROJECT(VIEW("projects/e1"), .musts = refs, .must_count = 1,
+		              .references = refs, .reference_count = 2), mode, &written, &err), &err);
+		assert_string_equal(err.text, "what it refers to does not exist: \"projects/m1\"");
+		assert_status(ST_CONFLICT, write_one(*state, PROJECT(VIEW("projects/e1"), .musts = refs + 1, .must_count = 4,
+		              .references = refs, .reference_count = 5), mode, &written, &err), &err);
+		assert_string_equal(err.text, "what it refers to does not exist: \"projects/m2\", \"projects/m3\", \"projects/m4\""
+		                              " and 1 more");
+	}
+	assert_int_equal(fixture_number(*state, "SELECT count(*) FROM resource WHERE path ~ '^projects/(e1|m.)$'"), 0);
+	assert_ok(write_one(*state, PROJECT(VIEW("projects/e1"), .references = refs, .reference_count = 5), RESOURCE_CREATE, &written, &err));
+	assert_ok(delete_one(*state, "projects/e1", &err));
 }
 
 static void test_missing_references_are_named_in_order(void **state)
