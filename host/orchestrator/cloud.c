@@ -52,7 +52,7 @@ struct making {
 	struct arena      arena;
 	json_t           *doc;
 	struct view      *names, *paths;         /* of the clusters */
-	size_t            count, room;
+	size_t            count, names_room, paths_room;
 	struct plan      *plan;
 };
 
@@ -73,20 +73,9 @@ static enum status add_reference(void *data, const struct resource_item *item, s
 		return st;
 	if (making->count >= CLUSTERS_MAX)
 		return fail(err, ST_TOO_LARGE, "a logical cloud has at most %d clusters", CLUSTERS_MAX);
-	if (making->count == making->room) {
-		const size_t room = making->room == 0 ? 64 : 2 * making->room;
-		struct view *names = arena_alloc(&making->arena, room, sizeof *names);
-		struct view *paths = arena_alloc(&making->arena, room, sizeof *paths);
-		if (names == NULL || paths == NULL)
-			return no_memory(err);
-		if (making->count > 0) {
-			memcpy(names, making->names, making->count * sizeof *names);
-			memcpy(paths, making->paths, making->count * sizeof *paths);
-		}
-		making->names = names;
-		making->paths = paths;
-		making->room = room;
-	}
+	if (!arena_grow(&making->arena, &making->names, making->count, 1, &making->names_room, sizeof *making->names) ||
+	    !arena_grow(&making->arena, &making->paths, making->count, 1, &making->paths_room, sizeof *making->paths))
+		return no_memory(err);
 	const struct view provider = json_text_at(doc, "spec.clusterProvider"), cluster = json_text_at(doc, "spec.cluster");
 	const char *name = arena_printf(&making->arena, "%.*s+%.*s", V(provider), V(cluster));
 	const char *path = arena_printf(&making->arena, "cluster-providers/%.*s/clusters/%.*s", V(provider), V(cluster));

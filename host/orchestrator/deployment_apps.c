@@ -152,7 +152,8 @@ static enum status circle(const struct deployment *d, const struct way *way, siz
 		IGNORE(buf_add_text(&names, "\u2026 for ", NULL));
 	while (count-- > 0)
 		IGNORE(buf_printf(&names, NULL, "\"%.*s\" for ", V(d->apps[members[count]].name)));
-	return fail(err, ST_CONFLICT, "apps wait for each other in a circle: %s\"%.*s\"", names.data, V(d->apps[at].name));
+	fail(err, ST_CONFLICT, "apps wait for each other in a circle: %s\"%.*s\"", names.data, V(d->apps[at].name));
+	return fail_hint(err, "Delete one of these dependencies.");
 }
 
 /* Depth first; state: 0 not seen, 1 on the way, 2 done. */
@@ -175,9 +176,11 @@ static enum status walk(struct deployment *d, size_t at, char *state, const stru
 	json_array_foreach(specs, i, spec) {
 		const struct view            name = json_text_at(spec, "app");
 		const struct deployment_app *other = deployment_find_app(d, name);
-		if (other == NULL)
-			return fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"",
-			            V(d->apps[at].name), V(name), V(d->composite_app_path));
+		if (other == NULL) {
+			fail(err, ST_CONFLICT, "app \"%.*s\" waits for \"%.*s\", which is no app of \"%.*s\"", V(d->apps[at].name), V(name),
+			     V(d->composite_app_path));
+			return fail_hint(err, "Create that app, or delete the dependency.");
+		}
 		st = walk(d, (size_t) (other - d->apps), state, &way, err);
 		if (st != ST_OK)
 			return st;

@@ -22,16 +22,8 @@ static enum status add_cluster(struct looking *looking, struct looked *looked, s
 	struct arena *arena = &looking->d->arena;
 	size_t        at = path.len;
 
-	if (looked->count == looked->room) {
-		const size_t room = looked->room == 0 ? 64 : 2 * looked->room;
-		struct view *clusters = arena_alloc(arena, room, sizeof *clusters);
-		if (clusters == NULL)
-			return fail(err, ST_NO_MEMORY, "out of memory");
-		if (looked->count > 0)
-			memcpy(clusters, looked->clusters, looked->count * sizeof *clusters);
-		looked->clusters = clusters;
-		looked->room = room;
-	}
+	if (!arena_grow(arena, &looked->clusters, looked->count, 1, &looked->room, sizeof *looked->clusters))
+		return fail(err, ST_NO_MEMORY, "out of memory");
 	while (at > 0 && path.ptr[at - 1] != '/')
 		at--;
 	const char *name = arena_copy(arena, path.ptr + at, path.len - at);
@@ -92,7 +84,7 @@ enum status deployment_place(struct deployment *d, struct orchestrator *o, struc
 	for (size_t i = 0; st == ST_OK && i < d->app_count; i++) {
 		const struct placement_ask ask = {
 			.app = d->apps[i].name, .intent_name = d->apps[i].intent_name, .intent = d->apps[i].intent,
-			.cloud = d->clusters, .cloud_count = d->cluster_count, .explains = explains, .labelled = labelled, .data = &looking,
+			.cloud_name = d->cloud, .cloud = d->clusters, .cloud_count = d->cluster_count, .explains = explains, .labelled = labelled, .data = &looking,
 		};
 		st = placement_resolve(&ask, &d->arena, &ret_placements[i], err);
 	}

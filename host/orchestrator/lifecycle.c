@@ -128,7 +128,9 @@ enum status cloud_gate(enum outcome outcome, enum cloud_event on, struct view na
 			continue;
 		if (gate->why == NULL)
 			return ST_OK;
-		return fail(err, ST_CONFLICT, "logical cloud \"%.*s\" %s", (int) name.len, name.ptr, gate->why);
+		fail(err, ST_CONFLICT, "logical cloud \"%.*s\" %s", (int) name.len, name.ptr, gate->why);
+		return on == CLOUD_USE && (outcome == OUTCOME_NONE || outcome == OUTCOME_TERMINATED)
+			? fail_hint(err, "Instantiate the logical cloud first.") : ST_CONFLICT;
 	}
 	return fail(err, ST_CONFLICT, "logical cloud \"%.*s\" is %s", (int) name.len, name.ptr, outcome_name(outcome));
 }

@@ -106,25 +106,6 @@ static bool is_secret(struct view api_version, struct view kind)
 	return view_is(api_version, "v1") && view_is(kind, "Secret");
 }
 
-/* Room for one more of so many, in the arena; array: where the pointer to them is.  false: no memory. */
-static bool grow(struct live *live, void *array, size_t count, size_t *room, size_t size)
-{
-	const size_t more = *room > 0 ? 2 * *room : 8;
-	void        *items, *grown;
-
-	if (count < *room)
-		return true;
-	grown = arena_alloc(&live->arena, more, size);
-	if (grown == NULL)
-		return false;
-	memcpy(&items, array, sizeof items);
-	if (count > 0)
-		memcpy(grown, items, count * size);
-	memcpy(array, &grown, sizeof grown);
-	*room = more;
-	return true;
-}
-
 enum status live_add_kind(struct live *live, struct live_place *place, struct view api_version, struct view kind, struct error *err)
 {
 	if (is_secret(api_version, kind))
@@ -133,7 +114,7 @@ enum status live_add_kind(struct live *live, struct live_place *place, struct vi
 		if (is_kind(view_from_abi(place->kinds[i]), api_version, kind))
 			return ST_OK;
 	const char *text = arena_printf(&live->arena, "%.*s|%.*s", V(api_version), V(kind));
-	if (text == NULL || !grow(live, &place->kinds, place->kind_count, &place->kind_room, sizeof *place->kinds))
+	if (text == NULL || !arena_grow(&live->arena, &place->kinds, place->kind_count, 1, &place->kind_room, sizeof *place->kinds))
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	place->kinds[place->kind_count++] = view_to_abi(view_of(text));
 	return ST_OK;
@@ -148,7 +129,7 @@ enum status live_add(struct live *live, struct view app, struct view cluster, in
 	enum status st = arena_keep(&live->arena, app, &place.app, err);
 	if (st == ST_OK)
 		st = arena_keep(&live->arena, cluster, &place.cluster, err);
-	if (st == ST_OK && (label == NULL || !grow(live, &live->places, live->count, &live->room, sizeof *live->places)))
+	if (st == ST_OK && (label == NULL || !arena_grow(&live->arena, &live->places, live->count, 1, &live->room, sizeof *live->places)))
 		st = fail(err, ST_NO_MEMORY, "out of memory");
 	if (st != ST_OK)
 		return st;
@@ -196,7 +177,7 @@ static enum status keep(struct live *live, struct live_place *place, struct view
 		st = arena_keep(&live->arena, json_text_at(value, "metadata.namespace"), &kept.namespace_, NULL);
 	if (st == ST_OK)
 		st = arena_keep(&live->arena, body, &kept.body, NULL);
-	if (st != ST_OK || !grow(live, &place->objects, place->object_count, &place->object_room, sizeof *place->objects))
+	if (st != ST_OK || !arena_grow(&live->arena, &place->objects, place->object_count, 1, &place->object_room, sizeof *place->objects))
 		return ST_NO_MEMORY;
 	place->objects[place->object_count++] = kept;
 	return ST_OK;

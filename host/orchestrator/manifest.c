@@ -204,20 +204,10 @@ static enum status name_object(struct found *found, struct arena *arena, size_t 
 
 static enum status grow(struct splitting *s, struct error *err)
 {
-	const size_t  room = s->room == 0 ? 64 : 2 * s->room;
-	struct found *found;
-
-	if (s->count < s->room)
-		return ST_OK;
 	if (s->count >= OBJECTS_MAX)
 		return fail(err, ST_TOO_LARGE, "more than %d objects", OBJECTS_MAX);
-	found = arena_alloc(s->arena, room, sizeof *found);
-	if (found == NULL)
+	if (!arena_grow(s->arena, &s->found, s->count, 1, &s->room, sizeof *s->found))
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	if (s->count > 0)
-		memcpy(found, s->found, s->count * sizeof *found);
-	s->found = found;
-	s->room = room;
 	return ST_OK;
 }
 

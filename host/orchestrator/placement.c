@@ -9,14 +9,18 @@ struct candidate {
 	bool        is_first;           /* of its cluster, once they are in order */
 };
 
+struct group {
+	bool        is_mandatory;
+	const char *entry;              /* what it is of, for messages */
+};
+
 struct resolving {
 	const struct placement_ask *ask;
 	struct arena     *arena;
 	struct candidate *candidates;
 	size_t            count, room;
 	unsigned          group;        /* the last one made                                        */
-	bool             *is_mandatory; /* by group                                                 */
-	const char      **entry;        /* by group: what it is of, for messages                    */
+	struct group     *groups;       /* from 1                                                   */
 	size_t            groups_room;
 	const char       *empty_label;  /* an allOf label that nothing carries; NULL: none          */
 	struct place_why *whys;
@@ -34,27 +38,19 @@ static enum status no_memory(struct resolving *r)
 #define ABOUT(r)  (int) (r)->ask->app.len, (r)->ask->app.ptr, (int) (r)->ask->intent_name.len, (r)->ask->intent_name.ptr
 #define ABOUT_FMT "app \"%.*s\": placement intent \"%.*s\": "
 
+/* What there is to do about it: nearly always one of two. */
+static enum status place_elsewhere(struct resolving *r)
+{
+	return fail_hint(r->err, "Add a reference to the cluster to logical cloud \"%.*s\", or place the app elsewhere.", V(r->ask->cloud_name));
+}
+
 /* -- gathering --------------------------------------------------------------------------------------------------- */
 
 static enum status add_group(struct resolving *r, bool is_mandatory, const char *entry)
 {
-	if (r->group + 2 > r->groups_room) {
-		const size_t room = r->groups_room == 0 ? 64 : 2 * r->groups_room;
-		bool        *flags = arena_alloc(r->arena, room, sizeof *flags);
-		const char **entries = arena_alloc(r->arena, room, sizeof *entries);
-		if (flags == NULL || entries == NULL)
-			return no_memory(r);
-		if (r->groups_room > 0) {
-			memcpy(flags, r->is_mandatory, r->groups_room * sizeof *flags);
-			memcpy(entries, r->entry, r->groups_room * sizeof *entries);
-		}
-		r->is_mandatory = flags;
-		r->entry = entries;
-		r->groups_room = room;
-	}
-	r->group++;
-	r->is_mandatory[r->group] = is_mandatory;
-	r->entry[r->group] = entry;
+	if (!arena_grow(r->arena, &r->groups, r->group + 1, 1, &r->groups_room, sizeof *r->groups))
+		return no_memory(r);
+	r->groups[++r->group] = (struct group) { is_mandatory, entry };
 	return ST_OK;
 }
 
@@ -69,16 +65,8 @@ static enum status add_why(struct resolving *r, bool is_mandatory, struct view b
 		last->last_group = r->group;
 		return ST_OK;
 	}
-	if (r->why_count == r->whys_room) {
-		const size_t      room = r->whys_room == 0 ? 16 : 2 * r->whys_room;
-		struct place_why *whys = arena_alloc(r->arena, room, sizeof *whys);
-		if (whys == NULL)
-			return no_memory(r);
-		if (r->why_count > 0)
-			memcpy(whys, r->whys, r->why_count * sizeof *whys);
-		r->whys = whys;
-		r->whys_room = room;
-	}
+	if (!arena_grow(r->arena, &r->whys, r->why_count, 1, &r->whys_room, sizeof *r->whys))
+		return no_memory(r);
 	r->whys[r->why_count++] = (struct place_why) { r->group, is_mandatory, because };
 	return ST_OK;
 }
@@ -107,23 +95,9 @@ static enum status read_entry(struct resolving *r, const json_t *value, struct e
 
 static enum status make_room(struct resolving *r, size_t more)
 {
-	size_t            room = r->room == 0 ? 64 : 2 * r->room;
-	struct candidate *candidates;
-
-	if (more <= r->room - r->count)
-		return ST_OK;
 	if (more > CANDIDATES_MAX - r->count)
 		return fail(r->err, ST_TOO_LARGE, ABOUT_FMT "more than %d candidates", ABOUT(r), CANDIDATES_MAX);
-	if (room < r->count + more)
-		room = r->count + more;
-	candidates = arena_alloc(r->arena, room, sizeof *candidates);
-	if (candidates == NULL)
-		return no_memory(r);
-	if (r->count > 0)
-		memcpy(candidates, r->candidates, r->count * sizeof *candidates);
-	r->candidates = candidates;
-	r->room = room;
-	return ST_OK;
+	return arena_grow(r->arena, &r->candidates, r->count, more, &r->room, sizeof *r->candidates) ? ST_OK : no_memory(r);
 }
 
 /* One entry's clusters; with each_its_own, every one in a group of its own. */
@@ -200,7 +174,7 @@ static enum status add_any_of(struct resolving *r, const json_t *any_of)
 		    (st = add_choice(r, &because, i, json_array_size(any_of), entry.text)) != ST_OK)
 			return st;
 	}
-	r->entry[r->group] = first != NULL ? first : "";
+	r->groups[r->group].entry = first != NULL ? first : "";
 	st = arena_keep(r->arena, buf_view(&because), &kept, r->err);
 	return st == ST_OK ? add_why(r, false, kept) : st;
 }
@@ -275,6 +249,12 @@ static int by_passed(const void *a, const void *b)
 	return view_order(&((const struct place_passed *) a)->cluster, &((const struct place_passed *) b)->cluster);
 }
 
+static enum status not_in_cloud(struct resolving *r, struct view cluster)
+{
+	fail(r->err, ST_CONFLICT, ABOUT_FMT "the logical cloud does not have mandatory cluster \"%.*s\"", ABOUT(r), V(cluster));
+	return place_elsewhere(r);
+}
+
 /* Alternatives outside the cloud go; what is left is in byte order, a cluster's groups beside each other, ascending. */
 static enum status sift(struct resolving *r)
 {
@@ -288,9 +268,8 @@ static enum status sift(struct resolving *r)
 			at++;
 		if (at < r->ask->cloud_count && order == 0)
 			r->candidates[kept++] = *candidate;
-		else if (r->is_mandatory[candidate->group])
-			return fail(r->err, ST_CONFLICT, ABOUT_FMT "the logical cloud does not have mandatory cluster \"%.*s\"",
-			            ABOUT(r), (int) candidate->cluster.len, candidate->cluster.ptr);
+		else if (r->groups[candidate->group].is_mandatory)
+			return not_in_cloud(r, candidate->cluster);
 		else
 			pass_over(r, candidate->cluster, "the logical cloud does not have it");
 	}
@@ -318,7 +297,7 @@ static void settle(struct resolving *r, struct tally *tally)
 		end = run_end(r, i);
 		for (size_t k = i; k < end; k++) {
 			tally[r->candidates[k].group].candidates += k == i || r->candidates[k].group != r->candidates[k - 1].group;
-			is_mandatory = is_mandatory || r->is_mandatory[r->candidates[k].group];
+			is_mandatory = is_mandatory || r->groups[r->candidates[k].group].is_mandatory;
 		}
 		for (size_t k = i; is_mandatory && k < end; k++)
 			tally[r->candidates[k].group].is_satisfied = true;
@@ -335,7 +314,7 @@ static unsigned choose(const struct resolving *r, struct tally *tally, size_t be
 
 	*ret_is_mandatory = false;
 	for (size_t k = begin; k < end; k++)
-		if (r->is_mandatory[r->candidates[k].group]) {
+		if (r->groups[r->candidates[k].group].is_mandatory) {
 			*ret_is_mandatory = true;
 			return r->candidates[k].group;
 		}
@@ -355,18 +334,22 @@ static unsigned choose(const struct resolving *r, struct tally *tally, size_t be
 	return chosen;
 }
 
-static enum status check_groups(const struct resolving *r, const struct tally *tally, size_t places)
+static enum status check_groups(struct resolving *r, const struct tally *tally, size_t places)
 {
 	for (unsigned group = 1; group <= r->group; group++)
-		if (tally[group].candidates == 0 && !r->is_mandatory[group])
-			return fail(r->err, ST_CONFLICT,
-			            ABOUT_FMT "the logical cloud has no cluster of the anyOf that begins with %s", ABOUT(r),
-			            r->entry[group]);
+		if (tally[group].candidates == 0 && !r->groups[group].is_mandatory) {
+			fail(r->err, ST_CONFLICT, ABOUT_FMT "the logical cloud has no cluster of the anyOf that begins with %s", ABOUT(r),
+			     r->groups[group].entry);
+			return place_elsewhere(r);
+		}
 	if (places > 0)
 		return ST_OK;
-	if (r->empty_label != NULL)
-		return fail(r->err, ST_CONFLICT, ABOUT_FMT "no cluster carries %s", ABOUT(r), r->empty_label);
-	return fail(r->err, ST_CONFLICT, ABOUT_FMT "it names no cluster", ABOUT(r));
+	if (r->empty_label != NULL) {
+		fail(r->err, ST_CONFLICT, ABOUT_FMT "no cluster carries %s", ABOUT(r), r->empty_label);
+		return fail_hint(r->err, "Label a cluster, or name another label or a cluster in the intent.");
+	}
+	fail(r->err, ST_CONFLICT, ABOUT_FMT "it names no cluster", ABOUT(r));
+	return fail_hint(r->err, "Name a cluster or a label in its allOf or anyOf.");
 }
 
 enum status placement_resolve(const struct placement_ask *ask, struct arena *arena, struct placement *ret_placement,

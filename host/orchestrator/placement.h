@@ -47,7 +47,8 @@ struct placement_ask {
 	struct view   app;
 	struct view   intent_name;      /* of the app's placement intent, for messages       */
 	const json_t *intent;           /* {"allOf": [...], "anyOf": [...]}                  */
-	const struct view *cloud;       /* the logical cloud's clusters, in byte order       */
+	struct view   cloud_name;       /* of the logical cloud, for messages                */
+	const struct view *cloud;       /* its clusters, in byte order                       */
 	size_t        cloud_count;
 	bool          explains;         /* tell also what was passed over                    */
 	/*

@@ -193,18 +193,8 @@ static enum status set_of_objects(struct plan *plan, const struct objects *objec
 
 static enum status grow_apps(struct plan *plan, struct error *err)
 {
-	const size_t     room = plan->app_room == 0 ? 16 : 2 * plan->app_room;
-	struct plan_app *apps;
-
-	if (plan->app_count < plan->app_room)
-		return ST_OK;
-	apps = arena_alloc(&plan->arena, room, sizeof *apps);
-	if (apps == NULL)
+	if (!arena_grow(&plan->arena, &plan->apps, plan->app_count, 1, &plan->app_room, sizeof *plan->apps))
 		return fail(err, ST_NO_MEMORY, "out of memory");
-	if (plan->app_count > 0)
-		memcpy(apps, plan->apps, plan->app_count * sizeof *apps);
-	plan->apps = apps;
-	plan->app_room = room;
 	return ST_OK;
 }
 

@@ -165,8 +165,10 @@ enum status profile_apply(struct view archive, int folder_fd, struct buf *values
 
 	if (st != ST_OK)
 		return fail_within(err, "profile");
-	if (profile.manifest == NULL)
-		return fail(err, ST_INVALID, "profile: the archive must hold manifest.yaml at its top, and does not");
+	if (profile.manifest == NULL) {
+		fail(err, ST_INVALID, "profile: the archive must hold manifest.yaml at its top, and does not");
+		return fail_hint(err, "Pack the folder's contents, not the folder: tar -C folder -czf profile.tgz .");
+	}
 	st = read_manifest(&profile, err);
 	if (st != ST_OK)
 		return st;

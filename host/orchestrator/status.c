@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { STATUS_BYTES_MAX = 512 << 20, ACTIONS_MAX = 1000000 };
+enum { STATUS_BYTES_MAX = 512 << 20 };
 
 static void report_done(struct report *report)
 {
@@ -42,16 +42,8 @@ static enum status add_action(void *data, const struct action *action, struct er
 {
 	struct report *report = data;
 
-	if (report->action_count == report->action_room) {
-		const size_t   room = report->action_room == 0 ? 16 : 2 * report->action_room;
-		struct action *actions = arena_alloc(&report->arena, room, sizeof *actions);
-		if (actions == NULL || room > ACTIONS_MAX)
-			return fail(err, ST_NO_MEMORY, "out of memory");
-		if (report->action_count > 0)
-			memcpy(actions, report->actions, report->action_count * sizeof *actions);
-		report->actions = actions;
-		report->action_room = room;
-	}
+	if (!arena_grow(&report->arena, &report->actions, report->action_count, 1, &report->action_room, sizeof *report->actions))
+		return fail(err, ST_NO_MEMORY, "out of memory");
 	report->actions[report->action_count++] = *action;
 	return ST_OK;
 }

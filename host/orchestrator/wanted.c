@@ -11,16 +11,8 @@ static enum status list_add(struct wanted *wanted, struct wanted_list *list, str
 {
 	if (list->count == WANTED_MAX)
 		return fail(err, ST_TOO_LARGE, "more than %d resources are referred to", WANTED_MAX);
-	if (list->count == list->room) {
-		const size_t room = list->room == 0 ? 64 : 2 * list->room;
-		struct view *at = arena_alloc(wanted->arena, room, sizeof *at);
-		if (at == NULL)
-			return fail(err, ST_NO_MEMORY, "out of memory");
-		if (list->count > 0)
-			memcpy(at, list->at, list->count * sizeof *at);
-		list->at = at;
-		list->room = room;
-	}
+	if (!arena_grow(wanted->arena, &list->at, list->count, 1, &list->room, sizeof *list->at))
+		return fail(err, ST_NO_MEMORY, "out of memory");
 	list->at[list->count++] = item;
 	return ST_OK;
 }

@@ -74,9 +74,10 @@ static enum status bind_link(const struct plugins *plugins, struct store *store,
 	if (st != ST_OK)
 		return st;
 	link->instance = record.is_there ? plugins_bind(plugins, name, record.host) : plugins_find(plugins, name);
-	if (link->instance == NULL && !record.is_there)
-		return fail(err, ST_NOT_FOUND, "controller \"%.*s\" is named in the group intents, but there is no such controller",
-		            (int) name.len, name.ptr);
+	if (link->instance == NULL && !record.is_there) {
+		fail(err, ST_NOT_FOUND, "controller \"%.*s\" is named in the group intents, but there is no such controller", V(name));
+		return fail_hint(err, "Load a plugin under that name, create a record in /v2/controllers, or take it out of the intents.");
+	}
 	if (link->instance == NULL)
 		return fail(err, ST_UPSTREAM, "controller \"%.*s\" is remote (%.*s:%lld), and no proxy plugin is loaded",
 		            (int) name.len, name.ptr, (int) record.host.len, record.host.ptr, (long long) record.port);

@@ -116,7 +116,7 @@ struct gathering {
 	size_t        own_count;
 	struct arena *arena;
 	struct view  *paths;                    /* in byte order, each once: a stable order for locks, too    */
-	size_t        count, capacity;
+	size_t        count, room;
 	struct buf    path;                     /* the one being built                                        */
 	struct error *err;
 };
@@ -126,20 +126,6 @@ static int compare(struct view a, struct view b)
 	const int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
 
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static enum status grow(struct gathering *g)
-{
-	const size_t capacity = g->capacity > 0 ? g->capacity * 2 : 8;
-	struct view *paths = arena_alloc(g->arena, capacity, sizeof(struct view));
-
-	if (paths == NULL)
-		return fail(g->err, ST_NO_MEMORY, "out of memory");
-	if (g->count > 0)
-		memcpy(paths, g->paths, g->count * sizeof(struct view));
-	g->paths = paths;
-	g->capacity = capacity;
-	return ST_OK;
 }
 
 /* Keep the path that was built, unless it is there. */
@@ -160,13 +146,8 @@ static enum status keep(struct gathering *g)
 	}
 	if (g->count == REFERENCES_MAX)
 		return fail(g->err, ST_TOO_LARGE, "refers to more than %d resources", REFERENCES_MAX);
-	if (g->count == g->capacity) {
-		enum status st = grow(g);
-		if (st != ST_OK)
-			return st;
-	}
 	const char *copy = arena_copy(g->arena, path.ptr, path.len);
-	if (copy == NULL)
+	if (copy == NULL || !arena_grow(g->arena, &g->paths, g->count, 1, &g->room, sizeof *g->paths))
 		return fail(g->err, ST_NO_MEMORY, "out of memory");
 	memmove(g->paths + low + 1, g->paths + low, (g->count - low) * sizeof(struct view));
 	g->paths[low] = (struct view) { copy, path.len };

@@ -14,7 +14,7 @@ struct arena_hook {
 	void              *object;
 };
 
-enum { BLOCK_BYTES = 8192, ALIGN = alignof(max_align_t) };
+enum { BLOCK_BYTES = 8192, ROOM_LEAST = 16, ALIGN = alignof(max_align_t) };
 
 void arena_init(struct arena *arena, size_t max)
 {
@@ -72,6 +72,27 @@ char *arena_copy(struct arena *arena, const void *bytes, size_t len)
 	if (copy != NULL && len > 0)
 		memcpy(copy, bytes, len);
 	return copy;
+}
+
+bool arena_grow(struct arena *arena, void *array, size_t count, size_t more, size_t *room, size_t size)
+{
+	const size_t least = *room == 0 ? ROOM_LEAST : 2 * *room;
+	void        *items, *grown;
+
+	if (count <= *room && more <= *room - count)
+		return true;
+	if (count > SIZE_MAX / 4 || more > SIZE_MAX / 4 || *room > SIZE_MAX / 4)
+		return false;
+	const size_t want = count + more > least ? count + more : least;
+	grown = arena_alloc(arena, want, size);
+	if (grown == NULL)
+		return false;
+	memcpy(&items, array, sizeof items);             /* whatever it points to: a void ** would be no alias of that */
+	if (*room > 0)
+		memcpy(grown, items, (count < *room ? count : *room) * size);
+	memcpy(array, &grown, sizeof grown);
+	*room = want;
+	return true;
 }
 
 enum status arena_keep(struct arena *arena, struct view view, struct view *ret_copy, struct error *err)

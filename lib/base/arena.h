@@ -29,6 +29,14 @@ void arena_done(struct arena *arena);                   /* accepts a zeroed aren
 void *arena_alloc(struct arena *arena, size_t count, size_t size) MUST_CHECK;
 char *arena_copy(struct arena *arena, const void *bytes, size_t len) MUST_CHECK;    /* adds a NUL */
 char *arena_text(struct arena *arena, const char *text) MUST_CHECK;
+
+/*
+ * Let an array grow: it has room for more after count, and *room says for how many in all.  array is where the pointer to it is,
+ * which may be NULL with *room 0.  What is too small is copied to twice the size at least; the old one stays until arena_done.
+ * false: as arena_alloc, and nothing has changed.
+ */
+bool arena_grow(struct arena *arena, void *array, size_t count, size_t more, size_t *room, size_t size) MUST_CHECK;
+
 enum status arena_keep(struct arena *arena, struct view view, struct view *ret_copy, struct error *err) MUST_CHECK;
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
 

@@ -54,6 +54,37 @@ static void test_a_product_that_overflows_is_refused(void **state)
 	assert_null(arena_alloc(&arena, SIZE_MAX / 2, 3));
 }
 
+static void test_an_array_grows_and_keeps_what_is_in_it(void **state)
+{
+	auto_arena arena = ARENA(1 << 20);
+	int       *numbers = NULL;
+	size_t     room = 0;
+
+	(void) state;
+	for (size_t i = 0; i < 1000; i++) {
+		const size_t before = room;
+		assert_true(arena_grow(&arena, &numbers, i, 1, &room, sizeof *numbers));
+		assert_true(room > i && (room == before || room >= 2 * before));
+		assert_int_equal(numbers[i], 0);
+		numbers[i] = (int) i;
+	}
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(numbers[i], i);
+	assert_true(arena_grow(&arena, &numbers, 1000, 5000, &room, sizeof *numbers));
+	assert_true(room >= 6000 && numbers[999] == 999 && numbers[5999] == 0);
+
+	char  *from_one = NULL;                          /* the first place is nobody's */
+	size_t places = 0;
+	assert_true(arena_grow(&arena, &from_one, 1, 1, &places, 1));
+	assert_true(places >= 2 && from_one[1] == '\0');
+
+	const int *const old = numbers;
+	const size_t     old_room = room;
+	assert_false(arena_grow(&arena, &numbers, 6000, 1 << 20, &room, sizeof *numbers));
+	assert_false(arena_grow(&arena, &numbers, 6000, SIZE_MAX, &room, sizeof *numbers));
+	assert_true(numbers == old && room == old_room && numbers[999] == 999);
+}
+
 static void test_text_is_copied_and_ends_in_nul(void **state)
 {
 	auto_arena arena = ARENA(1024);
@@ -129,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_the_maximum_fits_and_one_more_does_not),
 		cmocka_unit_test(test_rounding_up_never_passes_the_maximum),
 		cmocka_unit_test(test_a_product_that_overflows_is_refused),
+		cmocka_unit_test(test_an_array_grows_and_keeps_what_is_in_it),
 		cmocka_unit_test(test_text_is_copied_and_ends_in_nul),
 		cmocka_unit_test(test_a_view_is_kept_or_left_alone),
 		cmocka_unit_test(test_owned_objects_are_freed_with_the_arena),
