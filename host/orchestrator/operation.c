@@ -179,6 +179,17 @@ static enum status begin(struct operation *operation, struct error *err)
 	return st == ST_OK ? take_row(operation, db, err) : st;
 }
 
+/* What is remembered of a failure: all that its asker was told. */
+struct reason { char text[sizeof((struct error *) 0)->text + sizeof((struct error *) 0)->hint + 2]; };
+
+static struct reason reason_of(const struct error *err)
+{
+	struct reason reason;
+
+	snprintf(reason.text, sizeof reason.text, "%s%s%s", err->text, *err->hint != '\0' ? ". " : "", err->hint);
+	return reason;
+}
+
 static enum status run(struct guard *guard, void *data, struct error *err)
 {
 	struct operation *operation = data;
@@ -189,7 +200,7 @@ static enum status run(struct guard *guard, void *data, struct error *err)
 		return st;
 	struct error local = { .code = ST_OK };
 	st = operation->work(operation, &local);
-	drop_row(operation, local.text);
+	drop_row(operation, reason_of(&local).text);
 	if (st != ST_OK && err != NULL)
 		*err = local;
 	return st;

@@ -292,3 +292,9 @@ def test_the_history_says_who_did_what_and_what_became_of_it(daemon, api, scene)
     assert (terminated["operation"], terminated["outcome"]) == ("terminate", "done")
     assert (lost["operation"], lost["outcome"], lost["revision"]) == ("update", "lost", 0) and lost["error"], lost
     scene.wait("Terminated")
+
+    # All that its asker was told.
+    assert api.delete(f"{scene.dig}/generic-placement-intents/gpi/app-intents/web").status_code == 204
+    answer = api.post(f"{scene.dig}/instantiate")
+    assert answer.status_code == 409 and len(answer.text.splitlines()) == 2, answer.text
+    assert history("?limit=1")[0]["error"] == ". ".join(answer.text.splitlines())
