@@ -156,7 +156,7 @@ static void set_options(struct daemon *daemon)
 		.options = {
 			.helm = config->helm.ptr, .data_dir = config->data_dir.ptr, .renders = (unsigned) config->renders,
 			.operations = (unsigned) config->operations, .revisions = (unsigned) config->revisions, .render_limit_ns = config->render_timeout_ms * MS,
-			.operation_limit_ns = config->operation_timeout_ms * MS, .strict_references = config->strict_references != 0,
+			.operation_limit_ns = config->operation_timeout_ms * MS,
 		},
 	};
 	daemon->api.store = &daemon->store;

@@ -234,7 +234,7 @@ static enum status make_queries(struct live *live, struct error *err)
 	return ST_OK;
 }
 
-/* Its own thread has let go of it, whatever it says: so what was told counts. */
+/* The guarded thread is done with it, even if its call came back as a failure: what was told by then can be used. */
 static bool has_ended(struct live *live)
 {
 	return __atomic_load_n(&live->refs, __ATOMIC_ACQUIRE) == 1;
@@ -269,7 +269,10 @@ enum status live_ask(struct live *live, struct view path, int64_t deadline_ns, s
 
 /* -- what was told ----------------------------------------------------------------------------------------------- */
 
-/* That of the namespace, or of none; NULL: there is none.  Of what others made the namespace is not known: the first. */
+/*
+ * The object in the wanted namespace, or one that is in no namespace.  Where the wanted namespace is not known, as of what
+ * controllers have made on the cluster, the first of that name.  NULL: none was told.
+ */
 static const struct live_object *find(const struct live_place *place, const struct live_object *wanted)
 {
 	const struct live_object *end = place->objects + place->object_count;

@@ -202,15 +202,6 @@ static enum status name_object(struct found *found, struct arena *arena, size_t 
 	return ST_OK;
 }
 
-static enum status grow(struct splitting *s, struct error *err)
-{
-	if (s->count >= OBJECTS_MAX)
-		return fail(err, ST_TOO_LARGE, "more than %d objects", OBJECTS_MAX);
-	if (!arena_grow(s->arena, &s->found, s->count, 1, &s->room, sizeof *s->found))
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	return ST_OK;
-}
-
 static bool is_list(const json_t *document)
 {
 	const struct view kind = json_text_at(document, "kind");
@@ -251,9 +242,10 @@ static enum status add_document(struct splitting *s, json_t *document, int depth
 		return ST_OK;
 	}
 
-	st = grow(s, err);
-	if (st != ST_OK)
-		return st;
+	if (s->count >= OBJECTS_MAX)
+		return fail(err, ST_TOO_LARGE, "more than %d objects", OBJECTS_MAX);
+	if (!arena_grow(s->arena, &s->found, s->count, 1, &s->room, sizeof *s->found))
+		return fail(err, ST_NO_MEMORY, "out of memory");
 	struct found *found = &s->found[s->count];
 	memset(found, 0, sizeof *found);
 	found->source = s->source;

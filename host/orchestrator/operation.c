@@ -211,11 +211,11 @@ static enum status run_guarded(struct operation *operation, int64_t *ret_revisio
 	__atomic_add_fetch(&operation->refs, 1, __ATOMIC_RELAXED);
 	enum status st = guard_run(run, operation, unref, operation->deadline_ns, err);
 
-	/* Left behind in a controller: the row is ours to end.  One that was told after the commit changes no outcome. */
-	drop_row(operation, st != ST_OK && err != NULL ? err->text : "it was given up");
+	/* The thread may have been left behind in a controller, and then the row is ours to end. */
+	drop_row(operation, st != ST_OK ? reason_of(err).text : "it was given up");
+	/* A controller that is only told after the commit, and fails or stays away then, changes no outcome. */
 	if (st != ST_OK && __atomic_load_n(&operation->is_committed, __ATOMIC_ACQUIRE)) {
-		log_warning("operation.late_after_commit", "path", operation->path.ptr, "kind", operation->kind,
-		            "error", err != NULL ? err->text : NULL);
+		log_warning("operation.late_after_commit", "path", operation->path.ptr, "kind", operation->kind, "error", err->text);
 		st = ST_OK;
 	}
 	if (st == ST_OK && ret_revision != NULL)

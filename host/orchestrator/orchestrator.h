@@ -16,7 +16,6 @@ struct orchestrator_options {
 	unsigned    revisions;               /* different ones that are kept of a deployment; 0: 10      */
 	int64_t     render_limit_ns;
 	int64_t     operation_limit_ns;
-	bool        strict_references;
 };
 
 struct orchestrator {

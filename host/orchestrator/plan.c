@@ -191,25 +191,16 @@ static enum status set_of_objects(struct plan *plan, const struct objects *objec
 	return plan_intern_set(plan, entries, bodies, objects->count, ret_set, err);
 }
 
-static enum status grow_apps(struct plan *plan, struct error *err)
-{
-	if (!arena_grow(&plan->arena, &plan->apps, plan->app_count, 1, &plan->app_room, sizeof *plan->apps))
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	return ST_OK;
-}
-
 enum status plan_add_app(struct plan *plan, struct view app, const struct objects *objects,
                          const struct placement *placement, struct error *err)
 {
 	struct set *set;
-	enum status st = grow_apps(plan, err);
+	enum status st = set_of_objects(plan, objects, &set, err);
 
-	if (st == ST_OK)
-		st = set_of_objects(plan, objects, &set, err);
 	if (st != ST_OK)
 		return st;
 	struct plan_slot *slots = arena_alloc(&plan->arena, placement->count + 1, sizeof *slots);
-	if (slots == NULL)
+	if (slots == NULL || !arena_grow(&plan->arena, &plan->apps, plan->app_count, 1, &plan->app_room, sizeof *plan->apps))
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < placement->count; i++) {
 		const char *group = arena_printf(&plan->arena, "%u", placement->at[i].group);

@@ -94,7 +94,7 @@ static bool is_asked_for(const struct report *report)
 	       query->output == STATUS_DETAIL && query->form == STATUS_FULL;
 }
 
-/* Few at a time: who is one too many gets what was rendered at once, and no thread is kept from other requests. */
+/* Few at a time, so that threads are left for other requests: one that is too many shows what was rendered, without asking. */
 enum status report_ask_clusters(struct report *report, int64_t deadline_ns, struct error *err)
 {
 	struct instance *instance = is_asked_for(report) ? live_synchroniser(report->o->plugins) : NULL;
