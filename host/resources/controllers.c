@@ -81,6 +81,15 @@ static enum status list_instances(struct ask *ask, struct error *err)
 	return out.st;
 }
 
+/* By which it takes its turn: a record's own comes before the instance's. */
+static void put_priority(struct out *out, const json_t *record, const struct instance *instance)
+{
+	const int64_t own = json_int_at(record, "spec.priority", 0), priority = own > 0 || instance == NULL ? own : instance->priority;
+
+	if (priority > 0)
+		put_number(out, "priority", priority);
+}
+
 /* A record and what it means; or an instance without a record. */
 static enum status show_controller(struct ask *ask, struct error *err)
 {
@@ -107,6 +116,7 @@ static enum status show_controller(struct ask *ask, struct error *err)
 	out_member(&out, "name", name);
 	out_key(&out, "isRegistered");
 	out_raw(&out, record != NULL ? "true" : "false");
+	put_priority(&out, record, instance);
 	out_key(&out, "instance");
 	if (instance != NULL)
 		put_instance(&out, ask, instance);
@@ -147,7 +157,8 @@ static const struct look looks[] = {
 	  list_instances, NULL,
 	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}" },
 	{ "controller", true,  "status", { NULL, "What a controller is bound to, and its health.", NULL }, show_controller, NULL,
-	  "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"isRegistered\":{\"type\":\"boolean\"},\"instance\":{\"anyOf\":["
+	  "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"isRegistered\":{\"type\":\"boolean\"},"
+	  "\"priority\":{\"type\":\"integer\"},\"instance\":{\"anyOf\":["
 	  INSTANCE_SCHEMA ",{\"type\":\"null\"}]}},\"required\":[\"name\",\"isRegistered\",\"instance\"]}" },
 };
 

@@ -160,15 +160,16 @@ def test_a_controller_says_what_it_is_bound_to_and_how_it_is(make_daemon):
     api = daemon.start().client()
     assert api.get("controllers/nobody/status").status_code == 404
     found = api.get("controllers/red/status").json()
-    assert found["name"] == "red" and found["isRegistered"] is False
+    assert (found["name"], found["isRegistered"], found["priority"]) == ("red", False, 7)
     instance = found["instance"]
     assert (instance["plugin"], instance["priority"], instance["roles"], instance["health"]) == ("action-annotate", 7, ["action"], "ok")
     assert instance["calls"] == instance["failures"] == instance["late"] == 0
 
     api.make("controllers", named("red", host="localhost", port=9033, type="action", priority=20))
-    assert api.get("controllers/red/status").json()["isRegistered"] is True
+    found = api.get("controllers/red/status").json()
+    assert (found["isRegistered"], found["priority"], found["instance"]["priority"]) == (True, 20, 7), "the record's own comes first"
     api.make("controllers", named("far", host="far.invalid", port=9033, type="action", priority=20))
-    assert api.get("controllers/far/status").json() == {"name": "far", "isRegistered": True, "instance": None}
+    assert api.get("controllers/far/status").json() == {"name": "far", "isRegistered": True, "priority": 20, "instance": None}
     assert [i["name"] for i in api.get("controllers?instances=true").json()] == ["red", "rsync"]
     for query in ("", "?instances=false"):
         assert [c["metadata"]["name"] for c in api.get(f"controllers{query}").json()] == ["far", "red"]
