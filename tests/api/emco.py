@@ -175,7 +175,7 @@ class Remote:
 
     def files(self):
         """{path: text} at the head of main, all of one commit."""
-        head = self.git("rev-parse", "--verify", "--quiet", "main", check=False).strip()
+        head = self.head()
         listing = self.git("ls-tree", "-r", "--name-only", "-z", head) if head else ""
         return {path: self.git("show", f"{head}:{path}") for path in listing.split("\0") if path}
 
@@ -189,7 +189,8 @@ class Remote:
         return self.git("rev-list", "main", check=False).split()
 
     def head(self):
-        return self.git("rev-parse", "main", check=False).strip()
+        """The commit of main; "": there is none."""
+        return self.git("rev-parse", "--verify", "--quiet", "main", check=False).strip()
 
     def clone(self, folder):
         subprocess.run(["git", "clone", "--quiet", self.path, folder], check=True, timeout=60)

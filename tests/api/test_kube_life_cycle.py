@@ -1,4 +1,5 @@
 """The whole life of a deployment over three clusters, two real API servers and one behind Git: what is sent is what has changed."""
+import collections
 import pathlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from conftest import SOURCE, wait_for  # noqa: E402
 from emco import KubeScene, named, profile, simple_chart  # noqa: E402
 from kube import ApiError, clusters_up  # noqa: E402
 
+NO_FILES = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"            # Git's name of the tree with none
 USER = "emcod-life"                           # the audit log tells its requests from everybody else's
 WRITES = ["create", "update", "patch", "delete", "deletecollection"]
 
@@ -36,14 +38,16 @@ class Life:
         self.head = git.head()
 
     def sent(self):
-        """{cluster: names that were written}, and the files that have changed behind Git, since it was last asked."""
+        """{cluster: {"verb resource/name": how often}}, and the files that have changed behind Git, since it was last asked."""
         found = {}
         for name, cluster in self.clusters.items():
             entries = cluster.requests(USER, WRITES)
-            found[name] = {entry["objectRef"].get("name") for entry in entries[self.seen[name]:]}
+            found[name] = dict(collections.Counter(
+                "{} {}/{}".format(entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("name", ""))
+                for entry in entries[self.seen[name]:]))
             self.seen[name] = len(entries)
         old, self.head = self.head, self.git.head()
-        changed = self.git.git("diff", "--name-only", old, "main").split() if old and old != self.head else []
+        changed = self.git.git("diff", "--name-only", old or NO_FILES, "main").split() if old != self.head else []
         found["git"] = {path.rsplit("/", 1)[1] for path in changed if "/app/" in path}
         return found
 
@@ -120,14 +124,19 @@ def second_version(scene):
     return dig
 
 
-def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
-    scene, nothing = life.scene, {"one": set(), "two": set(), "git": set()}
+def each(verb, *apps, kinds=("configmaps", "deployments")):
+    """One request for each object of the apps."""
+    return {f"{verb} {kind}/r1-{app}": 1 for app in apps for kind in kinds}
+
+
+def test_each_step_of_a_life_sends_what_has_changed_once_and_nothing_else(life):
+    scene, nothing = life.scene, {"one": {}, "two": {}, "git": set()}
     web_files = {"r1-web+ConfigMap.yaml", "r1-web+Deployment.yaml"}
+    web_image = each("patch", "web", kinds=["deployments"])
 
     scene.instantiate()
     assert life.image("one") == life.image("two") == life.git_image() == "web:1"
-    sent = life.sent()
-    assert {"r1-web", "r1-db"} <= sent["one"] and {"r1-web", "r1-db"} <= sent["two"]
+    assert life.sent() == {"one": each("patch", "web", "db"), "two": each("patch", "web", "db"), "git": web_files}
     life.check_shown(one="web db", two="web db")
     life.post("update", text="2\n")
     scene.wait("Instantiated")
@@ -143,8 +152,8 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     scene.wait("Instantiated")
     wait_for(lambda: life.image("two") is None, 60, "web to leave the cluster that was dropped")
     assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
-    sent = life.sent()
-    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+    third = {"one": web_image | each("patch", "more"), "two": each("delete", "web"), "git": {"r1-web+Deployment.yaml"}}
+    assert life.sent() == third
     life.check_shown(one="web db more", two="db")
 
     # Back to each revision.
@@ -152,8 +161,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     scene.wait("Instantiated")
     wait_for(lambda: exists(life.clusters["one"], "v1/ConfigMap", "r1-more") is None, 60, "the app that was not there to go")
     assert life.image("one") == life.image("two") == life.git_image() == "web:1"
-    sent = life.sent()
-    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == {"r1-web"} and sent["git"] == {"r1-web+Deployment.yaml"}
+    assert life.sent() == {"one": web_image | each("delete", "more"), "two": each("patch", "web"), "git": {"r1-web+Deployment.yaml"}}
     life.check_shown(one="web db", two="web db")
     life.post("rollback", {"spec": {"revision": 2}}, "5\n")
     scene.wait("Instantiated")
@@ -162,7 +170,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     scene.wait("Instantiated")
     wait_for(lambda: life.image("two") is None, 60, "web to leave again")
     assert life.image("one") == life.git_image() == "web:2" and exists(life.clusters["one"], "v1/ConfigMap", "r1-more")
-    assert "r1-db" not in life.sent()["one"]
+    assert life.sent() == third, "what the update to it sent"
     life.check_shown(one="web db more", two="db")
 
     # Another version: web's image, and "more" is no app of it.
@@ -174,8 +182,7 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     assert status["states"]["statusctxid"] == context
     wait_for(lambda: exists(life.clusters["one"], "v1/ConfigMap", "r1-more") is None, 60, "the app that v2 has not to go")
     assert life.image("one") == life.git_image() == "web:3"
-    sent = life.sent()
-    assert sent["one"] == {"r1-web", "r1-more"} and sent["two"] == set() and sent["git"] == {"r1-web+Deployment.yaml"}
+    assert life.sent() == {"one": web_image | each("delete", "more"), "two": {}, "git": {"r1-web+Deployment.yaml"}}
     assert scene.api.get(f"{source}/status?status=deployed").json()["states"]["actions"][-1]["state"] == "Updated"
     life.check_shown(one="web db", two="db")
 
@@ -192,7 +199,6 @@ def test_each_step_of_a_life_sends_what_has_changed_and_nothing_else(life):
     life.post("terminate")
     scene.wait("Terminated")
     assert exists(life.clusters["two"], "v1/ConfigMap", "r1-db") is None
-    sent = life.sent()
-    assert sent["one"] == {"r1-web", "r1-db"} and sent["two"] == {"r1-db"} and sent["git"] == web_files
+    assert life.sent() == {"one": each("delete", "web", "db"), "two": each("delete", "db"), "git": web_files}
     life.check_shown(one="", two="")
     assert life.git.files() == {}
