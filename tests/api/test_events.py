@@ -69,6 +69,30 @@ def test_the_status_comes_at_once_and_whenever_it_changes_until_its_end(daemon, 
         assert each.next() is None
 
 
+def test_a_logical_cloud_is_watched_as_a_deployment_is(daemon, api, unique):
+    api.make("projects", named(unique))
+    api.make(f"projects/{unique}/logical-clouds", named("lc", level="0"))
+    cloud = f"projects/{unique}/logical-clouds/lc"
+    stream = Stream(daemon, cloud)
+    assert stream.status() == api.get(f"{cloud}/status").json()
+    api.make("cluster-providers", named(unique))
+    api.make(f"cluster-providers/{unique}/clusters", named("one", gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": "r"}))
+    api.make(f"{cloud}/cluster-references", named("r", clusterProvider=unique, cluster="one"))
+    api.make(f"{cloud}/instantiate")
+    assert [action["state"] for action in stream.status()["states"]["actions"]] == ["Created", "Instantiated"]
+    stream.close()
+
+
+def test_a_stream_with_nothing_to_tell_is_kept_alive(daemon, group):
+    """By a comment, each 15 seconds: else what stands between takes it for dead."""
+    stream = Stream(daemon, group)
+    stream.status()
+    begun = time.monotonic()
+    line = next(line for line in stream.lines if line.strip())
+    assert line.startswith(b":") and 14 < time.monotonic() - begun < 20
+    stream.close()
+
+
 def test_news_are_told_when_they_come(daemon, api, group):
     """What is looked at in turn anyway, four times a second, does not count."""
     stream, took = Stream(daemon, group), []
