@@ -3,7 +3,7 @@
 
 #include "lib/base/name.h"
 
-enum { TARGET_MAX = 2 * TYPE_PARTS_MAX * (NAME_LEN_MAX + 1) };
+enum { GATHERED_MAX = 16 * REFERENCES_MAX, TARGET_MAX = 2 * TYPE_PARTS_MAX * (NAME_LEN_MAX + 1) };
 
 /* -- compiling ------------------------------------------------------------------------------------------------------- */
 
@@ -115,43 +115,46 @@ struct gathering {
 	struct view   own[TYPE_PARTS_MAX];      /* the parts of the resource's own path                       */
 	size_t        own_count;
 	struct arena *arena;
-	struct view  *paths;                    /* in byte order, each once: a stable order for locks, too    */
+	struct view  *paths;                    /* at the end in byte order: a stable order for locks, too    */
 	size_t        count, room;
 	struct buf    path;                     /* the one being built                                        */
 	struct error *err;
 };
 
-static int compare(struct view a, struct view b)
+static int by_path(const void *a, const void *b)
 {
-	const int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+	return view_order(a, b);
 }
 
-/* Keep the path that was built, unless it is there. */
+static enum status too_many(struct error *err)
+{
+	fail(err, ST_TOO_LARGE, "refers to more than %d resources", REFERENCES_MAX);
+	return fail_hint(err, "Name many clusters by a label.");
+}
+
+/* In order, each once. */
+static enum status settle(struct gathering *g)
+{
+	size_t kept = 0;
+
+	if (g->count > 1)
+		qsort(g->paths, g->count, sizeof *g->paths, by_path);
+	for (size_t i = 0; i < g->count; i++)
+		if (kept == 0 || view_order(&g->paths[kept - 1], &g->paths[i]) != 0)
+			g->paths[kept++] = g->paths[i];
+	g->count = kept;
+	return kept > REFERENCES_MAX ? too_many(g->err) : ST_OK;
+}
+
+/* Keep the path that was built.  Some come again and again: how many there are is only known at the end. */
 static enum status keep(struct gathering *g)
 {
-	const struct view path = buf_view(&g->path);
-	size_t            low = 0, high = g->count;
-
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-		const int    order = compare(g->paths[middle], path);
-		if (order == 0)
-			return ST_OK;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (g->count == REFERENCES_MAX)
-		return fail(g->err, ST_TOO_LARGE, "refers to more than %d resources", REFERENCES_MAX);
-	const char *copy = arena_copy(g->arena, path.ptr, path.len);
+	if (g->count == GATHERED_MAX)
+		return too_many(g->err);
+	const char *copy = arena_copy(g->arena, g->path.data, g->path.len);
 	if (copy == NULL || !arena_grow(g->arena, &g->paths, g->count, 1, &g->room, sizeof *g->paths))
 		return fail(g->err, ST_NO_MEMORY, "out of memory");
-	memmove(g->paths + low + 1, g->paths + low, (g->count - low) * sizeof(struct view));
-	g->paths[low] = (struct view) { copy, path.len };
-	g->count++;
+	g->paths[g->count++] = (struct view) { copy, g->path.len };
 	return ST_OK;
 }
 
@@ -270,6 +273,8 @@ enum status type_references(const struct types *types, const struct type *type, 
 	buf_init(&g.path, TARGET_MAX);
 	enum status st = gather(&g, entry, document);
 	buf_done(&g.path);
+	if (st == ST_OK)
+		st = settle(&g);
 	if (st != ST_OK)
 		return st;
 	*ret_paths = g.paths;

@@ -56,7 +56,7 @@ enum status MUST_CHECK type_item_path(const struct type *type, struct view paren
 /* -- references -- */
 
 /* The paths a document refers to, each once, in arena.  At most REFERENCES_MAX. */
-enum { REFERENCES_MAX = 1024 };
+enum { REFERENCES_MAX = 10000 };
 enum status MUST_CHECK type_references(const struct types *types, const struct type *type, struct view path,
                                        const json_t *document, struct arena *arena,
                                        struct view **ret_paths, size_t *ret_count, struct error *err);
