@@ -65,8 +65,7 @@ static enum status look_answer(struct request *req, const struct look *look, str
 /* Empty when there is none, which is the same as one without a value. */
 static struct view parameter_value(const struct request *req, const char *name)
 {
-	const struct ask            ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
-	const struct ask_parameter *parameter = ask_find(&ask, name);
+	const struct ask_parameter *parameter = parameter_find(req->parameters, req->parameter_count, name);
 
 	return parameter == NULL ? VIEW("") : parameter->value;
 }
@@ -148,7 +147,7 @@ static enum status check_match(struct request *req, struct resource_seen *ret_se
 	}
 	if (st != ST_OK)
 		return st;
-	if (strcmp(if_match, "*") == 0)
+	if (condition_is_any(if_match))
 		return ST_OK;
 	if (condition_names(if_match, id, version, false)) {
 		*ret_seen = (struct resource_seen) { id, version };

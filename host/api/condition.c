@@ -31,9 +31,14 @@ static bool is_tag_of(const char *text, size_t len, int64_t id, uint64_t version
 	return false;
 }
 
+bool condition_is_any(const char *header)
+{
+	return header != NULL && strcmp(header, "*") == 0;
+}
+
 static bool names(const char *header, int64_t id, uint64_t version, const struct wish *wish)
 {
-	if (strcmp(header, "*") == 0)
+	if (condition_is_any(header))
 		return true;
 	for (const char *at = header + strspn(header, ", \t"); *at != '\0'; at += strspn(at, ", \t")) {
 		const bool is_weak = strncmp(at, "W/", 2) == 0;

@@ -24,6 +24,9 @@ void entity_tag(int64_t id, uint64_t version, enum entity_form form, bool is_gzi
  */
 bool condition_names(const char *header, int64_t id, uint64_t version, bool takes_weak);
 
+/* Is it "*", which names whatever there is?  NULL: no.  Pure. */
+bool condition_is_any(const char *header);
+
 /* If-None-Match of a reader: has he this version in this form?  Pure. */
 bool condition_has(const char *header, int64_t id, uint64_t version, enum entity_form form);
 

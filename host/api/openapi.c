@@ -190,11 +190,8 @@ json_t *openapi_form_of(const struct type *type)
 static json_t *request_body(const struct type *type)
 {
 	json_t *content = json_object();
-	bool    needs_form = false;
 
-	for (size_t i = 0; i < type->row->file_count; i++)
-		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
-	if (!needs_form)
+	if (!type_needs_form(type))
 		json_object_set_new(content, TYPE_JSON, json_pack("{s:o}", "schema", openapi_schema_of(type)));
 	if (type->row->file_count > 0)
 		json_object_set_new(content, TYPE_FORM, json_pack("{s:o}", "schema", openapi_form_of(type)));

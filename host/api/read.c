@@ -30,14 +30,6 @@ struct files {
 	size_t             count;
 };
 
-static const emco_file *file_row(const struct type *type, struct view field)
-{
-	for (size_t i = 0; i < type->row->file_count; i++)
-		if (view_is(field, type->row->files[i].part))
-			return &type->row->files[i];
-	return NULL;
-}
-
 static enum status note_boundary(const struct files *files, struct error *err)
 {
 	const size_t at = files->body->len + strlen("--");
@@ -56,7 +48,7 @@ static enum status add_part(const struct files *files, struct view name, struct 
 static enum status add_file(void *data, const struct resource_file_row *file, struct error *err)
 {
 	struct files    *files = data;
-	const emco_file *row = file_row(files->type, file->field);
+	const emco_file *row = type_file(files->type, file->field);
 
 	files->count++;
 	if (files->boundaries == NULL)
@@ -216,17 +208,11 @@ struct listing {
 	bool            has_more;
 };
 
-static const struct ask_parameter *parameter_find(const struct request *req, const char *name)
-{
-	const struct ask ask = { .parameters = req->parameters, .parameter_count = req->parameter_count };
-
-	return ask_find(&ask, name);
-}
-
 /* ?limit=100&continue=NAME: the page after the resource of that name. */
 static enum status read_page(struct request *req, struct listing *listing, struct error *err)
 {
-	const struct ask_parameter *limit = parameter_find(req, "limit"), *from = parameter_find(req, "continue");
+	const struct ask_parameter *limit = parameter_find(req->parameters, req->parameter_count, "limit");
+	const struct ask_parameter *from = parameter_find(req->parameters, req->parameter_count, "continue");
 
 	if (limit != NULL && limit->value.len > 0) {
 		char *end;

@@ -110,8 +110,7 @@ enum status query_decode(const char *query, struct arena *arena, struct ask_para
 enum status query_watches(const struct endpoint *endpoint, const struct ask_parameter *parameters, size_t count,
                           bool *ret_watches, struct error *err)
 {
-	const struct ask            ask = { .parameters = parameters, .parameter_count = count };
-	const struct ask_parameter *watch = endpoint_takes(endpoint, VIEW("watch")) ? ask_find(&ask, "watch") : NULL;
+	const struct ask_parameter *watch = endpoint_takes(endpoint, VIEW("watch")) ? parameter_find(parameters, count, "watch") : NULL;
 	const struct view           value = watch == NULL ? VIEW("") : watch->value;
 
 	if (value.len > 0 && !view_is(value, "true") && !view_is(value, "false"))

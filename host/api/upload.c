@@ -129,14 +129,6 @@ static enum status check_file(struct request *req, const struct type *type, cons
 	return fail_within(err, "part \"%s\"", row->part);
 }
 
-static const emco_file *row_of(const struct type *type, struct view part)
-{
-	for (size_t i = 0; i < type->row->file_count; i++)
-		if (view_is(part, type->row->files[i].part))
-			return &type->row->files[i];
-	return NULL;
-}
-
 static bool has_file(const struct upload *upload, const char *part)
 {
 	for (size_t i = 0; i < upload->file_count; i++)
@@ -148,7 +140,7 @@ static bool has_file(const struct upload *upload, const char *part)
 static enum status add_file(struct request *req, const struct type *type, const struct part *part, struct upload *upload,
                             struct error *err)
 {
-	const emco_file *row = row_of(type, part->name);
+	const emco_file *row = type_file(type, part->name);
 
 	if (row == NULL) {
 		if (upload->ignored_count++ < WARNINGS_MAX)
@@ -173,7 +165,7 @@ static enum status check_files(struct request *req, const struct type *type, con
 	enum status st = ST_OK;
 
 	for (size_t i = 0; i < upload->file_count && st == ST_OK; i++)
-		st = check_file(req, type, row_of(type, view_of(upload->files[i].field)), upload->files[i].content, err);
+		st = check_file(req, type, type_file(type, view_of(upload->files[i].field)), upload->files[i].content, err);
 	for (size_t i = 0; i < type->row->file_count && st == ST_OK; i++) {
 		const emco_file *row = &type->row->files[i];
 		if ((row->flags & EMCO_FILE_REQUIRED) != 0 && !has_file(upload, row->part))
@@ -234,17 +226,14 @@ enum status upload_read(struct request *req, const struct type *type, struct upl
 	const char   *media_type = request_header(req, "Content-Type");
 	const bool    is_form = media_type_is(media_type, TYPE_FORM);
 	struct upload upload = { .document = NULL };
-	bool          needs_form = false;
 	enum status   st;
 
-	for (size_t i = 0; i < type->row->file_count; i++)
-		needs_form |= (type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0;
 	if (is_form && type->row->file_count == 0)
 		return fail(err, ST_UNSUPPORTED_MEDIA, "a %s comes without files: the request body must be JSON", type->row->name);
 	st = body_is_plain(req, err);
 	if (st != ST_OK)
 		return st;
-	if (needs_form || is_form) {
+	if (is_form || type_needs_form(type)) {
 		st = read_form(req, type, &upload, err);
 	} else {
 		st = body_read(req, req->api->options.body_limit_bytes, err);

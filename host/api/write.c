@@ -20,16 +20,11 @@ struct change {
 
 /* -- conditions ------------------------------------------------------------------------------------------------------- */
 
-static bool is_star(const char *header)
-{
-	return header != NULL && strcmp(header, "*") == 0;
-}
-
 static void read_conditions(struct change *change)
 {
 	change->if_match = request_header(change->req, "If-Match");
 	change->if_none_match = request_header(change->req, "If-None-Match");
-	change->must_be_new = is_star(change->if_none_match);
+	change->must_be_new = condition_is_any(change->if_none_match);
 	if (change->must_be_new)
 		change->mode = RESOURCE_CREATE;
 	else if (change->if_match != NULL)
@@ -39,7 +34,7 @@ static void read_conditions(struct change *change)
 /* Tags are compared with what is there, under its lock; "*" is the store's own to tell. */
 static bool has_tags(const struct change *change)
 {
-	return (change->if_match != NULL && !is_star(change->if_match))
+	return (change->if_match != NULL && !condition_is_any(change->if_match))
 	       || (change->if_none_match != NULL && !change->must_be_new);
 }
 
@@ -232,7 +227,7 @@ enum status handle_create(struct request *req, struct error *err)
 {
 	struct change change = { .req = req, .type = req->endpoint->type, .mode = RESOURCE_CREATE };
 
-	change.must_be_new = is_star(request_header(req, "If-None-Match"));
+	change.must_be_new = condition_is_any(request_header(req, "If-None-Match"));
 	enum status st = upload_read(req, change.type, &change.upload, err);
 	if (st == ST_OK)
 		st = type_item_path(change.type, req->parent, change.upload.document, &req->arena, &change.path, &change.name, err);

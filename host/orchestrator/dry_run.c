@@ -49,7 +49,7 @@ enum status dry_run_step(struct operation *operation, const struct chain *chain,
 	explained.begin = begin;
 	explained.end = end;
 	explained.data = &explaining;
-	return chain_run(chain, operation->o->plugins, operation->o->store, &explained, operation->deadline_ns, err);
+	return chain_run(chain, operation->o->store, &explained, operation->deadline_ns, err);
 }
 
 /* -- asking for one -------------------------------------------------------------------------------------------------- */

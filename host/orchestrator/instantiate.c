@@ -132,8 +132,7 @@ static enum status run_step(struct making *making, enum chain_step step, struct 
 	overlay_for(&overlay, making->plan, &call);
 	if (making->operation->input.dry != DRY_NOT)
 		return dry_run_step(making->operation, &making->chain, making->plan, &call, &making->deployment.arena, err);
-	return chain_run(&making->chain, making->operation->o->plugins, making->operation->o->store, &call,
-	                 making->operation->deadline_ns, err);
+	return chain_run(&making->chain, making->operation->o->store, &call, making->operation->deadline_ns, err);
 }
 
 static void tell(struct making *making)

@@ -22,7 +22,7 @@ void operation_tell(const struct operation *operation, const struct chain *chain
 {
 	struct error told, noted;
 
-	if (chain_run(chain, operation->o->plugins, operation->o->store, call, operation->deadline_ns, &told) == ST_OK)
+	if (chain_run(chain, operation->o->store, call, operation->deadline_ns, &told) == ST_OK)
 		return;
 	log_warning("operation.post_event_failed", "path", operation->path.ptr, "error", told.text);
 	if (note(operation, view_of(told.text), &noted) != ST_OK)

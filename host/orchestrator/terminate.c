@@ -62,7 +62,7 @@ static enum status ask(struct ending *ending, struct error *err)
 	struct operation       *operation = ending->operation;
 	const struct chain_call call = step_of(ending, CHAIN_TERMINATE);
 
-	return chain_run(&ending->chain, operation->o->plugins, operation->o->store, &call, operation->deadline_ns, err);
+	return chain_run(&ending->chain, operation->o->store, &call, operation->deadline_ns, err);
 }
 
 static void tell(struct ending *ending)

@@ -299,12 +299,11 @@ static enum status check_parts(const struct chain *chain, struct error *err)
 	return ST_OK;
 }
 
-enum status chain_run(const struct chain *chain, struct plugins *plugins, struct store *store,
-                      const struct chain_call *call, int64_t deadline_ns, struct error *err)
+enum status chain_run(const struct chain *chain, struct store *store, const struct chain_call *call, int64_t deadline_ns,
+                      struct error *err)
 {
 	enum status first = call->step == CHAIN_PLACE ? check_parts(chain, err) : ST_OK;
 
-	(void) plugins;                                     /* an instance knows whose it is */
 	if (first != ST_OK)
 		return first;
 	for (size_t i = 0; i < chain->count; i++) {

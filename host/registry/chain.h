@@ -55,7 +55,7 @@ struct chain_call {
  * CHAIN_PLACE, the first step of what deploys, refuses a link that has no part in any: ST_INVALID.
  * Not implemented is no failure for CHAIN_TERMINATE and CHAIN_POST.  CHAIN_POST calls all and returns the first failure.
  */
-enum status MUST_CHECK chain_run(const struct chain *chain, struct plugins *plugins, struct store *store,
-                                 const struct chain_call *call, int64_t deadline_ns, struct error *err);
+enum status MUST_CHECK chain_run(const struct chain *chain, struct store *store, const struct chain_call *call,
+                                 int64_t deadline_ns, struct error *err);
 
 #endif

@@ -378,3 +378,19 @@ const struct type *types_find(const struct types *types, struct view name)
 	assert(types->slots != NULL);
 	return types_lookup(types, types, name);
 }
+
+const emco_file *type_file(const struct type *type, struct view part)
+{
+	for (size_t i = 0; i < type->row->file_count; i++)
+		if (view_is(part, type->row->files[i].part))
+			return &type->row->files[i];
+	return NULL;
+}
+
+bool type_needs_form(const struct type *type)
+{
+	for (size_t i = 0; i < type->row->file_count; i++)
+		if ((type->row->files[i].flags & EMCO_FILE_REQUIRED) != 0)
+			return true;
+	return false;
+}

@@ -37,6 +37,11 @@ size_t             types_count(const struct types *types);
 const struct type *types_at(const struct types *types, size_t index);      /* parents before children */
 const struct type *types_find(const struct types *types, struct view name);
 
+/* -- files -- */
+
+const emco_file *type_file(const struct type *type, struct view part);      /* NULL: no file of the type is called that */
+bool             type_needs_form(const struct type *type);                  /* a file must come, so JSON alone will not do */
+
 /* -- paths -- */
 
 /* A resource's or collection's path, taken apart.  path: decoded, below /v2/, no leading or trailing slash. */

@@ -40,12 +40,17 @@ emco_status archive_is_sound(emco_call *call, emco_str content)
 
 /* -- views ----------------------------------------------------------------------------------------------------------- */
 
+const struct ask_parameter *parameter_find(const struct ask_parameter *parameters, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (view_is(parameters[i].name, name))
+			return &parameters[i];
+	return NULL;
+}
+
 const struct ask_parameter *ask_find(const struct ask *ask, const char *name)
 {
-	for (size_t i = 0; i < ask->parameter_count; i++)
-		if (view_is(ask->parameters[i].name, name))
-			return &ask->parameters[i];
-	return NULL;
+	return parameter_find(ask->parameters, ask->parameter_count, name);
 }
 
 enum status ask_db(const struct ask *ask, struct db **ret_db, struct error *err)

@@ -9,6 +9,12 @@
 
 #include "host/orchestrator/orchestrator.h"
 
+/* A query parameter, decoded; they are kept in the order of the query. */
+struct ask_parameter { struct view name, value; };
+
+/* The first of that name; NULL: none. */
+const struct ask_parameter *parameter_find(const struct ask_parameter *parameters, size_t count, const char *name);
+
 /* A request for a verb or a view, already authorised and parsed.  Everything is borrowed for the call. */
 struct ask {
 	struct orchestrator *orchestrator;
@@ -18,8 +24,7 @@ struct ask {
 	int64_t              deadline_ns;
 	const json_t        *document;              /* the body, checked and in its schema's shape; NULL: the verb takes none */
 	struct asker         asker;                 /* who asks; a verb: and what it has seen of the resource    */
-	/* Query parameters, decoded, in order. */
-	const struct ask_parameter { struct view name, value; } *parameters;
+	const struct ask_parameter *parameters;
 	size_t               parameter_count;
 	struct view          value;                 /* of the parameter that chose a view: never empty; else empty */
 	struct buf          *reply;                 /* JSON to send; stays empty for none                        */
@@ -32,7 +37,7 @@ struct ask {
 	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
 };
 
-const struct ask_parameter *ask_find(const struct ask *ask, const char *name);        /* the first; NULL: none */
+const struct ask_parameter *ask_find(const struct ask *ask, const char *name);        /* parameter_find in ask's */
 
 typedef enum status ask_handler(struct ask *ask, struct error *err);
 

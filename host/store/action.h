@@ -37,7 +37,7 @@ enum status MUST_CHECK action_max_revision(struct db *db, int64_t owner, int64_t
 
 /*
  * asker and peer are for the history: who asks, may be NULL; the other deployment of a migration, else empty.  ret_token names
- * this operation to renew and end.  is_ours_dead: no operation of this process is on the owner, so a row of this process is a
+ * this operation to end it.  is_ours_dead: no operation of this process is on the owner, so a row of this process is a
  * left-over that it could not remove while the database was away.
  * ST_CONFLICT: another operation runs; err says which, since when.  One is taken over whose lease ended, whose process
  * died, or that is such a left-over.
@@ -50,7 +50,6 @@ enum status MUST_CHECK operation_begin(struct store *store, struct db *db, int64
  * owner is locked: an operation that begins later finds at its commit what they have changed.
  */
 enum status MUST_CHECK operation_check_none(struct db *db, int64_t owner, struct error *err);
-enum status MUST_CHECK operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err);
 /*
  * In the transaction that carries the outcome: ST_CONFLICT when the lease was lost, and nothing must be committed.  It goes
  * into the history: why it failed, NULL when it did not; one that is taken over goes there as lost.

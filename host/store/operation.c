@@ -36,9 +36,6 @@ static const struct query running_query = { "operation_running", SQL_RUNNING };
 static const struct query live_query = { "operation_live",
 	SQL_RUNNING " AND o.lease_until >= clock_timestamp() AND NOT pg_try_advisory_xact_lock_shared(1, o.host::int)" };
 
-static const struct query renew_query = { "operation_renew",
-	"UPDATE operation SET lease_until = " SQL_UNTIL("$3") " WHERE owner = $1 AND token = $2 RETURNING owner" };
-
 static const struct query end_query = { "operation_end",
 	"WITH gone AS (DELETE FROM operation WHERE owner = $1 AND token = $2 RETURNING *),"
 	"old AS (DELETE FROM history WHERE owner = $1 AND seq <= (SELECT seq FROM history WHERE owner = $1 ORDER BY seq DESC"
@@ -100,15 +97,6 @@ static enum status lost(struct error *err)
 {
 	fail(err, ST_CONFLICT, "the operation took longer than its lease, and another has taken over");
 	return fail_hint(err, "Try again.");
-}
-
-enum status operation_renew(struct db *db, int64_t owner, int64_t token, int64_t lease_ns, struct error *err)
-{
-	auto_rows *rows = NULL;
-
-	enum status st = db_query(db, &renew_query, PARAMS(P_INT(owner), P_INT(token), P_INT(lease_ns / 1000)),
-	                          EXPECT_MAYBE, &rows, err);
-	return st == ST_OK && rows_count(rows) == 0 ? lost(err) : st;
 }
 
 enum status operation_end(struct db *db, int64_t owner, int64_t token, int64_t revision, const char *why, struct error *err)

@@ -27,7 +27,7 @@ static void check_round(const struct part *parts, size_t count)
 		if (3 * parts[i].name.len > MULTIPART_NAME_MAX || 3 * parts[i].filename.len > MULTIPART_NAME_MAX)
 			return;                           /* its escapes may not fit */
 		if (memmem(parts[i].content.ptr, parts[i].content.len, boundary, sizeof boundary - 1) != NULL)
-			return;                           /* the fuzzer reads this file too: real boundaries are random */
+			return;                           /* the fuzzer reads this file too: real boundaries are digests of what they bound */
 		must(multipart_add(&out, boundary, parts[i].name, parts[i].filename, "text/plain", parts[i].content, &err) == ST_OK);
 	}
 	must(multipart_end(&out, boundary, &err) == ST_OK);

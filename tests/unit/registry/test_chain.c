@@ -196,7 +196,7 @@ static void test_each_step_calls_its_links_in_order(void **state)
 		const struct chain_call call = {
 			.step = runs[i].step, .context = VIEW("17"), .begin = overlay_begin, .end = overlay_end, .data = &overlays,
 		};
-		assert_int_equal(runs[i].want, chain_run(&chain, setup.plugins, NULL, &call, deadline_in_ms(5000), &err));
+		assert_int_equal(runs[i].want, chain_run(&chain, NULL, &call, deadline_in_ms(5000), &err));
 		assert_string_equal(runs[i].want_text, err.text);
 		assert_string_equal(runs[i].want_journal, setup_journal(&setup));
 		assert_string_equal(runs[i].want_overlays, overlays.text);
@@ -219,7 +219,7 @@ static void test_edits_that_cannot_be_kept_are_the_controllers_fault(void **stat
 	const struct chain_call call = {
 		.step = CHAIN_ACT, .context = VIEW("17"), .begin = overlay_begin, .end = overlay_end, .data = &overlays,
 	};
-	assert_int_equal(ST_INVALID, chain_run(&chain, setup.plugins, NULL, &call, deadline_in_ms(5000), &err));
+	assert_int_equal(ST_INVALID, chain_run(&chain, NULL, &call, deadline_in_ms(5000), &err));
 	assert_string_equal("controller \"rec\": the edits cannot be folded", err.text);
 	assert_int_equal(1, overlays.begun);
 	setup_end(&setup);
@@ -237,7 +237,7 @@ static void test_nothing_is_called_past_the_deadline(void **state)
 	arena_init(&arena, 1 << 20);
 	assert_int_equal(ST_OK, build(&setup, "[{\"first\":\"f\"}]", &arena, &chain, &err));
 	const struct chain_call call = { .step = CHAIN_ACT, .context = VIEW("17") };
-	assert_int_equal(ST_DEADLINE, chain_run(&chain, setup.plugins, NULL, &call, clock_ns(), &err));
+	assert_int_equal(ST_DEADLINE, chain_run(&chain, NULL, &call, clock_ns(), &err));
 	assert_string_equal("no time is left to call controller \"rec\"", err.text);
 	assert_string_equal("", setup_journal(&setup));
 	setup_end(&setup);
