@@ -120,9 +120,13 @@ void answer_ignored(struct request *req, const char *what, struct view name)
 	char   text[64];                  /* long names are cut: there must be room for other headers */
 	size_t len = 0;
 
-	for (size_t i = 0; i < name.len && len < sizeof text - 1; i++)
-		if (name.ptr[i] >= ' ' && name.ptr[i] <= '~' && name.ptr[i] != '"' && name.ptr[i] != '\\')
-			text[len++] = name.ptr[i];
+	for (size_t i = 0; i < name.len && len + strlen("%XX") < sizeof text; i++) {
+		const unsigned char c = (unsigned char) name.ptr[i];
+		if (c >= ' ' && c <= '~' && strchr("\"\\%", c) == NULL)
+			text[len++] = (char) c;
+		else
+			len += (size_t) snprintf(text + len, sizeof text - len, "%%%02X", (unsigned) c);
+	}
 	text[len] = '\0';
 	answer_header(req, "Warning: 299 - \"unknown %s %s ignored\"", what, text);
 }

@@ -25,7 +25,7 @@ void        answer_drop_body(struct request *req);
 /* One more header line, without its line end; left out when there is no room. */
 void answer_header(struct request *req, const char *fmt, ...) PRINTF(2, 3);
 
-/* Tell that a member, a part or a query parameter means nothing here.  What would end or forge a header is left out. */
+/* Tell that a member, a part or a query parameter means nothing here.  What a header cannot carry is written as in a URL. */
 void answer_ignored(struct request *req, const char *what, struct view name);
 
 /* The answer is this version of a resource: it goes out with its entity tag. */

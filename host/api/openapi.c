@@ -27,7 +27,7 @@ static const char header_parameters[] =
 /* Which of them mean something where. */
 static const struct { const char *name; unsigned operations; } header_uses[] = {
 	{ "If-Match",      1u << OPERATION_REPLACE | 1u << OPERATION_DELETE | 1u << OPERATION_VERB },
-	{ "If-None-Match", 1u << OPERATION_READ | 1u << OPERATION_CREATE | 1u << OPERATION_REPLACE },
+	{ "If-None-Match", 1u << OPERATION_READ | 1u << OPERATION_CREATE | 1u << OPERATION_REPLACE | 1u << OPERATION_DELETE },
 	{ "X-Request-Id",  ~0u                                                                     },
 };
 

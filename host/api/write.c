@@ -270,7 +270,9 @@ enum status handle_delete(struct request *req, struct error *err)
 		.req = req, .type = req->endpoint->type, .path = req->path, .is_delete = true,
 	};
 
+	/* If-None-Match: * is no wish to create here: it is told what is there, as any tag that fits is. */
 	change.if_match = request_header(req, "If-Match");
+	change.if_none_match = request_header(req, "If-None-Match");
 	enum status st = change_make(&change, err);
 	if (st == ST_OK)
 		answer_send(req, 204, NULL);

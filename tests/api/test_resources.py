@@ -112,12 +112,19 @@ def test_conditions_are_lists_of_tags(api, project):
     assert api.put(project, body, headers={"If-None-Match": f'"1-1", {tag}'}).status_code == 412
     assert api.put(project, body, headers={"If-Match": f'"1-1", {tag}'}).status_code == 200
     assert api.delete(project, headers={"If-Match": f'"1-1", {tag}'}).status_code == 412
+    tag = api.get(project).headers["ETag"]
+    for known in ("*", tag, f'"1-1", W/{tag}'):
+        answer = api.delete(project, headers={"If-None-Match": known})
+        assert answer.status_code == 412 and tag in answer.text and "If-None-Match" in answer.text, (known, answer.text)
+    assert api.get(project).headers["ETag"] == tag
+    assert api.delete(f"{project}x", headers={"If-None-Match": "*"}).status_code == 404
     answer = api.post("projects", body, headers={"If-None-Match": "*"})
     assert answer.status_code == 412 and name in answer.text
     assert api.delete(project, headers={"If-Match": "*"}).status_code == 204
     assert api.delete(project, headers={"If-Match": "*"}).status_code == 412
     assert api.put(project, body, headers={"If-Match": tag}).status_code == 412
     assert api.post("projects", body, headers={"If-None-Match": "*"}).status_code == 201
+    assert api.delete(project, headers={"If-None-Match": '"1-1"'}).status_code == 204
 
 
 def test_a_compressed_body_is_refused_with_what_is_taken(daemon, api, unique):
@@ -218,7 +225,9 @@ def test_a_parameter_that_means_nothing_is_ignored_and_named(api, project):
     assert ignored("GET", "projects?limit=5&continue=a") is None
     assert ignored("GET", f"{project}?limit=5") == '299 - "unknown parameter limit ignored"'
     assert ignored("GET", "projects?label=x&limit=1") == '299 - "unknown parameter label ignored"'
-    assert ignored("GET", "projects?a%22%0D%0Ab=1") == '299 - "unknown parameter ab ignored"'
+    assert ignored("GET", "projects?a%22%0D%0Ab=1") == '299 - "unknown parameter a%22%0D%0Ab ignored"'
+    assert ignored("PUT", project, json={**named(name), "\u00e9": 1}) == '299 - "unknown member /%C3%A9 ignored"'
+    assert ignored("PUT", project, json={**named(name), "5%": 1}) == '299 - "unknown member /5%25 ignored"'
     assert ignored("PUT", f"{project}?wetRun=true", json=named(name)) == '299 - "unknown parameter wetRun ignored"'
     # No number and no length of them takes the place of other headers.
     answer = api.get(f"{project}?" + "&".join(letter * 2000 for letter in "abcdefg"))
