@@ -13,6 +13,7 @@
 #define TYPE_PROBLEM  "application/problem+json"
 #define TYPE_BYTES    "application/octet-stream"
 #define TYPE_FORM     "multipart/form-data"
+#define TYPE_EVENTS   "text/event-stream"
 #define TYPE_TEXT     "text/plain; charset=utf-8"
 
 enum { ANSWER_PIECE = 1 << 16 };

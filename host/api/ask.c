@@ -1,4 +1,5 @@
 /* Verbs and views: what host/resources answers itself, wrapped into HTTP. */
+#include "host/api/accept.h"
 #include "host/api/answer.h"
 #include "host/api/body.h"
 #include "host/api/condition.h"
@@ -53,8 +54,10 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	if (ask.next != 0)
 		answer_header(req, "Link: </v2/%.*s%s%s?limit=%" PRIu64 "&continue=%" PRId64 ">; rel=\"next\"", V(req->path),
 		              look->segment != NULL ? "/" : "", look->segment != NULL ? look->segment : "", ask.next_limit, ask.next);
-	if (ask.instead.len == 0)
-		return send_reply(req, 200, &reply, err);
+	if (ask.instead.len == 0) {
+		st = accept_takes(req, TYPE_JSON, err);
+		return st == ST_OK ? send_reply(req, 200, &reply, err) : st;
+	}
 
 	struct type_path found;
 	if (!type_path_parse(req->api->types, ask.instead, &found) || !found.is_item)
@@ -96,6 +99,9 @@ static enum status redirect(struct request *req, struct error *err)
 
 	if (listen == NULL)
 		return fail_at(err, ST_INVALID, "watch", "this server offers no event streams");
+	const enum status st = accept_takes(req, TYPE_EVENTS, err);
+	if (st != ST_OK)
+		return st;
 	if (host == NULL || host[strspn(host, "[]:.-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] != '\0')
 		host = listen;
 	const char *end = strrchr(host, ':');

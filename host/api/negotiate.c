@@ -164,6 +164,18 @@ bool negotiate_names(const char *accept, const char *type)
 	return false;
 }
 
+bool negotiate_names_only(const char *accept, const char *type)
+{
+	struct range range;
+
+	if (!negotiate_names(accept, type))
+		return false;
+	for (const char *at = accept, *end = accept + strlen(accept); take_range(&at, end, &range);)
+		if (closeness(&range, type) != 3)
+			return false;
+	return true;
+}
+
 bool negotiate_gzip(const char *accept_encoding)
 {
 	struct view coding, name, value;

@@ -16,6 +16,9 @@ int negotiate(const char *accept, const char *const *offers, size_t count);
 /* Does the header name this very type, with a weight above 0?  Wildcards do not count. */
 bool negotiate_names(const char *accept, const char *type);
 
+/* The same, and no other: nothing else is said, not even what is unwanted. */
+bool negotiate_names_only(const char *accept, const char *type);
+
 /* Does an Accept-Encoding header take gzip, by name or by "*", with a weight above 0?  None at all does not. */
 bool negotiate_gzip(const char *accept_encoding);
 

@@ -1,4 +1,5 @@
 /* /v2/openapi.json: made once from the same rows that make the routes, plugin types included. */
+#include "host/api/accept.h"
 #include "host/api/answer.h"
 #include "host/api/handlers.h"
 #include "host/api/openapi.h"
@@ -270,10 +271,12 @@ static char           *document_text;                               /* for ever:
 
 enum status handle_openapi(struct request *req, struct error *err)
 {
-	struct buf *body = answer_body(req, err);
-	enum status st = ST_OK;
+	struct buf *body;
+	enum status st = accept_takes(req, TYPE_JSON, err);
 
-	if (body == NULL)
+	if (st != ST_OK)
+		return st;
+	if ((body = answer_body(req, err)) == NULL)
 		return ST_NO_MEMORY;
 	pthread_mutex_lock(&document_lock);
 	if (document_text == NULL) {

@@ -1,9 +1,9 @@
 /* GET of one resource and of a collection: stored bytes are passed on, nothing is parsed. */
+#include "host/api/accept.h"
 #include "host/api/answer.h"
 #include "host/api/condition.h"
 #include "host/api/handlers.h"
 #include "host/api/multipart.h"
-#include "host/api/negotiate.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
 
@@ -108,16 +108,12 @@ static enum status add_files(struct request *req, struct db *db, const struct ty
 
 static enum status choose_form(const struct request *req, const struct type *type, enum entity_form *ret_form, struct error *err)
 {
-	const char *accept = request_header(req, "Accept");
-	const bool  has_files = type->row->file_count > 0;
+	size_t chosen = ENTITY_JSON;
 
-	const int chosen = negotiate(accept, form_types, has_files ? ARRAY_LEN(form_types) : 1);
-	/* Who asks for problem documents says how faults are to be told, and takes JSON. */
-	if (chosen < 0 && !negotiate_names(accept, TYPE_PROBLEM))
-		return fail(err, ST_NOT_ACCEPTABLE, "this can be sent as " TYPE_JSON "%s, and the client accepts nothing of it",
-		            has_files ? ", " TYPE_BYTES " or " TYPE_FORM : "");
-	*ret_form = chosen < 0 ? ENTITY_JSON : (enum entity_form) chosen;
-	return ST_OK;
+	const enum status st = accept_choose(req, form_types, type->row->file_count > 0 ? ENTITY_FORMS : 1, &chosen, err);
+	if (st == ST_OK)
+		*ret_form = (enum entity_form) chosen;
+	return st;
 }
 
 static enum status end_document(struct request *req, enum status st, struct error *err)
@@ -324,7 +320,9 @@ enum status handle_list(struct request *req, struct error *err)
 	enum status st = views_answer(req, &is_answered, err);
 	if (st != ST_OK || is_answered)
 		return st;
-	st = read_page(req, &listing, err);
+	st = accept_takes(req, TYPE_JSON, err);
+	if (st == ST_OK)
+		st = read_page(req, &listing, err);
 	if (st != ST_OK)
 		return st;
 	if (answer_body(req, err) == NULL)

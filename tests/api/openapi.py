@@ -89,3 +89,15 @@ class Tree:
             assert answer.status_code == 201, f"POST {path}: {answer.status_code} {answer.text}"
             self.at[kind.name] = answer.headers["Location"].removeprefix("/v2/")
         return self.at[kind.name]
+
+    def grow(self):
+        """All of them."""
+        for kind in self.kinds:
+            self.item(kind)
+
+    def path(self, pattern):
+        """The path of an operation on what is in the tree."""
+        for kind in reversed(self.kinds):                      # the deepest first
+            if pattern == kind.item or pattern.startswith(kind.item + "/"):
+                return self.item(kind) + pattern.removeprefix(kind.item)
+        return pattern.removeprefix("/v2/")

@@ -133,6 +133,48 @@ def test_every_type_is_created_read_listed_replaced_and_deleted_as_it_says(make_
     assert openapi.check(document, journal.answers) == []
 
 
+def reads(document, tree):
+    """(pattern, path) of every GET below /v2, on one resource of every type; views that a parameter chooses with it."""
+    for pattern, item in document["paths"].items():
+        if "get" not in item or not pattern.startswith("/v2/"):
+            continue
+        path = tree.path(pattern)
+        yield pattern, path
+        for parameter in item["get"]["parameters"]:
+            if parameter.get("in") == "query" and parameter["name"] in CHOOSING:
+                yield pattern, f"{path}?{parameter['name']}={CHOOSING[parameter['name']]}"
+
+
+CHOOSING = {"withLabels": "true", "label": "edge", "instances": "true", "intent": "all", "app-name": "web", "app": "web", "key": "a"}
+
+
+def test_a_read_sends_what_the_client_accepts_or_says_what_there_is(make_daemon):
+    api = make_daemon().start().client()
+    document = api.get("openapi.json").json()
+    tree, seen = openapi.Tree(api, document), set()
+    tree.grow()
+    for pattern, path in reads(document, tree):
+        seen.add(path)
+        assert "406" in document["paths"][pattern]["get"]["responses"], pattern
+        plain = api.get(path, headers={"Accept": None})
+        assert plain.ok or plain.status_code == 404, (path, plain.text)      # a key that is not in the example, say
+        for accept in ("*/*", "application/*", "application/json", "text/html, application/json;q=0.1", "application/problem+json"):
+            answer = api.get(path, headers={"Accept": accept})
+            assert answer.status_code == plain.status_code, (path, accept, answer.text)
+            assert not plain.ok or answer.headers["Content-Type"] == "application/json", (path, accept)
+        for accept in ("text/html", "image/*", "application/json;q=0", "application/problem+json, text/html", "text/event-stream"):
+            answer = api.get(path, headers={"Accept": accept})
+            assert answer.status_code in (406, 404 if not plain.ok else 406), (path, accept, answer.status_code)
+            if answer.status_code == 406:
+                problem = "problem" in accept
+                assert ("problem+json" in answer.headers["Content-Type"]) == problem and "application/json" in answer.text, answer.text
+    assert len(seen) > len(document["paths"]) / 2
+    group = tree.item(next(kind for kind in tree.kinds if kind.name == "deploymentIntentGroup"))
+    for accept, code in ((None, 307), ("text/event-stream", 307), ("text/*", 307), ("*/*", 307), ("application/json", 406), ("text/html", 406)):
+        answer = api.get(f"{group}/status?watch=true", headers={"Accept": accept}, allow_redirects=False)
+        assert answer.status_code == code and ("text/event-stream" in answer.text) == (code == 406), (accept, answer.text)
+
+
 STATUS_QUERIES = ["", *(f"?{mode}{output}" for mode in ("type=rsync", "type=cluster", "status=deployed", "status=ready")
                         for output in ("", "&output=summary", "&output=detail")),
                   *(f"?status=deployed&{names}" for names in ("apps", "clusters", "resources"))]

@@ -55,6 +55,12 @@ static void test_a_type_must_be_named_to_be_named(void **state)
 	assert_false(negotiate_names("*/*", "application/problem+json"));
 	assert_false(negotiate_names("application/problem+json;q=0", "application/problem+json"));
 	assert_false(negotiate_names(NULL, "application/problem+json"));
+	assert_true(negotiate_names_only("Application/Problem+JSON;q=0.5, application/problem+json", "application/problem+json"));
+	assert_false(negotiate_names_only("text/html, application/problem+json", "application/problem+json"));
+	assert_false(negotiate_names_only("application/problem+json, application/json;q=0", "application/problem+json"));
+	assert_false(negotiate_names_only("application/problem+json;q=0", "application/problem+json"));
+	assert_false(negotiate_names_only("*/*", "application/problem+json"));
+	assert_false(negotiate_names_only(NULL, "application/problem+json"));
 }
 
 static const struct { const char *header, *name, *want; } parameters[] = {
