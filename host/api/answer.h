@@ -16,7 +16,7 @@
 #define TYPE_EVENTS   "text/event-stream"
 #define TYPE_TEXT     "text/plain; charset=utf-8"
 
-enum { ANSWER_PIECE = 1 << 16 };
+enum { ANSWER_PIECE = 1 << 16, IGNORED_TOLD_MAX = 4 };
 
 /* Where the body goes: append to it.  NULL: out of memory, told in err. */
 struct buf *answer_body(struct request *req, struct error *err) MUST_CHECK;

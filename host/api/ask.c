@@ -39,6 +39,50 @@ static enum status send_reply(struct request *req, int code, const struct buf *r
 	return st;
 }
 
+/* Empty when there is none, which is the same as one without a value. */
+static struct view parameter_value(const struct request *req, const char *name)
+{
+	const struct ask_parameter *parameter = parameter_find(req->parameters, req->parameter_count, name);
+
+	return parameter == NULL ? VIEW("") : parameter->value;
+}
+
+/* Paths need no escape in a URL, nor does a value that has found something; as it was sent, with some, it might be too long. */
+void answer_next_page(struct request *req, const struct look *look, uint64_t limit, struct view next)
+{
+	const struct endpoint *endpoint = req->endpoint;
+	const bool             is_chosen = look != NULL && look->by.name != NULL;
+	const char            *segment = look != NULL && look->is_item ? look->segment : endpoint->type->row->segment;
+	const struct view      value = is_chosen ? parameter_value(req, look->by.name) : VIEW("");
+
+	answer_header(req, "Link: </v2/%.*s%s%s?%s%s%.*s%slimit=%" PRIu64 "&continue=%.*s>; rel=\"next\"", V(req->path),
+	              req->path.len > 0 ? "/" : "", segment, is_chosen ? look->by.name : "", is_chosen ? "=" : "", V(value),
+	              is_chosen ? "&" : "", limit, V(next));
+}
+
+/* Had the parameter a say in that this view answers: its own, or one that chose none of those before it? */
+static bool has_say(const struct endpoint *endpoint, const struct look *look, struct view name)
+{
+	for (size_t i = 0; i < endpoint->look_count && endpoint->looks[i] != look; i++)
+		if (endpoint->looks[i]->by.name != NULL && view_is(name, endpoint->looks[i]->by.name))
+			return true;
+	return look_takes(look, name);
+}
+
+/* What means something here, and nothing to this view. */
+static void tell_unused(struct request *req, const struct look *look)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < req->parameter_count && told < IGNORED_TOLD_MAX; i++) {
+		const struct view name = req->parameters[i].name;
+		if (!endpoint_takes(req->endpoint, name) || has_say(req->endpoint, look, name))
+			continue;
+		answer_ignored(req, "parameter", name);
+		told++;
+	}
+}
+
 static enum status look_answer(struct request *req, const struct look *look, struct view value, bool *ret_answered,
                                struct error *err)
 {
@@ -51,9 +95,9 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	if (st != ST_OK || ask.is_plain)
 		return st;
 	*ret_answered = true;
-	if (ask.next != 0)
-		answer_header(req, "Link: </v2/%.*s%s%s?limit=%" PRIu64 "&continue=%" PRId64 ">; rel=\"next\"", V(req->path),
-		              look->segment != NULL ? "/" : "", look->segment != NULL ? look->segment : "", ask.next_limit, ask.next);
+	if (ask.next.len > 0)
+		answer_next_page(req, look, ask.next_limit, ask.next);
+	tell_unused(req, look);
 	if (ask.instead.len == 0) {
 		st = accept_takes(req, TYPE_JSON, err);
 		return st == ST_OK ? send_reply(req, 200, &reply, err) : st;
@@ -63,14 +107,6 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	if (!type_path_parse(req->api->types, ask.instead, &found) || !found.is_item)
 		return fail(err, ST_INTERNAL, "the view of \"%s\" names what is no resource", look->type);
 	return resource_answer(req, found.type, ask.instead, err);
-}
-
-/* Empty when there is none, which is the same as one without a value. */
-static struct view parameter_value(const struct request *req, const char *name)
-{
-	const struct ask_parameter *parameter = parameter_find(req->parameters, req->parameter_count, name);
-
-	return parameter == NULL ? VIEW("") : parameter->value;
 }
 
 enum status views_answer(struct request *req, bool *ret_answered, struct error *err)

@@ -20,6 +20,9 @@ request_handler handle_openapi;                                        /* openap
 /* The views that stand before a plain answer.  *ret_answered: one of them has sent it. */
 enum status MUST_CHECK views_answer(struct request *req, bool *ret_answered, struct error *err);
 
+/* A Link header: the page of limit after `next`, of the plain list (look NULL) or of a view. */
+void answer_next_page(struct request *req, const struct look *look, uint64_t limit, struct view next);
+
 /* Read one resource, in the form the client accepts. */
 enum status MUST_CHECK resource_answer(struct request *req, const struct type *type, struct view path, struct error *err);
 

@@ -140,10 +140,24 @@ static json_t *path_parameters(const char *pattern)
 	return parameters;
 }
 
+static bool has_parameter(const json_t *parameters, const char *name)
+{
+	const json_t *parameter;
+	size_t        i;
+
+	json_array_foreach(parameters, i, parameter)
+		if (strcmp(json_string_at(parameter, "name"), name) == 0)
+			return true;
+	return false;
+}
+
+/* What a list and a view of it both take is one parameter. */
 static void add_parameter(json_t *parameters, const struct query_option *option)
 {
 	const char *schema = option->schema != NULL ? option->schema : "{\"type\":\"string\"}";
 
+	if (has_parameter(parameters, option->name))
+		return;
 	json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:o}", "name", option->name, "in", "query", "description",
 	                                            option->summary, "schema", openapi_literal(schema)));
 }

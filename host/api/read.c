@@ -185,8 +185,8 @@ enum status handle_read(struct request *req, struct error *err)
 /* -- many ------------------------------------------------------------------------------------------------------------ */
 
 enum {
-	PAGE_MAX     = 1000,
 	STEP_FIRST   = 64,                     /* rows */
+	STEP_MAX     = 1000,
 	STEP_BYTES   = 512 << 10,              /* what a step should come to */
 	READER_BYTES = 16 << 10                /* a second: who reads slower has had time enough */
 };
@@ -197,37 +197,13 @@ enum {
  */
 struct listing {
 	struct request *req;
-	uint64_t        limit, count;          /* limit 0: all                               */
+	struct page     page;                  /* its after moves on with each step          */
+	uint64_t        count;
 	uint64_t        step, in_step;         /* rows                                       */
 	uint64_t        sent;                  /* bytes                                      */
-	struct view     after, last;           /* paths                                      */
+	struct view     last;                  /* a path                                     */
 	bool            has_more;
 };
-
-/* ?limit=100&continue=NAME: the page after the resource of that name. */
-static enum status read_page(struct request *req, struct listing *listing, struct error *err)
-{
-	const struct ask_parameter *limit = parameter_find(req->parameters, req->parameter_count, "limit");
-	const struct ask_parameter *from = parameter_find(req->parameters, req->parameter_count, "continue");
-
-	if (limit != NULL && limit->value.len > 0) {
-		char *end;
-		listing->limit = strtoull(limit->value.ptr, &end, 10);
-		if (limit->value.ptr[0] < '0' || limit->value.ptr[0] > '9' || *end != '\0' || listing->limit == 0
-		    || listing->limit > PAGE_MAX)
-			return fail_at(err, ST_INVALID, "limit", "\"limit\" must be 1 to %d, got \"%.*s\"", PAGE_MAX,
-			               (int) limit->value.len, limit->value.ptr);
-	}
-	if (from != NULL && from->value.len > 0) {
-		const char *path = arena_printf(&req->arena, "%.*s%s%s/%.*s", (int) req->parent.len, req->parent.ptr,
-		                                req->parent.len > 0 ? "/" : "", req->endpoint->type->row->segment,
-		                                (int) from->value.len, from->value.ptr);
-		if (path == NULL)
-			return fail(err, ST_NO_MEMORY, "no memory for the page");
-		listing->after = view_of(path);
-	}
-	return ST_OK;
-}
 
 static enum status add_item(void *data, const struct resource_item *item, struct error *err)
 {
@@ -263,7 +239,7 @@ static enum status add_step(struct listing *listing, struct error *err)
 	enum status st = db_borrow(req->api->store->pool, step_deadline_ns(listing), &db, err);
 	if (st != ST_OK)
 		return st;
-	st = resource_list(req->api->store, db, view_of(req->endpoint->type->row->name), req->parent, listing->after,
+	st = resource_list(req->api->store, db, view_of(req->endpoint->type->row->name), req->parent, listing->page.after,
 	                   listing->step + 1, add_item, listing, err);
 	/* The parent was there when the list began: one that went since ends it, as its members did. */
 	return st == ST_NOT_FOUND && listing->count > 0 ? ST_OK : st;
@@ -279,9 +255,9 @@ static enum status send_step(struct listing *listing, struct error *err)
 	if (st != ST_OK)
 		return st;
 	listing->sent += bytes;
-	listing->step = bytes < STEP_BYTES / PAGE_MAX ? PAGE_MAX : listing->step * STEP_BYTES / bytes;
-	listing->step = listing->step < 1 ? 1 : listing->step > PAGE_MAX ? PAGE_MAX : listing->step;
-	listing->after = listing->last;
+	listing->step = bytes < STEP_BYTES / STEP_MAX ? STEP_MAX : listing->step * STEP_BYTES / bytes;
+	listing->step = listing->step < 1 ? 1 : listing->step > STEP_MAX ? STEP_MAX : listing->step;
+	listing->page.after = listing->last;
 	return ST_OK;
 }
 
@@ -290,31 +266,30 @@ static enum status add_items(struct listing *listing, struct error *err)
 	struct buf *reply = &listing->req->reply;
 	enum status st = buf_add(reply, "[", 1, err);
 
-	listing->step = listing->limit > 0 ? listing->limit : STEP_FIRST;
+	listing->step = listing->page.limit > 0 ? listing->page.limit : STEP_FIRST;
 	do {
 		if (st == ST_OK)
 			st = add_step(listing, err);
-		if (st == ST_OK && listing->limit == 0)
+		if (st == ST_OK && listing->page.limit == 0)
 			st = send_step(listing, err);
-	} while (st == ST_OK && listing->limit == 0 && listing->has_more);
+	} while (st == ST_OK && listing->page.limit == 0 && listing->has_more);
 	return st == ST_OK ? buf_add(reply, "]\n", 2, err) : st;
 }
 
-/* Paths need no escape in a URL; as it was sent, with some, it might be too long.  Other parameters chose a view, not this list. */
+/* Other parameters chose a view, not this list. */
 static void tell_next_page(const struct listing *listing)
 {
 	const size_t collection = listing->req->parent.len + (listing->req->parent.len > 0 ? 1 : 0)
 	                          + strlen(listing->req->endpoint->type->row->segment) + 1;
 
 	if (listing->has_more && listing->last.len > collection)
-		answer_header(listing->req, "Link: </v2/%.*s?limit=%" PRIu64 "&continue=%.*s>; rel=\"next\"",
-		              (int) collection - 1, listing->last.ptr, listing->limit, (int) (listing->last.len - collection),
-		              listing->last.ptr + collection);
+		answer_next_page(listing->req, NULL, listing->page.limit,
+		                 (struct view) { listing->last.ptr + collection, listing->last.len - collection });
 }
 
 enum status handle_list(struct request *req, struct error *err)
 {
-	struct listing listing = { .req = req, .after = VIEW("") };
+	struct listing listing = { .req = req };
 	bool           is_answered = false;
 
 	enum status st = views_answer(req, &is_answered, err);
@@ -322,7 +297,7 @@ enum status handle_list(struct request *req, struct error *err)
 		return st;
 	st = accept_takes(req, TYPE_JSON, err);
 	if (st == ST_OK)
-		st = read_page(req, &listing, err);
+		st = page_read(req->endpoint->type, req->parent, req->parameters, req->parameter_count, &req->arena, &listing.page, err);
 	if (st != ST_OK)
 		return st;
 	if (answer_body(req, err) == NULL)

@@ -43,13 +43,6 @@ static const struct system_route {
 	{ "/v2/openapi.json", OPERATION_OPENAPI,   "This description."                                    },
 };
 
-/* Of every list. */
-static const struct query_option page_options[] = {
-	{ "limit",    "Most on one page; a Link header names the next.", SCHEMA_LIMIT },
-	{ "continue", "The page after the one of this name.",            NULL         },
-	{ NULL, NULL, NULL },
-};
-
 const char *method_name(enum method method)
 {
 	return method < METHOD_COUNT ? method_names[method] : "";
@@ -387,17 +380,20 @@ static bool options_have(const struct query_option *option, struct view name)
 	return false;
 }
 
+bool look_takes(const struct look *look, struct view parameter)
+{
+	return (look->by.name != NULL && view_is(parameter, look->by.name)) || options_have(look->options, parameter);
+}
+
 bool endpoint_takes(const struct endpoint *endpoint, struct view parameter)
 {
 	if (options_have(endpoint->options, parameter))
 		return true;
 	if (endpoint->verb != NULL && options_have(endpoint->verb->options, parameter))
 		return true;
-	for (size_t i = 0; i < endpoint->look_count; i++) {
-		const struct look *look = endpoint->looks[i];
-		if ((look->by.name != NULL && view_is(parameter, look->by.name)) || options_have(look->options, parameter))
+	for (size_t i = 0; i < endpoint->look_count; i++)
+		if (look_takes(endpoint->looks[i], parameter))
 			return true;
-	}
 	return false;
 }
 

@@ -56,8 +56,9 @@ bool routes_match(const struct routes *routes, enum method method, struct view p
 size_t                 routes_count(const struct routes *routes);
 const struct endpoint *routes_at(const struct routes *routes, size_t index);      /* in byte order of pattern, method */
 
-/* Does a query parameter of that name mean anything here? */
+/* Does a query parameter of that name mean anything here; to this view of it? */
 bool endpoint_takes(const struct endpoint *endpoint, struct view parameter);
+bool look_takes(const struct look *look, struct view parameter);
 
 const char *method_name(enum method method);
 int         method_of(const char *word);             /* METHOD_COUNT: none we know; HEAD is GET */

@@ -17,7 +17,7 @@
 
 #define HEAD_MAX  "32768"      /* bytes of a request line and its headers */
 
-enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000, IGNORED_TOLD_MAX = 4 };
+enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000 };
 
 /* One civetweb context. */
 struct listener {

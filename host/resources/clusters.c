@@ -122,14 +122,6 @@ static enum status comma(struct array *array, struct error *err)
 	return array->count++ > 0 ? buf_add_text(array->reply, ",", err) : ST_OK;
 }
 
-static enum status add_name(void *data, struct view path, struct error *err)
-{
-	struct array *array = data;
-
-	enum status st = comma(array, err);
-	return st == ST_OK ? buf_add_json(array->reply, path_name(path), err) : st;
-}
-
 /* A provider that does not exist has no list; one without clusters has an empty one. */
 static enum status check_exists(const struct ask *ask, struct db *db, struct error *err)
 {
@@ -138,100 +130,138 @@ static enum status check_exists(const struct ask *ask, struct db *db, struct err
 	return ask_read(ask, db, ask->path, &document, err);
 }
 
+/* A page of clusters that is being written.  Past its limit nothing is: there is more. */
+struct listing {
+	struct ask  *ask;
+	struct page  page;
+	struct array array, labels;
+	int64_t      id;                     /* of the cluster that labels are of          */
+	struct view  last;                   /* of a page with a limit, its last one, in the request's arena */
+};
+
+static bool is_full(const struct listing *listing)
+{
+	return listing->page.limit > 0 && listing->array.count == listing->page.limit;
+}
+
+/* The next one, to be written by the caller; not *ret_is_on when the page ended before it. */
+static enum status turn_to(struct listing *listing, struct view path, bool *ret_is_on, struct error *err)
+{
+	*ret_is_on = !is_full(listing);
+	if (!*ret_is_on) {
+		listing->ask->next = path_name(listing->last);
+		listing->ask->next_limit = listing->page.limit;
+		return ST_OK;
+	}
+	enum status st = comma(&listing->array, err);
+	return st == ST_OK && listing->page.limit > 0 ? arena_keep(listing->ask->arena, path, &listing->last, err) : st;
+}
+
+static enum status list_begin(struct ask *ask, struct listing *ret_listing, struct error *err)
+{
+	*ret_listing = (struct listing) { .ask = ask, .array = { .reply = ask->reply }, .labels = { .reply = ask->reply } };
+	enum status st = page_read(ask->type, ask->path, ask->parameters, ask->parameter_count, ask->arena, &ret_listing->page, err);
+	return st == ST_OK ? buf_add_text(ask->reply, "[", err) : st;
+}
+
+/* All that carry the label are read for each page: those of a label are few, and looked up by it. */
+static enum status add_name(void *data, struct view path, struct error *err)
+{
+	struct listing *listing = data;
+	bool            is_on;
+
+	if (view_order(&path, &listing->page.after) <= 0)
+		return ST_OK;
+	enum status st = turn_to(listing, path, &is_on, err);
+	return st == ST_OK && is_on ? buf_add_json(listing->array.reply, path_name(path), err) : st;
+}
+
 static enum status names_with_label(struct ask *ask, struct error *err)
 {
-	struct array array = { .reply = ask->reply };
-	auto_db     *db = NULL;
+	struct listing listing;
+	auto_db       *db = NULL;
 
-	enum status st = ask_db(ask, &db, err);
+	enum status st = list_begin(ask, &listing, err);
+	if (st == ST_OK)
+		st = ask_db(ask, &db, err);
 	if (st == ST_OK)
 		st = check_exists(ask, db, err);
 	if (st == ST_OK)
-		st = buf_add_text(ask->reply, "[", err);
+		st = resource_list_parents(db, VIEW("clusterLabel"), ask->value, ask->path, add_name, &listing, err);
+	return st == ST_OK ? buf_add_text(ask->reply, "]", err) : st;
+}
+
+static enum status begin_labelled(struct listing *listing, const struct resource_item *cluster, struct error *err)
+{
+	auto_json *document = NULL;
+
+	enum status st = json_read(cluster->doc, &document, err);
 	if (st == ST_OK)
-		st = resource_list_parents(db, VIEW("clusterLabel"), ask->value, ask->path, add_name, &array, err);
+		st = buf_add_text(listing->array.reply, "{\"metadata\":", err);
 	if (st == ST_OK)
-		st = buf_add_text(ask->reply, "]", err);
+		st = json_write(listing->array.reply, json_at(document, "metadata"), err);
+	if (st == ST_OK)
+		st = buf_add_text(listing->array.reply, ",\"labels\":[", err);
+	listing->labels.count = 0;
+	listing->id = cluster->id;
 	return st;
 }
 
-/* A cluster of the list with labels.  Both live in the request's arena. */
-struct labelled { struct view path, metadata; struct labelled *next; };
-
-struct labelling {
-	struct arena     *arena;
-	struct labelled  *first, **last;
-};
-
-static enum status keep_cluster(void *data, struct view path, const json_t *document, struct error *err)
+static enum status end_labelled(struct listing *listing, struct error *err)
 {
-	struct labelling *labelling = data;
-	struct labelled  *cluster = arena_alloc(labelling->arena, 1, sizeof *cluster);
-	auto_buf          text = BUF(DOCUMENT_MAX);
+	return listing->array.count > 0 ? buf_add_text(listing->array.reply, "]}", err) : ST_OK;
+}
 
-	enum status st = json_write(&text, json_at(document, "metadata"), err);
-	if (st != ST_OK)
+/* A row for each label, those of one cluster one after the other. */
+static enum status add_labelled(void *data, const struct resource_item *cluster, const struct resource_item *label, struct error *err)
+{
+	struct listing *listing = data;
+	bool            is_on = true;
+	enum status     st = ST_OK;
+
+	if (cluster->id != listing->id) {
+		if (!is_full(listing))
+			st = end_labelled(listing, err);
+		if (st == ST_OK)
+			st = turn_to(listing, cluster->path, &is_on, err);
+		if (st == ST_OK && is_on)
+			st = begin_labelled(listing, cluster, err);
+	}
+	if (st != ST_OK || !is_on || label == NULL)
 		return st;
-	const char *where = arena_copy(labelling->arena, path.ptr, path.len);
-	const char *metadata = arena_copy(labelling->arena, text.data, text.len);
-	if (cluster == NULL || where == NULL || metadata == NULL)
-		return fail(err, ST_NO_MEMORY, "out of memory");
-	*cluster = (struct labelled) { { where, path.len }, { metadata, text.len }, NULL };
-	*labelling->last = cluster;
-	labelling->last = &cluster->next;
-	return ST_OK;
+	st = comma(&listing->labels, err);
+	return st == ST_OK ? buf_add_view(listing->labels.reply, label->doc, err) : st;
 }
 
-static enum status add_document(void *data, const struct resource_item *item, struct error *err)
+/* In any case, as EMCO reads it. */
+static bool is_word(struct view value, const char *word)
 {
-	struct array *array = data;
-
-	enum status st = comma(array, err);
-	return st == ST_OK ? buf_add_view(array->reply, item->doc, err) : st;
-}
-
-static enum status add_labelled(const struct ask *ask, struct db *db, const struct labelled *cluster, struct error *err)
-{
-	struct array labels = { .reply = ask->reply };
-
-	enum status st = buf_add_text(ask->reply, "{\"metadata\":", err);
-	if (st == ST_OK)
-		st = buf_add_view(ask->reply, cluster->metadata, err);
-	if (st == ST_OK)
-		st = buf_add_text(ask->reply, ",\"labels\":[", err);
-	if (st == ST_OK)
-		st = resource_list(ask->orchestrator->store, db, VIEW("clusterLabel"), cluster->path, VIEW(""), 0,
-		                   add_document, &labels, err);
-	if (st == ST_NOT_FOUND)             /* deleted since it was listed */
-		st = ST_OK;
-	if (st == ST_OK)
-		st = buf_add_text(ask->reply, "]}", err);
-	return st;
+	return value.len == strlen(word) && strncasecmp(value.ptr, word, value.len) == 0;
 }
 
 static enum status clusters_with_labels(struct ask *ask, struct error *err)
 {
-	struct labelling labelling = { .arena = ask->arena, .last = &labelling.first };
-	struct array     array = { .reply = ask->reply };
-	auto_db         *db = NULL;
+	struct listing listing;
+	auto_db       *db = NULL;
+	bool           is_asked = is_word(ask->value, "true");
+	enum status    st = ST_OK;
 
-	if (ask->value.len != 4 || strncasecmp(ask->value.ptr, "true", 4) != 0) {
-		ask->is_plain = true;
-		return ST_OK;
-	}
-	enum status st = ask_db(ask, &db, err);
+	if (!is_asked && !is_word(ask->value, "false"))
+		st = ask_flag(ask, "withLabels", &is_asked, err);
+	ask->is_plain = !is_asked;
+	if (st != ST_OK || !is_asked)
+		return st;
+	st = list_begin(ask, &listing, err);
 	if (st == ST_OK)
-		st = ask_list(ask, db, "cluster", ask->path, keep_cluster, &labelling, err);
+		st = ask_db(ask, &db, err);
+	/* One more than the page holds tells that there is another. */
 	if (st == ST_OK)
-		st = buf_add_text(ask->reply, "[", err);
-	for (const struct labelled *c = labelling.first; st == ST_OK && c != NULL; c = c->next) {
-		st = comma(&array, err);
-		if (st == ST_OK)
-			st = add_labelled(ask, db, c, err);
-	}
+		st = resource_list_children(ask->orchestrator->store, db, VIEW("cluster"), VIEW("clusterLabel"), ask->path,
+		                            listing.page.after, listing.page.limit > 0 ? listing.page.limit + 1 : 0, add_labelled,
+		                            &listing, err);
 	if (st == ST_OK)
-		st = buf_add_text(ask->reply, "]", err);
-	return st;
+		st = end_labelled(&listing, err);
+	return st == ST_OK ? buf_add_text(ask->reply, "]", err) : st;
 }
 
 /* -- GET ...?key=K: one value of a key-value set ---------------------------------------------------------------------- */
@@ -328,10 +358,10 @@ static const struct verb verbs[] = {
 
 static const struct look looks[] = {
 	{ "cluster",           false, NULL, { "withLabels", "Clusters, each with its labels.", SCHEMA_BOOLEAN },
-	  clusters_with_labels, NULL,
+	  clusters_with_labels, page_options,
 	  "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\"},\"labels\":{\"type\":"
 	  "\"array\",\"items\":{\"$ref\":\"#/components/schemas/clusterLabel\"}}},\"required\":[\"metadata\",\"labels\"]}}" },
-	{ "cluster",           false, NULL, { "label", "Names of the clusters that carry a label.", NULL }, names_with_label, NULL,
+	{ "cluster",           false, NULL, { "label", "Names of the clusters that carry a label.", NULL }, names_with_label, page_options,
 	  "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
 	{ "clusterKv",         true,  NULL, { "key", "The value of one key.", NULL }, value_of_key, NULL, "{}" },
 	{ "clusterSyncObject", true,  NULL, { "key", "The value of one key.", NULL }, value_of_key, NULL, "{}" },

@@ -153,7 +153,7 @@ static const emco_resource_type types[] = {
 	"\"failures\":{\"type\":\"integer\"},\"late\":{\"type\":\"integer\"}},\"required\":[\"name\",\"plugin\",\"health\"]}"
 
 static const struct look looks[] = {
-	{ "controller", false, NULL,     { "instances", "Controllers that are loaded, each with its health.", SCHEMA_BOOLEAN },
+	{ "controller", false, NULL,     { "instances", "Controllers that are loaded, each with its health, all at once.", SCHEMA_BOOLEAN },
 	  list_instances, NULL,
 	  "{\"type\":\"array\",\"items\":" INSTANCE_SCHEMA "}" },
 	{ "controller", true,  "status", { NULL, "What a controller is bound to, and its health.", NULL }, show_controller, NULL,

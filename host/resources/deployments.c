@@ -21,16 +21,14 @@ static emco_status deployment_changes(emco_call *call, emco_change *change)
 
 /* -- dry runs -------------------------------------------------------------------------------------------------------- */
 
-/* ?dryRun=true: *ret_is_dry, and what was asked is in dry.  false, and none, is the operation itself. */
+/* ?dryRun=true: *ret_is_dry, and what was asked is in dry.  false, and none, is the operation itself, whatever its output. */
 static enum status read_dry_run(const struct ask *ask, struct dry_ask *dry, bool *ret_is_dry, struct error *err)
 {
 	const struct ask_parameter *output = ask_find(ask, "output");
 	enum status                 st = ask_flag(ask, "dryRun", ret_is_dry, err);
 
-	if (st != ST_OK)
+	if (st != ST_OK || output == NULL)
 		return st;
-	if (!*ret_is_dry || output == NULL)
-		return ST_OK;
 	dry->is_summary = view_is(output->value, "summary");
 	if (!dry->is_summary && !view_is(output->value, "all"))
 		return fail_at(err, ST_INVALID, "output", "\"output\" must be all or summary, got \"%.*s\"", (int) output->value.len,
@@ -138,37 +136,27 @@ static enum status show_status(struct ask *ask, struct error *err)
 }
 
 enum { HISTORY_PAGE = 100, HISTORY_PAGE_MAX = 1000 };
-#define SEQUENCE_MAX  INT64_C(999999999999999999)      /* all that is shorter than where strtoll says too much */
-
-static enum status read_number(const struct ask *ask, const char *name, int64_t most, int64_t *ret_value, struct error *err)
-{
-	const struct ask_parameter *parameter = ask_find(ask, name);
-	char *end = NULL;
-
-	if (parameter == NULL || parameter->value.len == 0)
-		return ST_OK;
-	const int64_t value = strtoll(parameter->value.ptr, &end, 10);
-	if (parameter->value.ptr[0] < '0' || parameter->value.ptr[0] > '9' || *end != '\0' || value < 1 || value > most)
-		return fail_at(err, ST_INVALID, name, "\"%s\" must be 1 to %" PRId64 ", got \"%.*s\"", name, most,
-		               (int) parameter->value.len, parameter->value.ptr);
-	*ret_value = value;
-	return ST_OK;
-}
+#define SEQUENCE_MAX  UINT64_C(999999999999999999)     /* all that is shorter than where strtoull says too much */
 
 static enum status show_history(struct ask *ask, struct error *err)
 {
-	struct history_page page = { .before = 0 };
-	int64_t             limit = HISTORY_PAGE;
-	enum status         st = read_number(ask, "limit", HISTORY_PAGE_MAX, &limit, err);
+	struct history_page page = { .limit = HISTORY_PAGE };
+	uint64_t            before = 0;
 
+	enum status st = parameter_number(ask->parameters, ask->parameter_count, "limit", HISTORY_PAGE_MAX, &page.limit, err);
 	if (st == ST_OK)
-		st = read_number(ask, "continue", SEQUENCE_MAX, &page.before, err);
-	page.limit = (uint64_t) limit;
+		st = parameter_number(ask->parameters, ask->parameter_count, "continue", SEQUENCE_MAX, &before, err);
+	page.before = (int64_t) before;
 	if (st == ST_OK)
 		st = deployment_history(ask->orchestrator, ask->path, &page, ask->deadline_ns, ask->reply, err);
-	ask->next = page.next;
+	if (st != ST_OK || page.next == 0)
+		return st;
+	const char *next = arena_printf(ask->arena, "%" PRId64, page.next);
+	if (next == NULL)
+		return fail(err, ST_NO_MEMORY, "out of memory");
+	ask->next = view_of(next);
 	ask->next_limit = page.limit;
-	return st;
+	return ST_OK;
 }
 
 /* What the list of group intents writes into; count tells whether a comma is due. */

@@ -32,7 +32,7 @@ struct ask {
 	/* A view may answer with a resource instead, negotiated as a read of it is (JSON, file, multipart). */
 	struct view          instead;               /* its path, in arena; empty: no                             */
 	uint64_t             next_limit;            /* a view in pages whose page is full: its Link header names ... */
-	int64_t              next;                  /* ... the page that continues here; 0: this is the last      */
+	struct view          next;                  /* ... the page that continues here, in arena; empty: this is the last */
 	bool                 is_stream;             /* rendered again at each change, by one thread for all: nothing is waited for */
 	bool                 is_plain;              /* set by a view that was not meant: send the plain answer   */
 };
@@ -47,6 +47,27 @@ struct query_option { const char *name, *summary, *schema; };
 #define SCHEMA_BOOLEAN   "{\"type\":\"boolean\"}"
 #define SCHEMA_LIMIT     "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}"
 #define SCHEMA_SEQUENCE  "{\"type\":\"integer\",\"minimum\":1}"
+
+/* -- pages -- */
+
+struct page {
+	uint64_t    limit;                          /* 0: all                                                    */
+	struct view after;                          /* path of the last one that was seen; empty: from the start */
+};
+
+/* limit and continue, of every list and of the views that come in pages. */
+extern const struct query_option page_options[];
+
+/*
+ * The page of a collection below parent that these parameters ask for.  after: in arena.  ST_INVALID: limit is no number of 1
+ * to 1000, or continue is no name.
+ */
+enum status MUST_CHECK page_read(const struct type *type, struct view parent, const struct ask_parameter *parameters, size_t count,
+                                 struct arena *arena, struct page *ret_page, struct error *err);
+
+/* A parameter that is a number of 1 to most; *ret_value stays when there is none, or one without a value.  ST_INVALID. */
+enum status MUST_CHECK parameter_number(const struct ask_parameter *parameters, size_t count, const char *name, uint64_t most,
+                                        uint64_t *ret_value, struct error *err);
 
 struct named_schema { const char *name, *schema; };     /* of an answer, at "#/components/schemas/NAME"          */
 

@@ -92,6 +92,16 @@ enum status MUST_CHECK resource_list(struct store *store, struct db *db, struct 
 enum status MUST_CHECK resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent,
                                             resource_each *each, void *data, struct error *err);
 
+/*
+ * The same, each with its children of a type, in byte order too: child is NULL of one that has none, which comes once as the
+ * others come once for each.  limit is of the parents.
+ */
+typedef enum status resource_each_child(void *data, const struct resource_item *item, const struct resource_item *child,
+                                        struct error *err);
+enum status MUST_CHECK resource_list_children(struct store *store, struct db *db, struct view type, struct view child_type,
+                                              struct view parent, struct view after, uint64_t limit, resource_each_child *each,
+                                              void *data, struct error *err);
+
 /* Parents (paths) of the resources of a type and name below a grandparent: the clusters of a provider with a label. */
 typedef enum status resource_each_path(void *data, struct view path, struct error *err);
 enum status MUST_CHECK resource_list_parents(struct db *db, struct view type, struct view name, struct view grandparent,

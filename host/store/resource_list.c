@@ -13,6 +13,13 @@ static const struct query list_query = { "resource_list",
 	"SELECT path, doc, id, version FROM resource WHERE parent = " SQL_PARENT " AND type = $1"
 	" AND path > greatest($3, $2 || '/') ORDER BY path LIMIT nullif($4::bigint, 0)" };
 
+/* The page is cut first: the limit is none of rows. */
+static const struct query children_query = { "resource_list_children",
+	"WITH page AS MATERIALIZED (SELECT path, doc, id, version FROM resource WHERE parent = " SQL_PARENT " AND type = $1"
+	" AND path > greatest($3, $2 || '/') ORDER BY path LIMIT nullif($4::bigint, 0))"
+	" SELECT p.path, p.doc, p.id, p.version, c.path, c.doc, c.id, c.version FROM page p"
+	" LEFT JOIN resource c ON c.parent = p.id AND c.type = $5 AND c.doc IS NOT NULL ORDER BY p.path, c.path" };
+
 /* Where several claim the same, the first counts. */
 static const struct query age_query = { "resource_list_by_age",
 	"SELECT path, doc, id, version FROM resource"
@@ -39,21 +46,43 @@ static const struct query parents_query = { "resource_list_parents",
 
 struct listing {
 	struct store  *store;
-	struct buf     scratch;
+	struct buf     scratch, child_scratch;
 	resource_each *each;
+	resource_each_child *each_child;
 	void          *data;
 	size_t         count;
 };
 
+/* What stands in four columns from the first on. */
+static enum status read_item(struct listing *listing, const struct rows *row, int first, struct buf *scratch,
+                             struct resource_item *ret_item, struct error *err)
+{
+	*ret_item = (struct resource_item) { .path = rows_view(row, 0, first), .id = rows_int(row, 0, first + 2),
+	                                     .version = (uint64_t) rows_int(row, 0, first + 3) };
+	return doc_open(listing->store, ret_item->path, rows_view(row, 0, first + 1), scratch, &ret_item->doc, err);
+}
+
 static enum status list_row(void *data, const struct rows *row, struct error *err)
 {
 	struct listing      *listing = data;
-	struct resource_item item = { .path = rows_view(row, 0, 0), .id = rows_int(row, 0, 2),
-	                              .version = (uint64_t) rows_int(row, 0, 3) };
+	struct resource_item item;
 
 	listing->count++;
-	enum status st = doc_open(listing->store, item.path, rows_view(row, 0, 1), &listing->scratch, &item.doc, err);
+	enum status st = read_item(listing, row, 0, &listing->scratch, &item, err);
 	return st == ST_OK ? listing->each(listing->data, &item, err) : st;
+}
+
+static enum status children_row(void *data, const struct rows *row, struct error *err)
+{
+	struct listing      *listing = data;
+	struct resource_item item, child;
+	const bool           has_child = !rows_is_null(row, 0, 4);
+
+	listing->count++;
+	enum status st = read_item(listing, row, 0, &listing->scratch, &item, err);
+	if (st == ST_OK && has_child)
+		st = read_item(listing, row, 4, &listing->child_scratch, &child, err);
+	return st == ST_OK ? listing->each_child(listing->data, &item, has_child ? &child : NULL, err) : st;
 }
 
 /* A list without members says nothing about its parent. */
@@ -83,6 +112,21 @@ enum status resource_list(struct store *store, struct db *db, struct view type, 
 {
 	return list(&list_query, PARAMS(P_TEXT(type), P_TEXT(parent), P_TEXT(after), P_INT((int64_t) limit)), store, db, parent,
 	            each, data, err);
+}
+
+enum status resource_list_children(struct store *store, struct db *db, struct view type, struct view child_type,
+                                   struct view parent, struct view after, uint64_t limit, resource_each_child *each, void *data,
+                                   struct error *err)
+{
+	struct listing listing = { .store = store, .each_child = each, .data = data };
+
+	buf_init(&listing.scratch, DOC_MAX);
+	buf_init(&listing.child_scratch, DOC_MAX);
+	enum status st = db_stream(db, &children_query, PARAMS(P_TEXT(type), P_TEXT(parent), P_TEXT(after), P_INT((int64_t) limit),
+	                           P_TEXT(child_type)), children_row, &listing, err);
+	buf_done(&listing.scratch);
+	buf_done(&listing.child_scratch);
+	return st == ST_OK && listing.count == 0 ? check_parent(db, parent, err) : st;
 }
 
 enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,

@@ -252,7 +252,58 @@ def test_clusters_are_found_by_label(api, unique, remote):
     assert [c["metadata"]["name"] for c in api.get(f"{clusters}?withLabels=false&label=").json()] == ["c1", "c2"]
     found = api.get(f"{clusters}?withLabels=true").json()
     assert [[label["clusterLabel"] for label in c["labels"]] for c in found] == [["edge", "one"], ["edge"]]
+    answer = api.get(f"{clusters}?withLabels=maybe")
+    assert answer.status_code == 400 and '"withLabels" must be true or false, got "maybe"' in answer.text
+    assert api.get(f"{clusters}?withLabels=TRUE&limit=0").status_code == 400
     assert api.delete(f"{clusters}/c1").status_code == 409
+
+
+def pages_of(api, path):
+    """Each page of it, and what the first one warned of."""
+    pages, warning = [], api.get(path).headers.get("Warning")
+    while path is not None:
+        answer = api.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        pages.append(answer.json())
+        path = answer.links["next"]["url"].removeprefix("/v2/") if "next" in answer.links else None
+    return pages, warning
+
+
+def test_what_offers_pages_comes_in_pages_and_what_does_not_says_so(api, unique):
+    api.make("cluster-providers", named(unique))
+    clusters = f"cluster-providers/{unique}/clusters"
+    labels = {"c1": ["edge", "one"], "c2": [], "c3": ["edge"], "c4": ["edge"], "c5": ["two"]}
+    for name, its in labels.items():
+        body = named(name, gitOps={"gitOpsType": "fluxcd", "gitOpsReferenceObject": "git", "gitOpsResourceObject": "git"})
+        assert api.upload(clusters, body).status_code == 201
+        for label in its:
+            api.make(f"{clusters}/{name}/labels", {"clusterLabel": label})
+    whole = api.get(f"{clusters}?withLabels=true").json()
+    assert {c["metadata"]["name"]: [label["clusterLabel"] for label in c["labels"]] for c in whole} == labels
+    for limit, sizes in ((1, [1, 1, 1, 1, 1]), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (6, [5])):
+        pages, warning = pages_of(api, f"{clusters}?withLabels=true&limit={limit}")
+        assert [len(page) for page in pages] == sizes and [c for page in pages for c in page] == whole and warning is None
+    assert pages_of(api, f"{clusters}?label=edge&limit=1") == ([["c1"], ["c3"], ["c4"]], None)
+    assert pages_of(api, f"{clusters}?label=edge&limit=2") == ([["c1", "c3"], ["c4"]], None)
+    assert pages_of(api, f"{clusters}?label=edge&limit=3") == ([["c1", "c3", "c4"]], None)
+    assert pages_of(api, f"{clusters}?withLabels=false&label=edge&limit=2&continue=c3") == ([["c4"]], None)
+    assert pages_of(api, f"{clusters}?label=none&limit=1") == ([[]], None)
+    assert pages_of(api, f"{clusters}?withLabels=true&label=edge&limit=9")[1] == '299 - "unknown parameter label ignored"'
+    pages, warning = pages_of(api, "controllers?instances=true&limit=1")
+    assert len(pages) == 1 and len(pages[0]) == 3 and warning == '299 - "unknown parameter limit ignored"'
+    pages, warning = pages_of(api, "controllers?instances=false&limit=1")
+    assert pages == [[]] and warning is None
+
+
+def test_continue_is_a_name_that_a_page_can_end_with(api, project):
+    for path, good, bad in (("projects", ["a", "A.b-c"], ["a/b", "a b", "-", "%00a", "../x", "n" * 129]),
+                            (f"{project}/composite-apps", ["ca/v1"], ["ca", "ca/", "/v1", "ca/v1/x", "ca//v1"]),
+                            ("cluster-providers", ["p"], ["p/clusters/c"])):
+        for value in good:
+            assert api.get(f"{path}?continue={value}").status_code == 200, value
+        for value in bad:
+            answer = api.get(f"{path}?continue={value}")
+            assert answer.status_code == 400 and ("\"continue\" must be the name" in answer.text or "NUL" in answer.text), (value, answer.text)
 
 
 KUBECONFIG = """apiVersion: v1

@@ -64,6 +64,14 @@ enum status resource_list(struct store *store, struct db *db, struct view type, 
 	return (fail)(err, ST_INTERNAL, "not expected");
 }
 
+enum status resource_list_children(struct store *store, struct db *db, struct view type, struct view child_type,
+                                   struct view parent, struct view after, uint64_t limit, resource_each_child *each, void *data,
+                                   struct error *err)
+{
+	(void) store, (void) db, (void) type, (void) child_type, (void) parent, (void) after, (void) limit, (void) each, (void) data;
+	return (fail)(err, ST_INTERNAL, "not expected");
+}
+
 enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,
                                  void *data, struct error *err)
 {

@@ -106,6 +106,31 @@ enum status resource_list(struct store *store, struct db *db, struct view type, 
 	return st;
 }
 
+/* Ids count in the table. */
+enum status resource_list_children(struct store *store, struct db *db, struct view type, struct view child_type,
+                                   struct view parent, struct view after, uint64_t limit, resource_each_child *each, void *data,
+                                   struct error *err)
+{
+	(void) store, (void) db, (void) after, (void) limit;
+	enum status st = find(parent) != NULL ? come(err) : missing(parent, err);
+	for (size_t i = 0; st == ST_OK && i < ARRAY_LEN(stored); i++) {
+		const struct resource_item item = { .path = view_of(stored[i].path), .doc = view_of(stored[i].doc), .id = (int64_t) i + 1 };
+		bool                       has_child = false;
+		if (!view_is(type, stored[i].type) || !is_child(&stored[i], parent))
+			continue;
+		for (size_t k = 0; st == ST_OK && k < ARRAY_LEN(stored); k++) {
+			const struct resource_item child = { .path = view_of(stored[k].path), .doc = view_of(stored[k].doc) };
+			if (!view_is(child_type, stored[k].type) || !is_child(&stored[k], item.path))
+				continue;
+			has_child = true;
+			st = each(data, &item, &child, err);
+		}
+		if (st == ST_OK && !has_child)
+			st = each(data, &item, NULL, err);
+	}
+	return st;
+}
+
 /* The table is in the order of creation. */
 enum status resource_list_by_age(struct store *store, struct db *db, struct view type, struct view parent, resource_each *each,
                                  void *data, struct error *err)
@@ -371,6 +396,17 @@ static void test_a_store_that_fails_at_any_call_fails_the_view(void **state)
 		}
 }
 
+static void test_clusters_with_their_labels_are_one_question_however_many(void **state)
+{
+	static const struct row row = { "cluster", EP, "withLabels", "true", NULL, NULL, "", NULL, false, "" };
+	struct question         q;
+
+	(void) state;
+	assert_int_equal(ask_row(&q, &row), ST_OK);
+	assert_int_equal(calls, 2);                    /* a connection, a query */
+	question_done(&q);
+}
+
 static void test_status_is_asked_of_the_orchestrator_with_its_query(void **state)
 {
 	static const struct { const char *type, *reply; enum status_mode mode; } statuses[] = {
@@ -443,7 +479,8 @@ static void test_dry_runs_are_asked_for_with_true_and_nothing_else(void **state)
 		{ "true",  "all",     "deployment_dry_run", "",       false },
 		{ "true",  "summary", "deployment_dry_run", "",       true  },
 		{ "true",  "detail",  "",                   "output", false },
-		{ "false", "detail",  "the operation",      "",       false },
+		{ "false", "summary", "the operation",      "",       false },
+		{ "false", "detail",  "",                   "output", false },
 		{ "True",  NULL,      "",                   "dryRun", false },
 		{ "",      NULL,      "",                   "dryRun", false },
 	};
@@ -480,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_dry_runs_are_asked_for_with_true_and_nothing_else),
 		cmocka_unit_test(test_views_answer_as_clients_know_them),
 		cmocka_unit_test(test_a_store_that_fails_at_any_call_fails_the_view),
+		cmocka_unit_test(test_clusters_with_their_labels_are_one_question_however_many),
 		cmocka_unit_test(test_status_is_asked_of_the_orchestrator_with_its_query),
 		cmocka_unit_test(test_every_verb_does_what_it_is_called),
 	};

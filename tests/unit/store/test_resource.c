@@ -368,6 +368,43 @@ static void test_clusters_are_found_by_label(void **state)
 	db_return(db);
 }
 
+static const char *const with_children[] = {
+	"projects/k", "projects/k/apps/c", "projects/k/apps/a", "projects/k/apps/b", "projects/k/apps/a/profiles/2",
+	"projects/k/apps/c/profiles/1", "projects/k/apps/a/profiles/1", "projects/k/apps/b/others/1",
+};
+
+/* Each row: what is listed, and its child in brackets. */
+static enum status collect_child(void *data, const struct resource_item *item, const struct resource_item *child, struct error *err)
+{
+	return buf_printf(data, err, "%.*s[%.*s] ", V(item->path), child == NULL ? 0 : (int) child->path.len,
+	                  child == NULL ? "" : child->path.ptr);
+}
+
+static void test_a_list_comes_with_its_children_and_its_limit_is_none_of_theirs(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error    err;
+	auto_buf        seen;
+
+	buf_init(&seen, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(with_children); i++)
+		fixture_create(fixture, with_children[i]);
+	struct db *db = fixture_db(fixture);
+	const struct view apps = VIEW("apps"), profiles = VIEW("profiles"), parent = VIEW("projects/k");
+	assert_ok(resource_list_children(&fixture->store, db, apps, profiles, parent, VIEW(""), 0, collect_child, &seen, &err));
+	assert_string_equal(seen.data, "projects/k/apps/a[projects/k/apps/a/profiles/1] projects/k/apps/a[projects/k/apps/a/profiles/2] "
+	                    "projects/k/apps/b[] projects/k/apps/c[projects/k/apps/c/profiles/1] ");
+	buf_clear(&seen);
+	assert_ok(resource_list_children(&fixture->store, db, apps, profiles, parent, VIEW("projects/k/apps/a"), 1, collect_child, &seen, &err));
+	assert_string_equal(seen.data, "projects/k/apps/b[] ");
+	buf_clear(&seen);
+	assert_ok(resource_list_children(&fixture->store, db, apps, profiles, parent, VIEW(""), 1, collect_child, &seen, &err));
+	assert_string_equal(seen.data, "projects/k/apps/a[projects/k/apps/a/profiles/1] projects/k/apps/a[projects/k/apps/a/profiles/2] ");
+	assert_status(ST_NOT_FOUND, resource_list_children(&fixture->store, db, apps, profiles, VIEW("projects/l"), VIEW(""), 0, collect_child,
+	              &seen, &err), &err);
+	db_return(db);
+}
+
 static void test_an_owner_begins_its_life_and_clusters_are_announced(void **state)
 {
 	struct fixture         *fixture = *state;
@@ -408,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_a_document_and_its_files_are_read_of_one_moment),
 		cmocka_unit_test(test_lists_are_in_byte_order_and_paged_by_path),
 		cmocka_unit_test(test_clusters_are_found_by_label),
+		cmocka_unit_test(test_a_list_comes_with_its_children_and_its_limit_is_none_of_theirs),
 		cmocka_unit_test(test_an_owner_begins_its_life_and_clusters_are_announced),
 	};
 
