@@ -3,6 +3,7 @@
 #include "host/api/answer.h"
 #include "host/api/handlers.h"
 #include "host/api/openapi.h"
+#include "host/api/summary.h"
 
 #include "lib/base/name.h"
 
@@ -11,25 +12,22 @@
 
 enum { OPENAPI_MAX = 32 << 20, WORD_MAX = 160 };
 
-static const char problem_schema[] =
-	"{\"type\":\"object\",\"title\":\"RFC 9457\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
-	"\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"hint\":{\"type\":\"string\"},"
-	"\"kind\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
-	"\"object\",\"properties\":{\"field\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"}}}}}}";
-
 static const char header_parameters[] =
 	"{\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"Only one of these versions, or * for any.\","
 	"\"schema\":{\"type\":\"string\"}},"
 	"\"If-None-Match\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":\"None of these versions; * for none at all.\","
 	"\"schema\":{\"type\":\"string\"}},"
+	"\"Last-Event-ID\":{\"name\":\"Last-Event-ID\",\"in\":\"header\",\"description\":\"Of a stream: the id of the last event that was "
+	"seen; nothing is sent until there is another.\",\"schema\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{32}$\"}},"
 	"\"X-Request-Id\":{\"name\":\"X-Request-Id\",\"in\":\"header\",\"description\":\"An id of the client's own, to be logged and sent "
 	"back.\",\"schema\":{\"type\":\"string\",\"maxLength\":64,\"pattern\":\"^[-_.A-Za-z0-9]+$\"}}}";
 
 /* Which of them mean something where. */
-static const struct { const char *name; unsigned operations; } header_uses[] = {
-	{ "If-Match",      1u << OPERATION_REPLACE | 1u << OPERATION_DELETE | 1u << OPERATION_VERB },
-	{ "If-None-Match", 1u << OPERATION_READ | 1u << OPERATION_CREATE | 1u << OPERATION_REPLACE | 1u << OPERATION_DELETE },
-	{ "X-Request-Id",  ~0u                                                                     },
+static const struct { const char *name; unsigned operations; bool is_of_streams; } header_uses[] = {
+	{ "If-Match",      1u << OPERATION_REPLACE | 1u << OPERATION_DELETE | 1u << OPERATION_VERB, false },
+	{ "If-None-Match", 1u << OPERATION_READ | 1u << OPERATION_CREATE | 1u << OPERATION_REPLACE | 1u << OPERATION_DELETE, false },
+	{ "Last-Event-ID", 1u << OPERATION_LOOK,                                                    true  },
+	{ "X-Request-Id",  ~0u,                                                                     false },
 };
 
 static const char *const operation_words[OPERATION_COUNT] = {
@@ -118,7 +116,6 @@ static json_t *components(const struct routes *routes, const struct types *types
 			auto_json                 *schema = openapi_literal(answer->schema);
 			json_object_set_new(schemas, answer->name, relocated(schema, answer->name));
 		}
-	json_object_set_new(schemas, "Problem", openapi_literal(problem_schema));
 	json_t *all = json_pack("{s:o, s:o}", "schemas", schemas, "parameters", openapi_literal(header_parameters));
 	openapi_add_answers(all);
 	return all;
@@ -181,7 +178,8 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 	add_options(parameters, endpoint->verb != NULL ? endpoint->verb->options : NULL);
 	add_options(parameters, endpoint->options);
 	for (size_t i = 0; i < ARRAY_LEN(header_uses); i++)
-		if ((header_uses[i].operations & 1u << endpoint->operation) != 0)
+		if ((header_uses[i].operations & 1u << endpoint->operation) != 0
+		    && (!header_uses[i].is_of_streams || endpoint_takes(endpoint, VIEW("watch"))))
 			json_array_append_new(parameters, json_pack("{s:o}", "$ref", json_sprintf("#/components/parameters/%s",
 			                                                                          header_uses[i].name)));
 	return parameters;
@@ -224,12 +222,15 @@ static json_t *verb_body(const struct endpoint *endpoint)
 
 static json_t *operation_of(const struct endpoint *endpoint)
 {
-	char    name[WORD_MAX];
+	char    name[WORD_MAX], summary[SUMMARY_SIZE];
 
 	operation_name(endpoint, name);
-	json_t *operation = json_pack("{s:s, s:s, s:[s]}", "operationId", name, "summary", endpoint->summary == NULL ? "" : endpoint->summary,
-	                              "tags", endpoint->type == NULL ? "system" : endpoint->type->row->name);
+	summary_of(endpoint, summary);
+	json_t *operation = json_pack("{s:s, s:s, s:[s]}", "operationId", name, "summary", summary, "tags",
+	                              endpoint->type == NULL ? "system" : endpoint->type->row->name);
 
+	if (endpoint->type != NULL && endpoint->about != NULL)
+		json_object_set_new(operation, "description", json_string(endpoint->about));
 	json_object_set_new(operation, "parameters", parameters_of(endpoint));
 	if (endpoint->operation == OPERATION_CREATE || endpoint->operation == OPERATION_REPLACE)
 		json_object_set_new(operation, "requestBody", request_body(endpoint->type));

@@ -10,7 +10,7 @@ json_t *openapi_literal(const char *text);                        /* owned by th
 json_t *openapi_schema_of(const struct type *type);               /* a reference         */
 json_t *openapi_form_of(const struct type *type);                 /* the schema of its multipart/form-data */
 
-/* The responses of an operation; and what they refer to: "responses" and "headers" of the components. */
+/* The responses of an operation; and what they refer to: "responses", "headers" and "schemas" of the components. */
 json_t *openapi_answers(const struct endpoint *endpoint);
 void    openapi_add_answers(json_t *components);
 

@@ -27,6 +27,21 @@ static const char responses[] =
 	"\"headers\":{" HEADER("X-Request-Id") "," HEADER("Retry-After") "},"
 	FAULT_CONTENT "}}";
 
+static const char problem_schema[] =
+	"{\"type\":\"object\",\"title\":\"RFC 9457\",\"examples\":[{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+	"\"detail\":\"/metadata/name: must be there\",\"kind\":\"invalid\",\"request\":\"9f86d081884c7d65\",\"errors\":[{\"field\":"
+	"\"/metadata/name\",\"detail\":\"must be there\"}]}],\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+	"\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"hint\":{\"type\":\"string\"},"
+	"\"kind\":{\"type\":\"string\"},\"request\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
+	"\"object\",\"properties\":{\"field\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"}},\"required\":[\"field\",\"detail\"]}}},"
+	"\"required\":[\"type\",\"title\",\"status\",\"detail\",\"kind\",\"request\"]}";
+
+static const char events_schema[] =
+	"{\"type\":\"string\",\"title\":\"Server-sent events\",\"description\":\"status: the whole answer in its data, at once and whenever "
+	"it differs; its id may come back in Last-Event-ID. end: the last one, with why in its data. Comments between them keep the "
+	"connection.\",\"examples\":[\"event: status\\nid: 9f86d081884c7d659a2feaa0c55ad015\\ndata: {\\\"project\\\":\\\"shop\\\","
+	"\\\"name\\\":\\\"friday\\\",\\\"deployedStatus\\\":\\\"Instantiated\\\"}\\n\\nevent: end\\ndata: the server stops\\n\\n\"]}";
+
 /* What may go wrong, by operation; a method that is not offered is no operation, so 405 is nowhere. */
 static const struct { int codes[16]; } faults[OPERATION_COUNT] = {
 	[OPERATION_LIST]      = { { 400, 404, 406, 503, 504 } },
@@ -156,6 +171,14 @@ static void add_done(json_t *all, const struct verb *verb)
 		           "Warning");
 }
 
+/* With watch=true: the same path elsewhere, where it answers 200 with events. */
+static void add_stream(json_t *all, json_t *answer)
+{
+	json_object_set_new(json_object_get(answer, "content"), TYPE_EVENTS,
+	                    openapi_literal("{\"schema\":{\"$ref\":\"#/components/schemas/Events\"}}"));
+	add_header(add_answer(all, 307, "With watch=true: Location is where its events are streamed.", NULL, NULL), "Location");
+}
+
 json_t *openapi_answers(const struct endpoint *endpoint)
 {
 	const struct type *type = endpoint->type;
@@ -178,7 +201,7 @@ json_t *openapi_answers(const struct endpoint *endpoint)
 		if (endpoint_takes(endpoint, VIEW("continue")))
 			add_header(answer, "Link");
 		if (endpoint_takes(endpoint, VIEW("watch")))
-			add_header(add_answer(all, 307, "Where its events are streamed.", NULL, NULL), "Location");
+			add_stream(all, answer);
 		break;
 	case OPERATION_OPENAPI: add_answer(all, 200, "This document.", TYPE_JSON, openapi_literal("{\"type\":\"object\"}")); break;
 	default:
@@ -193,4 +216,7 @@ void openapi_add_answers(json_t *components)
 {
 	json_object_set_new(components, "headers", openapi_literal(headers));
 	json_object_set_new(components, "responses", openapi_literal(responses));
+	json_t *schemas = json_object_get(components, "schemas");
+	json_object_set_new(schemas, "Problem", openapi_literal(problem_schema));
+	json_object_set_new(schemas, "Events", openapi_literal(events_schema));
 }

@@ -1,6 +1,8 @@
 /* The tree of paths: made of the rows, walked for each request. */
 #include "host/api/route.h"
 
+#include "host/api/summary.h"
+
 #include "lib/base/name.h"
 
 #include <assert.h>
@@ -35,7 +37,7 @@ static const char *const method_names[METHOD_COUNT] = { "GET", "POST", "PUT", "D
 static const struct system_route {
 	const char     *path;
 	enum operation  operation;
-	const char     *summary;
+	const char     *about;
 } system_routes[] = {
 	{ "/healthz",         OPERATION_HEALTH,    "The process lives."                                   },
 	{ "/readyz",          OPERATION_READINESS, "The database answers and every controller has begun." },
@@ -119,7 +121,7 @@ static enum status add_system(struct routes *routes, const struct system_route *
 		return no_memory(err);
 	return add_endpoint(routes, node, METHOD_GET,
 	                    &(struct endpoint) { .pattern = route->path, .operation = route->operation,
-	                                         .summary = route->summary }, NULL, err);
+	                                         .about = route->about }, NULL, err);
 }
 
 static struct place *place_of(struct routes *routes, const struct type *type)
@@ -161,7 +163,7 @@ static enum status add_type(struct routes *routes, const struct type *type, stru
 {
 	enum status st = add_place(routes, type, place, err);
 	struct endpoint like = {
-		.type = type, .pattern = place->collection_pattern, .summary = type->row->summary,
+		.type = type, .pattern = place->collection_pattern, .about = type->row->summary,
 		.path_segments = place->parent_segments, .parent_segments = place->parent_segments,
 	};
 	static const struct { enum method method; enum operation operation; bool is_item; } rows[] = {
@@ -246,7 +248,7 @@ static enum status add_verb(struct routes *routes, const struct verb *verb, stru
 	}
 	return add_below(routes, place_of(routes, type), true, verb->name, METHOD_POST,
 	                 &(struct endpoint) { .operation = OPERATION_VERB, .type = type, .verb = verb, .body = body,
-	                                      .summary = verb->summary }, err);
+	                                      .about = verb->summary }, err);
 }
 
 static enum status add_family(struct routes *routes, const struct family *family, struct error *err)
@@ -265,7 +267,7 @@ static enum status add_family(struct routes *routes, const struct family *family
 		else
 			st = add_below(routes, place_of(routes, type), look->is_item, look->segment, METHOD_GET,
 			               &(struct endpoint) { .operation = OPERATION_LOOK, .type = type, .looks = &look,
-			                                    .look_count = 1, .summary = look->by.summary }, err);
+			                                    .look_count = 1, .about = look->by.summary }, err);
 	}
 	return st;
 }
@@ -416,6 +418,8 @@ enum status routes_print(const struct routes *routes, struct buf *out, struct er
 
 	for (size_t i = 0; i < routes->count && st == ST_OK; i++) {
 		const struct endpoint *endpoint = routes->endpoints[i];
+		char                   summary[SUMMARY_SIZE];
+		summary_of(endpoint, summary);
 		st = buf_printf(out, err, "%-6s %s", method_name(endpoint->method), endpoint->pattern);
 		bool has_any = false;
 		for (size_t j = 0; j < endpoint->look_count && st == ST_OK; j++)
@@ -426,7 +430,7 @@ enum status routes_print(const struct routes *routes, struct buf *out, struct er
 		if (st == ST_OK && has_any)
 			st = buf_add_text(out, "]", err);
 		if (st == ST_OK)
-			st = buf_printf(out, err, "  %s\n", endpoint->summary == NULL ? "" : endpoint->summary);
+			st = buf_printf(out, err, "  %s\n", summary);
 	}
 	return st;
 }

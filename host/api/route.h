@@ -32,7 +32,7 @@ struct endpoint {
 	                                         on LOOK: the one                                        */
 	size_t               look_count;
 	const struct query_option *options;   /* besides those of the verb and the looks; NULL: none      */
-	const char          *summary;
+	const char          *about;           /* a sentence of its row; summary.h makes the line of its own */
 	size_t               path_segments, parent_segments;      /* of a match's path and parent        */
 };
 

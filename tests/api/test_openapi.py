@@ -1,4 +1,5 @@
 """/v2/openapi.json: it is OpenAPI, it has every route, and every route works as it says."""
+import re
 import subprocess
 
 import openapi
@@ -25,6 +26,56 @@ def test_it_has_every_route_and_no_other_and_an_existing_validator_agrees(daemon
         for method, operation in item.items():
             if method != "parameters":
                 assert operation["summary"] and any(code.startswith("2") for code in operation["responses"]), (method, path)
+
+
+def operations(document):
+    """(method, path, operation) of each."""
+    return [(method, path, operation) for path, item in document["paths"].items() for method, operation in item.items()
+            if method != "parameters"]
+
+
+def test_every_schema_has_an_example_and_every_example_is_one(api):
+    document = api.get("openapi.json").json()
+    schemas = document["components"]["schemas"]
+    assert {name for name, schema in schemas.items() if not schema.get("examples")} == set()
+    assert {"Status", "History", "DryRun", "Abandoned", "Problem", "Events", "rollbackDeploymentIntentGroup",
+            "migrateDeploymentIntentGroup"} < set(schemas)
+    for name in ("Status", "History", "DryRun", "Abandoned", "Problem"):       # and has no member that nobody describes
+        schemas[name] = openapi.closed(schemas[name])
+    examples = [{"schema": {"$ref": f"#/components/schemas/{name}"}, "value": example, "what": name}
+                for name, schema in schemas.items() for example in schema["examples"]]
+    assert openapi.check(document, examples) == []
+
+
+def test_every_operation_says_in_a_line_of_its_own_what_it_does(api):
+    document = api.get("openapi.json").json()
+    summaries = {(method, path): operation["summary"] for method, path, operation in operations(document)}
+    assert len(set(summaries.values())) == len(summaries)
+    found = {summaries[method, "/v2/projects" + path] for method, path in
+             (("get", ""), ("post", ""), ("get", "/{project}"), ("put", "/{project}"), ("delete", "/{project}"))}
+    assert found == {"List the projects", "Create a project", "Read a project", "Replace a project", "Delete a project"}
+    assert summaries["post", f"{DIG}/migrate"] == "Migrate a deployment intent group"
+    assert summaries["get", f"{CLOUD}/status"] == "Show the status of a logical cloud"
+    assert {"List the app dependencies", "Create an app", "Create a user permission"} < set(summaries.values())
+    for method, path, operation in operations(document):
+        assert path in ("/healthz", "/readyz", "/metrics", "/v2/openapi.json") or operation["description"], (method, path)
+
+
+def test_streams_are_described_where_there_are_some(api):
+    document = api.get("openapi.json").json()
+    watched = 0
+    for _, path, operation in operations(document):
+        names = [parameter.get("name") for parameter in operation["parameters"]]
+        is_watched = "watch" in names
+        watched += is_watched
+        assert ({"$ref": "#/components/parameters/Last-Event-ID"} in operation["parameters"]) == is_watched, path
+        content = operation["responses"].get("200", {}).get("content", {})
+        assert ("text/event-stream" in content) == ("307" in operation["responses"]) == is_watched, path
+    assert watched == 2
+    events = document["components"]["schemas"]["Events"]
+    assert "event: status\n" in events["examples"][0] and "event: end\n" in events["examples"][0] and "end" in events["description"]
+    pattern = document["components"]["parameters"]["Last-Event-ID"]["schema"]["pattern"]
+    assert re.fullmatch(pattern.strip("^$"), re.search(r"^id: (.*)$", events["examples"][0], re.M).group(1))
 
 
 def test_each_query_parameter_says_what_it_takes(api):
