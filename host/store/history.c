@@ -6,7 +6,8 @@
 #define SQL_TIME(column)  "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 static const struct query add_query = { "history_add",
-	"INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision, error)"
+	"WITH old AS (" SQL_HISTORY_TRIM ")"
+	" INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision, error)"
 	" VALUES ($1, $2, $3, $4, $5, statement_timestamp(), statement_timestamp(), 'done', 0, '')" };
 
 static const struct query list_query = { "history_list",

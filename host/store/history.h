@@ -11,6 +11,11 @@
 
 #define HISTORY_MAX  "1000"
 
+/* Of a statement that adds one to owner $1: the oldest go, so that with it there are HISTORY_MAX. */
+#define SQL_HISTORY_TRIM \
+	"DELETE FROM history WHERE owner = $1 AND seq <= (SELECT seq FROM history WHERE owner = $1 ORDER BY seq DESC OFFSET " \
+	HISTORY_MAX " - 1 LIMIT 1)"
+
 struct history_row {
 	int64_t     seq;
 	struct view operation, client, request, began, ended;    /* times as RFC 3339, UTC         */

@@ -38,8 +38,7 @@ static const struct query live_query = { "operation_live",
 
 static const struct query end_query = { "operation_end",
 	"WITH gone AS (DELETE FROM operation WHERE owner = $1 AND token = $2 RETURNING *),"
-	"old AS (DELETE FROM history WHERE owner = $1 AND seq <= (SELECT seq FROM history WHERE owner = $1 ORDER BY seq DESC"
-	" OFFSET " HISTORY_MAX " - 1 LIMIT 1)),"
+	"old AS (" SQL_HISTORY_TRIM "),"
 	"noted AS (INSERT INTO history (owner, token, kind, client, request, peer, began, ended, outcome, revision, error)"
 	" SELECT owner, token, kind, client, request, peer, started_at, clock_timestamp(), $3, $4, $5 FROM gone ON CONFLICT DO NOTHING)"
 	" SELECT owner FROM gone" };

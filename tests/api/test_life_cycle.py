@@ -249,6 +249,23 @@ def test_a_migration_to_another_version_replaces_what_differs_only(api, unique, 
     assert one.files() == {} and two.files() == {}
 
 
+def test_the_history_keeps_the_last_thousand_whatever_is_done(daemon, api, unique):
+    version = f"projects/{unique}/composite-apps/ca/v1"
+    api.make("projects", named(unique))
+    api.make(f"projects/{unique}/composite-apps", named("ca", compositeAppVersion="v1"))
+    api.make(f"{version}/deployment-intent-groups", named("dig", compositeProfile="cp", version="r1", logicalCloud="lc"))
+    dig = f"{version}/deployment-intent-groups/dig"
+    daemon.sql(f"""INSERT INTO history (owner, token, kind, client, request, began, ended, outcome, revision, error)
+                   SELECT id, n, 'update', '', '', now(), now(), 'done', n, '' FROM resource, generate_series(1, 1500) n
+                    WHERE path = '{dig}' RETURNING seq""")
+    for verb, code in (("approve", 202), ("update", 409), ("instantiate", 404)):          # a step; what fails at once, and later
+        answer = api.post(f"{dig}/{verb}")
+        assert answer.status_code == code, (verb, answer.text)
+        entries = api.get(f"{dig}/history?limit=1000")
+        assert len(entries.json()) == 1000 and "next" not in entries.links and entries.json()[0]["operation"] == verb, verb
+        assert daemon.count("history", f"owner = (SELECT id FROM resource WHERE path = '{dig}')") == 1000, verb
+
+
 def test_the_history_says_who_did_what_and_what_became_of_it(daemon, api, scene):
     def history(query=""):
         answer = api.get(f"{scene.dig}/history{query}")

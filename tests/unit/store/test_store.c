@@ -196,6 +196,14 @@ static void test_history_is_bounded_and_read_backwards(void **state)
 	assert_ok(history_list(db, owner, 0, 5000, see_history, &all, &err));
 	assert_int_equal(all.count, 1000);
 	assert_true(all.first > all.last);
+
+	/* A step that is one transaction takes a place of an older one, too. */
+	const int64_t oldest = all.last;
+	assert_ok(history_add(db, owner, "approve", NULL, &err));
+	all = (struct seen) { 0, 0, 0 };
+	assert_ok(history_list(db, owner, 0, 5000, see_history, &all, &err));
+	assert_int_equal(all.count, 1000);
+	assert_true(all.last > oldest);
 	assert_ok(history_list(db, owner, all.first, 10, see_history, &page, &err));
 	assert_int_equal(page.count, 10);
 	assert_true(page.first < all.first && page.last >= all.last);
