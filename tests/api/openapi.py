@@ -31,6 +31,14 @@ def closed(schema):
     return {**ends, **{key: closed(value) for key, value in schema.items()}}
 
 
+def bodies(document):
+    """{name: schema} of every document that a request may bring, those of verbs among them."""
+    return {media["schema"]["$ref"].rsplit("/", 1)[1]: media["schema"] for item in document["paths"].values()
+            for method, operation in item.items() if method in ("post", "put") and "requestBody" in operation
+            for kind, media in operation["requestBody"]["content"].items() if kind == "application/json"} | {
+                kind.name: {"$ref": f"#/components/schemas/{kind.name}"} for kind in kinds(document)}
+
+
 class Kind:
     """A resource type: where it is, and what its document may be."""
 

@@ -39,6 +39,8 @@ def bad_values(schema):
         yield "", "too short"
     if "pattern" in schema and "readOnly" not in schema:
         yield "-a b-", "against the pattern"
+    if "maxItems" in schema:
+        yield [None] * (schema["maxItems"] + 1), "too many"
     if "enum" in schema:
         yield "nonsense", "none of the values"
     if "minimum" in schema:
@@ -68,6 +70,25 @@ def places(document, schema, at=(), choices=frozenset()):
         yield from places(document, schema["additionalProperties"], at + ("key",), choices)
     if "items" in schema:
         yield from places(document, schema["items"], at + (0,), choices)
+
+
+def is_bounded(schema):
+    """A string's or array's length; of a pattern that repeats nothing for ever, too."""
+    types = types_of(schema)
+    if "enum" in schema or "const" in schema:
+        return True
+    if "array" in types and "maxItems" not in schema:
+        return False
+    pattern = schema.get("pattern", "*")
+    return "string" not in types or "maxLength" in schema or not ("*" in pattern or "+" in pattern or ",}" in pattern)
+
+
+def test_every_string_and_array_of_a_request_has_a_limit(api):
+    document = api.get("openapi.json").json()
+    unbounded = [(name, path) for name, schema in openapi.bodies(document).items()
+                 for path, inner, _ in places(document, schema) if not is_bounded(inner)]
+    assert unbounded == []
+    assert len(openapi.bodies(document)) > 20
 
 
 def put(value, path, bad):
@@ -148,6 +169,51 @@ def test_every_bad_member_of_every_type_is_told_and_nothing_is_stored(make_daemo
     assert tried > 400
 
 
+NO_JSON = [
+    (b'{"metadata":' + b"[" * 100 + b"]" * 100 + b"}", 413, "64"), (b'{"spec":' * 100 + b"1" + b"}" * 100, 413, "64"),
+    (b'{"metadata":{"name":"\xff"}}', 422, "UTF-8"), (b'{"metadata":{"name":"\xc0\xaf"}}', 422, "UTF-8"),
+    (b'{"metadata":{"name":"\xed\xa0\x80"}}', 422, "UTF-8"), (b'{"spec":{"\xff":1}}', 422, "UTF-8"),
+    (b'{"metadata":{"name":"a\\u0000b"}}', 422, "u0000"), (b'{"spec":{"a\\u0000b":1}}', 422, "u0000"),
+    (b'{"metadata":{"name":"a\0b"}}', 422, "line 1"), (b'{"metadata":{}}\0', 422, "line 1"),
+    (b'{"metadata":{"name":"\\ud800"}}', 422, "line 1"), (b'{"metadata":{"name":"a"},"metadata":{}}', 422, "twice"),
+    (b'{"metadata":{}} {}', 422, "line 1"), (b'{"spec":{"revision":1e999}}', 422, "line 1"),
+]
+
+
+def routes_with_a_body(document, tree):
+    """(method, path, kinds of bodies it takes, the file its form needs or None) of every one, on what is in the tree."""
+    files = {kind.name: openapi.FILES.get(kind.name) for kind in tree.kinds}
+    for pattern, item in document["paths"].items():
+        for method in ("post", "put"):
+            if method in item and "requestBody" in item[method]:
+                yield method.upper(), tree.path(pattern), item[method]["requestBody"]["content"], files[item[method]["tags"][0]]
+
+
+def test_what_is_no_json_is_refused_wherever_a_document_is_taken_and_nothing_is_stored(make_daemon):
+    """In the part "metadata" of a form as well, and by verbs."""
+    daemon = make_daemon().start()
+    api = daemon.client()
+    document = api.get("openapi.json").json()
+    tree = openapi.Tree(api, document)
+    tree.grow()
+    tables = ("resource", "resource_ref", "resource_file", "action", "history", "operation")
+    before, wrong, tried = [daemon.count(table) for table in tables], [], {"application/json": 0, "multipart/form-data": 0}
+    for method, path, content, file in routes_with_a_body(document, tree):
+        for body, status, word in NO_JSON:
+            for media in content:
+                if media == "application/json":
+                    answer = api.request(method, path, data=body, headers={"Content-Type": media})
+                else:
+                    parts = [("metadata", (None, body))] + ([("file", ("filename", file))] if file is not None else [])
+                    answer = api.request(method, path, files=parts)
+                tried[media] += 1
+                if answer.status_code != status or word not in answer.text:
+                    wrong.append(f"{method} {path} {media} {body[:40]}: {answer.status_code} {answer.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+    assert [daemon.count(table) for table in tables] == before
+    assert tried["application/json"] > 500 and tried["multipart/form-data"] > 80
+
+
 PATHS = ["a%2fb", "a%2Fb", "%2e%2e", "..", ".", "%2e", "", "%00", "a%00b", "%0a", "%ff", "%c0%ae", "a%", "a%zz", "-a", "a-", "a b",
          "a%20b", "n" * 129, "a;b", "a,b", "%7f", "%25", "a%5cb", "~", "a*", "(a)"]
 
@@ -177,6 +243,45 @@ def test_path_tricks_lead_nowhere_at_any_depth(daemon, api, unique):
                 tried += 1
     assert daemon.count("resource") == before and tried > 400
     assert api.get(f"projects/{unique}").status_code == 200
+
+
+def bad_words(schema):
+    """Values that a query parameter of that schema does not take."""
+    if "enum" in schema or "pattern" in schema:
+        yield "nonsense"
+    if schema.get("type") == "boolean":
+        yield from ("maybe", "1", "true%20")
+    if schema.get("type") == "integer":
+        yield from ("x", "-1", "1.5", "0x1", "1%20", str(10**20), str(schema["minimum"] - 1))
+        if "maximum" in schema:
+            yield str(schema["maximum"] + 1)
+
+
+def test_a_value_that_a_query_parameter_does_not_take_is_refused_wherever_it_is_offered(make_daemon):
+    daemon = make_daemon().start()
+    api = daemon.client()
+    document = api.get("openapi.json").json()
+    tree = openapi.Tree(api, document)
+    tree.grow()
+    group = next(kind for kind in tree.kinds if kind.name == "deploymentIntentGroup")
+    before, wrong, tried = api.get(f"{tree.item(group)}/status").text, [], set()
+    for pattern, item in document["paths"].items():
+        for method, operation in item.items():
+            if method == "parameters":
+                continue
+            schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            body = resolve(document, schema)["examples"][0] if schema is not None else None
+            for parameter in operation["parameters"]:
+                for word in bad_words(parameter["schema"]) if parameter.get("in") == "query" else ():
+                    path = f"{tree.path(pattern)}?{parameter['name']}={word}"
+                    answer = api.request(method.upper(), path, json=body, allow_redirects=False)
+                    tried.add((pattern.rsplit("/", 1)[1], parameter["name"]))
+                    if answer.status_code != 400 or f'"{parameter["name"]}" must be ' not in answer.text:
+                        wrong.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+    assert {("status", "watch"), ("status", "instance"), ("history", "continue"), ("clusters", "withLabels"), ("projects", "limit"),
+            ("controllers", "instances"), ("update", "dryRun"), ("rollback", "output"), ("abandon", "force")} < tried
+    assert api.get(f"{tree.item(group)}/status").text == before and api.get(f"{tree.item(group)}/history").json() == []
 
 
 @pytest.mark.parametrize("query,words", [

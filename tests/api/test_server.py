@@ -126,10 +126,20 @@ def test_readers_who_take_their_time_hold_nobody_up(make_daemon, unique):
 
 
 def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
+    """What came is a whole document each time: only its framing says that there is more."""
     body = b'{"metadata":{"name":"%s"}}' % unique.encode()
-    answer = raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (len(body) + 10) + body)
-    assert b" 201 " not in answer.split(b"\r\n")[0]
-    assert api.get(f"projects/{unique}").status_code == 404
+    chunk = b"%x\r\n%s\r\n" % (len(body), body)
+    length, chunked = b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"
+    before = daemon.count("resource")
+    for head, sent in ((length % (len(body) + 10), body), (length % (len(body) + 1), body), (length % 10**6, body), (length % 10, b""),
+                       (chunked, b""), (chunked, chunk), (chunked, chunk[:-2]), (chunked, chunk[:-1]), (chunked, chunk + b"5\r\n"),
+                       (chunked, chunk + b"5\r\n   "), (chunked, b"%x\r\n%s" % (len(body) + 5, body)), (chunked, chunk + b"0"),
+                       (chunked, chunk + b"x\r\n"), (chunked, chunk + b"-1\r\n\r\n"), (chunked, body)):
+        answer = raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n" + sent)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"the request body ends early" in answer, (head, sent, answer)
+        assert b"\r\nConnection: close\r\n" in answer and answer.count(b"HTTP/1.1") == 1, (head, sent, answer)
+        assert daemon.count("resource") == before and api.get(f"projects/{unique}").status_code == 404, (head, sent)
+    assert raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\n" + chunked + b"\r\n" + chunk + b"0\r\n\r\n").startswith(b"HTTP/1.1 201 ")
 
 
 def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
