@@ -18,6 +18,7 @@ static void check_accept(const char *accept)
 	must(chosen >= -1 && chosen < (int) ARRAY_LEN(offers));
 	for (size_t i = 0; i < ARRAY_LEN(offers); i++)
 		must(chosen >= 0 || !negotiate_names(accept, offers[i]));      /* what is named is not refused */
+	must(!negotiate_names_only(accept, offers[0]) || (chosen == 0 && negotiate_names(accept, offers[0])));
 	IGNORE(negotiate_gzip(accept));
 }
 
