@@ -164,7 +164,7 @@ static enum status list_begin(struct ask *ask, struct listing *ret_listing, stru
 	return st == ST_OK ? buf_add_text(ask->reply, "[", err) : st;
 }
 
-/* All that carry the label are read for each page: those of a label are few, and looked up by it. */
+/* All that carry the label are read for each page: they are looked up by it, and sorted only then. */
 static enum status add_name(void *data, struct view path, struct error *err)
 {
 	struct listing *listing = data;

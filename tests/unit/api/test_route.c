@@ -221,8 +221,8 @@ static void test_the_list_of_routes_has_a_line_for_each(void **state)
 	for (size_t i = 0; i < out.len; i++)
 		lines += out.data[i] == '\n';
 	assert_int_equal(lines, routes_count(routes));
-	assert_non_null(strstr(out.data, "GET    /v2/projects[?label=|full=]  \n"));
-	assert_non_null(strstr(out.data, "GET    /v2/projects/{project}  \n"));      /* what only refuses is not offered */
+	assert_non_null(strstr(out.data, "GET    /v2/projects[?label=|full=]  List the projects\n"));
+	assert_non_null(strstr(out.data, "GET    /v2/projects/{project}  Read a project\n"));      /* what only refuses is not offered */
 }
 
 int main(void)
