@@ -92,16 +92,16 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	ask_init(&ask, req, &reply);
 	ask.value = value;
 	enum status st = look->handler(&ask, err);
+	if (st == ST_OK && !ask.is_plain && ask.instead.len == 0)
+		st = accept_takes(req, TYPE_JSON, err);
 	if (st != ST_OK || ask.is_plain)
 		return st;
 	*ret_answered = true;
 	if (ask.next.len > 0)
 		answer_next_page(req, look, ask.next_limit, ask.next);
 	tell_unused(req, look);
-	if (ask.instead.len == 0) {
-		st = accept_takes(req, TYPE_JSON, err);
-		return st == ST_OK ? send_reply(req, 200, &reply, err) : st;
-	}
+	if (ask.instead.len == 0)
+		return send_reply(req, 200, &reply, err);
 
 	struct type_path found;
 	if (!type_path_parse(req->api->types, ask.instead, &found) || !found.is_item)

@@ -213,7 +213,8 @@ static enum status end_labelled(struct listing *listing, struct error *err)
 }
 
 /* A row for each label, those of one cluster one after the other. */
-static enum status add_labelled(void *data, const struct resource_item *cluster, const struct resource_item *label, struct error *err)
+static enum status add_labelled(void *data, const struct resource_item *cluster, const struct resource_item *label,
+                                struct error *err)
 {
 	struct listing *listing = data;
 	bool            is_on = true;

@@ -218,6 +218,7 @@ def test_a_read_sends_what_the_client_accepts_or_says_what_there_is(make_daemon)
             assert answer.status_code in (406, 404 if not plain.ok else 406), (path, accept, answer.status_code)
             if answer.status_code == 406:
                 problem = "problem" in accept
+                assert "Link" not in answer.headers, path
                 assert ("problem+json" in answer.headers["Content-Type"]) == problem and "application/json" in answer.text, answer.text
     assert len(seen) > len(document["paths"]) / 2
     group = tree.item(next(kind for kind in tree.kinds if kind.name == "deploymentIntentGroup"))
