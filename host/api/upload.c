@@ -169,7 +169,7 @@ static enum status check_files(struct request *req, const struct type *type, con
 	for (size_t i = 0; i < type->row->file_count && st == ST_OK; i++) {
 		const emco_file *row = &type->row->files[i];
 		if ((row->flags & EMCO_FILE_REQUIRED) != 0 && !has_file(upload, row->part))
-			st = fail_at(err, ST_INVALID, row->part, "the form needs a file part \"%s\"", row->part);
+			st = fail_at(err, ST_MALFORMED, row->part, "the form needs a file part \"%s\"", row->part);
 	}
 	return st;
 }
@@ -229,7 +229,7 @@ enum status upload_read(struct request *req, const struct type *type, struct upl
 	enum status   st;
 
 	if (is_form && type->row->file_count == 0)
-		return fail(err, ST_UNSUPPORTED_MEDIA, "a %s comes without files: the request body must be JSON", type->row->name);
+		return fail(err, ST_UNSUPPORTED_MEDIA, "%s come without files: the request body must be JSON", type->row->segment);
 	st = body_is_plain(req, err);
 	if (st != ST_OK)
 		return st;

@@ -76,7 +76,7 @@ def test_every_type_refuses_what_is_not_its_document(daemon, document, api):
         if kind.needs_form:
             assert api.post(collection, kind.example).status_code == 415, kind.name
             answer = api.request("POST", collection, files=[("metadata", (None, json.dumps(kind.example)))])
-            assert answer.status_code == 400 and "file" in answer.text, (kind.name, answer.text)
+            assert answer.status_code == 422 and "file" in answer.text, (kind.name, answer.text)
         else:
             media = {"Content-Type": "multipart/form-data; boundary=x"}
             answer = api.request("POST", collection, data=b"--x--\r\n", headers=media)
