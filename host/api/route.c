@@ -1,36 +1,11 @@
 /* The tree of paths: made of the rows, walked for each request. */
-#include "host/api/route.h"
+#include "host/api/route_priv.h"
 
 #include "host/api/summary.h"
 
-#include "lib/base/name.h"
-
 #include <assert.h>
 
-enum { ROUTES_ARENA_MAX = 16 << 20, ENDPOINTS_MAX = 4096, DEPTH_SEGMENTS_MAX = TYPE_DEPTH_MAX * (1 + TYPE_VARIABLES_MAX) + 4 };
-
-/* One segment of the tree of paths. */
-struct node {
-	const char      *segment;                 /* NULL: any name                  */
-	struct node     *child, *next;            /* literals before the name        */
-	struct endpoint *at[METHOD_COUNT];
-};
-
-/* What a type added: where its verbs and views go. */
-struct place {
-	struct node *collection, *item;
-	const char  *collection_pattern, *item_pattern;
-	size_t       parent_segments, item_segments;
-};
-
-struct routes {
-	struct arena           arena;
-	const struct types    *types;
-	struct node            root;
-	struct place          *places;            /* parallel to the types           */
-	struct endpoint      **endpoints;
-	size_t                 count;
-};
+enum { ROUTES_ARENA_MAX = 16 << 20, ENDPOINTS_MAX = 4096 };
 
 static const char *const method_names[METHOD_COUNT] = { "GET", "POST", "PUT", "DELETE" };
 
@@ -317,86 +292,6 @@ void routes_free(struct routes *routes)
 		return;
 	arena_done(&routes->arena);
 	free(routes);
-}
-
-/* -- matching --------------------------------------------------------------------------------------------------------- */
-
-static const struct node *node_step(const struct node *node, struct view segment)
-{
-	for (node = node->child; node != NULL; node = node->next) {
-		if (node->segment == NULL)
-			return name_is_valid(segment) ? node : NULL;
-		if (view_is(segment, node->segment))
-			return node;
-	}
-	return NULL;
-}
-
-/* The first count segments of what follows "v2/"; ends[i] is where segment i of the whole path ends. */
-static struct view first_segments(struct view path, const size_t *ends, size_t count)
-{
-	if (count == 0)
-		return VIEW("");
-	const size_t begin = ends[0] + 1;
-	return (struct view) { path.ptr + begin, ends[count] - begin };
-}
-
-bool routes_match(const struct routes *routes, enum method method, struct view path, struct match *ret_match)
-{
-	size_t ends[DEPTH_SEGMENTS_MAX + 4], count = 0;
-	const struct node *node = &routes->root;
-	const struct endpoint *any = NULL;
-	struct match match = { .path = VIEW(""), .parent = VIEW("") };
-
-	for (size_t at = 0; at <= path.len; at = ends[count++] + 1) {
-		const char *slash = memchr(path.ptr + at, '/', path.len - at);
-		if (count == ARRAY_LEN(ends))
-			return false;
-		ends[count] = slash == NULL ? path.len : (size_t) (slash - path.ptr);
-		node = node_step(node, (struct view) { path.ptr + at, ends[count] - at });
-		if (node == NULL)
-			return false;
-	}
-	for (unsigned i = 0; i < METHOD_COUNT; i++) {
-		if (node->at[i] != NULL) {
-			match.allowed |= 1u << i;
-			any = node->at[i];
-		}
-	}
-	if (any == NULL)
-		return false;
-	match.endpoint = method < METHOD_COUNT ? node->at[method] : NULL;
-	if (match.endpoint != NULL && match.endpoint->type != NULL) {
-		match.path = first_segments(path, ends, match.endpoint->path_segments);
-		match.parent = first_segments(path, ends, match.endpoint->parent_segments);
-	}
-	*ret_match = match;
-	return true;
-}
-
-static bool options_have(const struct query_option *option, struct view name)
-{
-	for (; option != NULL && option->name != NULL; option++)
-		if (view_is(name, option->name))
-			return true;
-	return false;
-}
-
-bool look_takes(const struct look *look, struct view parameter)
-{
-	return (look->by.name != NULL && view_is(parameter, look->by.name)) || options_have(look->options, parameter);
-}
-
-bool endpoint_takes(const struct endpoint *endpoint, struct view parameter)
-{
-	if (options_have(endpoint->options, parameter))
-		return true;
-	if (endpoint->verb != NULL && options_have(endpoint->verb->options, parameter))
-		return true;
-	for (size_t i = 0; i < endpoint->look_count; i++)
-		if (look_takes(endpoint->looks[i], parameter))
-			return true;
-	return false;
 }
 
 /* -- telling ---------------------------------------------------------------------------------------------------------- */
