@@ -156,25 +156,55 @@ const char *request_header(const struct request *req, const char *name)
 	return mg_get_header(req->conn, name);
 }
 
-enum status request_check_length(struct request *req, struct error *err)
+/* NOTE: civetweb takes blanks before the colon, and leaves a NUL for each of them and one for the colon. */
+static bool has_blank_before_colon(const struct mg_header *header)
 {
-	size_t lengths = 0;
-	bool   is_number = true;
+	const char *end = header->name + strlen(header->name);
 
+	return header->value > end + 1 && end[1] == '\0';
+}
+
+/* What the head says of the body's length.  NOTE: of more headers than there is room for, civetweb drops the last. */
+static enum status check_framing(const struct request *req, struct error *err)
+{
+	size_t lengths = 0, codings = 0;
+	bool   is_number = true, is_chunked = true;
+
+	if (req->info->num_headers >= MG_MAX_HEADERS)
+		return fail(err, ST_INVALID, "the request must have less than %d headers", MG_MAX_HEADERS);
 	for (int i = 0; i < req->info->num_headers; i++) {
 		const struct mg_header *header = &req->info->http_headers[i];
-		if (strcasecmp(header->name, "Content-Length") != 0)
-			continue;
-		lengths++;
-		is_number = is_number && header->value[0] != '\0' && header->value[strspn(header->value, "0123456789")] == '\0';
+		if (has_blank_before_colon(header))
+			return fail(err, ST_INVALID, "header \"%.60s\" must have no blank before its colon", header->name);
+		if (strcasecmp(header->name, "Content-Length") == 0) {
+			lengths++;
+			is_number = is_number && header->value[0] != '\0' && header->value[strspn(header->value, "0123456789")] == '\0';
+		}
+		if (strcasecmp(header->name, "Transfer-Encoding") == 0) {
+			codings++;
+			is_chunked = is_chunked && strcasecmp(header->value, "chunked") == 0;
+		}
 	}
-	if (lengths == 0 || (lengths == 1 && is_number && request_header(req, "Transfer-Encoding") == NULL))
-		return ST_OK;
-	req->is_closing = true;
-	mg_disable_connection_keep_alive(req->conn);
-	if (lengths == 1 && is_number)
+	if (lengths > 1 || !is_number)
+		return fail(err, ST_INVALID, "the request must have one Content-Length, a number");
+	if (codings > 1 || !is_chunked)
+		return fail(err, ST_INVALID, "the request must have one Transfer-Encoding, \"chunked\"");
+	if (codings > 0 && lengths > 0)
 		return fail(err, ST_INVALID, "the request has both Content-Length and Transfer-Encoding");
-	return fail(err, ST_INVALID, "the request must have one Content-Length, a number");
+	if (codings > 0 && strcmp(req->info->http_version, "1.1") != 0)
+		return fail(err, ST_INVALID, "the request is of HTTP/%s, which has no Transfer-Encoding", req->info->http_version);
+	return ST_OK;
+}
+
+enum status request_check_length(struct request *req, struct error *err)
+{
+	const enum status st = check_framing(req, err);
+
+	if (st != ST_OK) {
+		req->is_closing = true;
+		mg_disable_connection_keep_alive(req->conn);
+	}
+	return st;
 }
 
 bool request_has_body(const struct request *req)

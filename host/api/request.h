@@ -63,8 +63,8 @@ bool        request_has_body(const struct request *req);
 bool path_decode(const char *raw, struct arena *arena, struct view *ret_path);
 
 /*
- * How long the body is must be said once, or somebody on the way may see another request where we see a body.  ST_INVALID,
- * and the connection ends.
+ * How long the body is must be said once and in one way, or somebody on the way may see another request where we see a body.
+ * ST_INVALID, and the connection ends.
  */
 enum status MUST_CHECK request_check_length(struct request *req, struct error *err);
 

@@ -153,14 +153,24 @@ def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
 
 
 def test_a_body_has_one_length(daemon, api, unique):
-    """Or a proxy in front may take for the next request what we take for the body."""
+    """Or a proxy in front may take for the next request what we take for the body, or the other way round."""
     body = b'{"metadata":{"name":"%s"}}' % unique.encode()
-    right = b"Content-Length: %d\r\n" % len(body)
-    for lengths in (right + b"Content-Length: 5\r\n", right + right, b"Content-Length: +%d\r\n" % len(body), right + b"Transfer-Encoding: chunked\r\n"):
-        answer = raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n" + body)
-        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1, (lengths, answer)
+    right, chunked, identity = b"Content-Length: %d\r\n" % len(body), b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n"
+    many = b"".join(b"X-%d: x\r\n" % number for number in range(63))
+    for version, lengths in [(b"1.1", lengths) for lengths in (
+            right + b"Content-Length: 5\r\n", right + right, b"Content-Length: +%d\r\n" % len(body), right + chunked, chunked + right,
+            chunked + chunked, chunked + identity, identity + chunked, identity, right + identity, b"Transfer-Encoding: gzip, chunked\r\n",
+            b"Transfer-Encoding : chunked\r\n", b"Transfer-Encoding:\r\n", b"Content-Length : %d\r\n" % len(body),
+            many + right, many + chunked)] + [(b"1.0", chunked)]:
+        sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if b"hunked" in lengths else body
+        answer = raw(daemon.port, b"POST /v2/projects HTTP/%s\r\nHost: x\r\n%s\r\n%sGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+                     % (version, lengths, sent))
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1, (lengths, answer)
         assert b"\r\nConnection: close\r\n" in answer, answer
     assert api.get(f"projects/{unique}").status_code == 404
+    answer = raw(daemon.port, b"POST /v2/projects HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+                 b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" % (len(body), body))
+    assert answer.startswith(b"HTTP/1.1 201 ") and answer.count(b"HTTP/1.1 200 ") == 1, answer
 
 
 def test_a_full_url_is_a_path_whatever_the_host_is_called(daemon):
