@@ -271,11 +271,11 @@ enum status answer_text(struct buf *out, const struct error *fault, const struct
 	return st;
 }
 
-enum status answer_bare(struct buf *out, int code, const char *id, struct view text, struct error *err)
+enum status answer_bare(struct buf *out, int code, const char *id, const char *content_type, struct view text, struct error *err)
 {
-	enum status st = buf_printf(out, err, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%sContent-Type: " TYPE_TEXT "\r\n"
+	enum status st = buf_printf(out, err, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n%sContent-Type: %s\r\n"
 	                            "Content-Length: %zu\r\nConnection: close\r\n\r\n", code, http_reason(code), id,
-	                            code == 503 ? "Retry-After: 1\r\n" : "", text.len);
+	                            code == 503 ? "Retry-After: 1\r\n" : "", content_type, text.len);
 
 	return st == ST_OK ? buf_add_view(out, text, err) : st;
 }
@@ -344,5 +344,5 @@ void answer_fail_code(struct request *req, int code, const struct error *fault)
 
 void answer_fail(struct request *req, const struct error *fault)
 {
-	answer_fail_code(req, status_http(fault->code), fault);
+	answer_fail_code(req, req->is_body_late ? 408 : status_http(fault->code), fault);
 }

@@ -39,10 +39,10 @@ void answer_entity(struct request *req, int64_t id, uint64_t version, enum entit
  */
 void answer_send(struct request *req, int code, const char *content_type);
 
-/* Send a fault: plain text, or a problem document when the client names application/problem+json. */
+/* Send a fault: plain text, or a problem document when the client names application/problem+json.  408 when a body was late. */
 void answer_fail(struct request *req, const struct error *err);
 
-/* The same with a code of its own, for the two that have no status: 405 and 408. */
+/* The same with a code of its own, for the one that has no status: 405. */
 void answer_fail_code(struct request *req, int code, const struct error *err);
 
 /*
@@ -55,7 +55,8 @@ void answer_stream_end(struct request *req, int code, const char *content_type);
 void answer_stream_fail(struct request *req, const struct error *err);
 
 /* A fault's whole answer, head and text, where there is no request to answer: appended.  Pure. */
-enum status MUST_CHECK answer_bare(struct buf *out, int code, const char *id, struct view text, struct error *err);
+enum status MUST_CHECK answer_bare(struct buf *out, int code, const char *id, const char *content_type, struct view text,
+                                   struct error *err);
 
 /* The text of a fault, appended.  Pure. */
 enum status MUST_CHECK answer_text(struct buf *out, const struct error *fault, const struct verdict *verdict,

@@ -43,6 +43,7 @@ struct api {
 	struct metrics      *metrics;
 	struct server       *server;
 	struct events       *events;            /* NULL: none                                           */
+	int                  stall_ms;          /* the longest wait for a peer that sends or takes nothing */
 	atomic_bool          is_ready;          /* every controller has begun                               */
 	atomic_bool          is_draining;
 	atomic_uint          in_flight;

@@ -144,7 +144,7 @@ static enum status redirect(struct request *req, struct error *err)
 	if (end == NULL || strchr(end, ']') != NULL)
 		end = host + strlen(host);
 	const int len = snprintf(location, sizeof location, "http://%.*s%s%s?%s", (int) (end - host), host, strrchr(listen, ':'),
-	                         req->info->local_uri_raw, req->info->query_string);
+	                         req->target, req->query);
 	if (len < 0 || (size_t) len >= sizeof location)
 		return fail_at(err, ST_TOO_LARGE, "watch", "the address to watch at must be at most %zu bytes, got %d", sizeof location - 1, len);
 	answer_header(req, "Location: %s", location);

@@ -69,17 +69,24 @@ static size_t next_read(size_t have, size_t left)
 	return want < left ? want : left;
 }
 
-static PRINTF(3, 4) enum status
-broken(struct request *req, struct error *err, const char *fmt, ...)
+static enum status ends_early(struct request *req, struct error *err)
 {
-	char    text[128];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
-	va_end(args);
 	req->is_body_broken = true;
-	return fail(err, ST_INVALID, "the request body %s", text);
+	if (req->info->content_length < 0)
+		return fail(err, ST_INVALID, "the request body ends early, or is not chunked as it should be, after %zu bytes", req->body.len);
+	return fail(err, ST_INVALID, "the request body ends early, after %zu of %lld bytes", req->body.len, req->info->content_length);
+}
+
+static enum status comes_slowly(struct request *req, struct error *err)
+{
+	req->is_body_broken = req->is_body_late = true;
+	return fail(err, ST_DEADLINE, "the request body comes too slowly: %zu bytes so far", req->body.len);
+}
+
+/* NOTE: of a chunked body that stalls mg_read says the same as of one that was cut: what counts is how long it has waited. */
+static bool has_stalled(int64_t since_ns, int stall_ms)
+{
+	return (clock_ns() - since_ns) / 1000000 >= stall_ms * 9 / 10;
 }
 
 static enum status read_all(struct request *req, size_t limit, int64_t deadline_ns, struct error *err)
@@ -95,19 +102,18 @@ static enum status read_all(struct request *req, size_t limit, int64_t deadline_
 		char *room = buf_room(body, want, err);
 		if (room == NULL)
 			return err != NULL ? err->code : ST_NO_MEMORY;
+		const int64_t since_ns = clock_ns();
 		const int n = mg_read(req->conn, room, want);
 		if (n > 0)
 			body->len += (size_t) n;
 		body->data[body->len] = '\0';
+		if (n == 0 && announced < 0)
+			break;
+		if (n > 0 ? deadline_past(deadline_ns) : n == 0 || has_stalled(since_ns, req->api->stall_ms))
+			return comes_slowly(req, err);
 		if (n < 0)
-			return broken(req, err, "ends early, after %zu bytes", body->len);
-		if (n == 0)
-			break;                                          /* the end, or a peer that stalls */
-		if (deadline_past(deadline_ns))
-			return broken(req, err, "comes too slowly: %zu bytes so far", body->len);
+			return ends_early(req, err);
 	}
-	if (announced >= 0 && body->len < (size_t) announced)
-		return broken(req, err, "ends early, after %zu of %lld bytes", body->len, announced);
 	return body->len > limit ? too_large(req, limit, err) : ST_OK;
 }
 

@@ -10,8 +10,9 @@
 #include "host/api/request.h"
 
 /*
- * Read into req->body.  ST_TOO_LARGE: more than limit bytes, or announced so.  ST_INVALID: it ends early, or comes too
- * slowly.  ST_UNAVAILABLE: too many bodies at once.  After a failure the connection closes with the answer.
+ * Read into req->body.  ST_TOO_LARGE: more than limit bytes, or announced so.  ST_INVALID: it ends early.  ST_DEADLINE: it
+ * comes too slowly, and the answer is 408.  ST_UNAVAILABLE: too many bodies at once.  After a failure the connection closes
+ * with the answer.
  */
 enum status MUST_CHECK body_read(struct request *req, size_t limit, struct error *err);
 

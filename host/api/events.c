@@ -1,7 +1,6 @@
 /* What is watched, and the thread that renders it. */
 #include "host/api/events_priv.h"
 
-#include "host/api/request.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"

@@ -2,7 +2,6 @@
 #include "host/api/events_priv.h"
 
 #include "host/api/answer.h"
-#include "host/api/request.h"
 #include "host/api/status.h"
 
 struct frame *frame_new(const char *before, struct view text, const char *after)
@@ -34,24 +33,24 @@ void frame_unref(struct frame *frame)
 		free(frame);
 }
 
-struct frame *frame_fault(const struct error *fault)
+struct frame *frame_fault(const struct error *fault, const char *id, bool is_problem)
 {
-	auto_buf text = BUF(4096), answer = BUF(8192);
-	char     id[REQUEST_ID_SIZE];
+	auto_buf  text = BUF(4096), answer = BUF(8192);
+	const int code = status_http(fault->code);
 	const struct verdict none = { .faults = 0 };
 
-	request_make_id(id);
-	if (answer_text(&text, fault, &none, NULL) != ST_OK
-	    || answer_bare(&answer, status_http(fault->code), id, buf_view(&text), NULL) != ST_OK)
+	enum status st = is_problem ? answer_problem(&text, code, fault, &none, id, NULL) : answer_text(&text, fault, &none, NULL);
+	if (st == ST_OK)
+		st = answer_bare(&answer, code, id, is_problem ? TYPE_PROBLEM : TYPE_TEXT, buf_view(&text), NULL);
+	if (st != ST_OK)
 		return NULL;
 	return frame_new("", buf_view(&answer), "");
 }
 
-struct frame *frame_head(void)
+struct frame *frame_head(const char *id)
 {
-	char head[256], id[REQUEST_ID_SIZE];
+	char head[256];
 
-	request_make_id(id);
 	snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nX-Request-Id: %s\r\nContent-Type: text/event-stream\r\n"
 	         "Cache-Control: no-store\r\nConnection: close\r\n\r\n", id);
 	return frame_new(head, VIEW(""), "");

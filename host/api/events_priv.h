@@ -5,6 +5,7 @@
 #define HOST_API_EVENTS_PRIV_H
 
 #include "host/api/events.h"
+#include "host/api/request.h"
 #include "host/store/action.h"
 #include "host/store/unit.h"
 
@@ -17,9 +18,11 @@ enum { EVENT_ID_SIZE = 33 };
 struct event_wish {
 	const char *target;                      /* within the head            */
 	char        last_id[EVENT_ID_SIZE];      /* Last-Event-ID; "": none    */
+	char        id[REQUEST_ID_SIZE];         /* X-Request-Id, or a new one */
+	bool        is_problem;                  /* faults as problem documents */
 };
 
-/* The whole head of a request, with its empty line; changed in place.  False: no GET of HTTP/1.  Pure. */
+/* The whole head of a request, with its empty line; changed in place.  False: no GET of HTTP/1, and the wish has no target. */
 bool event_wish_read(char *head, struct event_wish *ret_wish);
 
 /* Bytes on their way, shared by all streams that send them. */
@@ -34,9 +37,9 @@ struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame);                  /* accepts NULL */
 
 /* For the caller to unref; NULL: out of memory.  The head of a stream, its last event, an answer instead of a stream. */
-struct frame *frame_head(void);
+struct frame *frame_head(const char *id);
 struct frame *frame_end(const char *why);
-struct frame *frame_fault(const struct error *fault);
+struct frame *frame_fault(const struct error *fault, const char *id, bool is_problem);
 
 /* What one or more streams watch: a path and its query, word for word. */
 struct topic {

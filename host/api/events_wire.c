@@ -28,7 +28,7 @@ struct stream {
 	enum phase     phase;
 	bool           is_last, is_blocked, is_dead;     /* out is the last; the socket takes no more; to be closed   */
 	char          *head;                             /* of the request, while it comes                            */
-	char           last_id[EVENT_ID_SIZE];           /* of the event that the client has already                  */
+	struct event_wish wish;                          /* its target is gone with the head                          */
 	size_t         head_len, sent, lingered;
 	struct topic  *topic;
 	struct frame  *out;
@@ -66,7 +66,7 @@ static struct frame *next_frame(struct wire *wire, struct stream *stream)
 
 	pthread_mutex_lock(&events->lock);
 	is_begun = topic->serial > 0;
-	if (stream->phase == PHASE_STREAM && stream->serial == 0 && is_begun && strcmp(stream->last_id, topic->id) == 0)
+	if (stream->phase == PHASE_STREAM && stream->serial == 0 && is_begun && strcmp(stream->wish.last_id, topic->id) == 0)
 		stream->serial = topic->serial;
 	if (stream->phase == PHASE_STREAM && topic->serial != stream->serial) {
 		next = frame_ref(topic->frame);
@@ -81,13 +81,13 @@ static struct frame *next_frame(struct wire *wire, struct stream *stream)
 		return next;
 	if (stream->phase == PHASE_FIRST && is_begun && !is_over) {
 		stream->phase = PHASE_STREAM;
-		next = frame_head();
+		next = frame_head(stream->wish.id);
 		stream->is_dead = next == NULL;
 		return next;
 	}
 	if (is_over) {
 		stream->is_last = true;
-		next = stream->phase == PHASE_FIRST ? frame_fault(&fault) : frame_end(fault.text);
+		next = stream->phase == PHASE_FIRST ? frame_fault(&fault, stream->wish.id, stream->wish.is_problem) : frame_end(fault.text);
 		stream->is_dead = next == NULL;
 		return next;
 	}
@@ -152,7 +152,7 @@ static void pump(struct wire *wire, struct stream *stream)
 
 static void refuse(struct wire *wire, struct stream *stream, const struct error *fault)
 {
-	stream->out = frame_fault(fault);
+	stream->out = frame_fault(fault, stream->wish.id, stream->wish.is_problem);
 	stream->sent = 0;
 	stream->begun_ns = clock_ns();
 	stream->is_last = true;
@@ -164,22 +164,20 @@ static void begin(struct wire *wire, struct stream *stream)
 {
 	struct error fault = { .code = ST_OK };
 	enum status  st = ST_OK;
-	struct event_wish wish;
 
-	if (!event_wish_read(stream->head, &wish))
+	if (!event_wish_read(stream->head, &stream->wish))
 		st = fail(&fault, ST_INVALID, "only GET of a status with \"watch=true\" is served here");
 	else if (wire->watching >= wire->events->api->options.event_streams)
 		st = fail(&fault, ST_UNAVAILABLE, "%u event streams are open already", wire->events->api->options.event_streams);
 	else
-		st = topic_join(wire->events, wish.target, &stream->topic, &fault);
-	if (st == ST_OK)
-		memcpy(stream->last_id, wish.last_id, sizeof wish.last_id);
+		st = topic_join(wire->events, stream->wish.target, &stream->topic, &fault);
 	if (stream->topic != NULL) {
 		LIST_INSERT_HEAD(&stream->topic->streams, stream, watching);
 		wire->watching++;
 	}
 	free(stream->head);
 	stream->head = NULL;
+	stream->wish.target = NULL;
 	stream->phase = PHASE_FIRST;
 	if (st != ST_OK)
 		refuse(wire, stream, &fault);
@@ -214,6 +212,7 @@ static void take_in(struct wire *wire, struct stream *stream)
 	if (memchr(to, '\0', (size_t) n) != NULL || (stream->head_len == HEAD_MAX && strstr(stream->head, "\r\n\r\n") == NULL)) {
 		struct error fault;
 		stream->phase = PHASE_FIRST;
+		request_choose_id(NULL, stream->wish.id);
 		IGNORE(fail(&fault, ST_INVALID, "the request's head must be text of at most %d bytes", HEAD_MAX));
 		refuse(wire, stream, &fault);
 	} else if (strstr(stream->head, "\r\n\r\n") != NULL) {

@@ -1,6 +1,9 @@
 /* The head of a request for a stream: all that its listener ever reads of a client. */
 #include "host/api/events_priv.h"
 
+#include "host/api/answer.h"
+#include "host/api/negotiate.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -20,18 +23,38 @@ static struct view header_find(const char *at, const char *name)
 	return VIEW("");
 }
 
+/* As far as it fits: what is longer is read as what is there. */
+static void copy_header(const char *lines, const char *name, char *out, size_t size)
+{
+	const struct view value = lines == NULL ? VIEW("") : header_find(lines + 2, name);
+
+	snprintf(out, size, "%.*s", V(value));
+}
+
+/* How it is to be answered, also when it asks for no stream. */
+static void read_headers(const char *lines, struct event_wish *wish)
+{
+	char id[REQUEST_ID_SIZE + 1], last[EVENT_ID_SIZE + 1], accept[1024];
+
+	copy_header(lines, "X-Request-Id", id, sizeof id);
+	copy_header(lines, "Accept", accept, sizeof accept);
+	copy_header(lines, "Last-Event-ID", last, sizeof last);
+	request_choose_id(id, wish->id);
+	wish->is_problem = negotiate_names(accept, TYPE_PROBLEM);
+	/* What is no id of ours is no event of ours: the stream begins as for anybody. */
+	if (strlen(last) == EVENT_ID_SIZE - 1 && last[strspn(last, "0123456789abcdef")] == '\0')
+		memcpy(wish->last_id, last, sizeof wish->last_id);
+}
+
 bool event_wish_read(char *head, struct event_wish *ret_wish)
 {
 	char *target = head + 4, *end;
 
+	*ret_wish = (struct event_wish) { .target = NULL };
+	read_headers(strstr(head, "\r\n"), ret_wish);
 	if (strncmp(head, "GET /", 5) != 0 || (end = strpbrk(target, " \r\n")) == NULL || strncmp(end, " HTTP/1.", 8) != 0)
 		return false;
-	const char       *lines = strstr(end, "\r\n");
-	const struct view last = lines == NULL ? VIEW("") : header_find(lines + 2, "Last-Event-ID");
 	*end = '\0';
-	*ret_wish = (struct event_wish) { .target = target };
-	/* What is no id of ours is no event of ours: the stream begins as for anybody. */
-	if (last.len == EVENT_ID_SIZE - 1 && strspn(last.ptr, "0123456789abcdef") >= last.len)
-		memcpy(ret_wish->last_id, last.ptr, last.len);
+	ret_wish->target = target;
 	return true;
 }

@@ -45,11 +45,11 @@ static const char events_schema[] =
 /* What may go wrong, by operation; a method that is not offered is no operation, so 405 is nowhere. */
 static const struct { int codes[16]; } faults[OPERATION_COUNT] = {
 	[OPERATION_LIST]      = { { 400, 404, 406, 503, 504 } },
-	[OPERATION_CREATE]    = { { 400, 404, 409, 412, 413, 415, 422, 503, 504 } },
+	[OPERATION_CREATE]    = { { 400, 404, 408, 409, 412, 413, 415, 422, 503, 504 } },
 	[OPERATION_READ]      = { { 400, 404, 406, 503, 504 } },
-	[OPERATION_REPLACE]   = { { 400, 404, 409, 412, 413, 415, 422, 503, 504 } },
+	[OPERATION_REPLACE]   = { { 400, 404, 408, 409, 412, 413, 415, 422, 503, 504 } },
 	[OPERATION_DELETE]    = { { 400, 404, 409, 412, 503, 504 } },
-	[OPERATION_VERB]      = { { 400, 404, 409, 412, 413, 415, 422, 502, 503, 504 } },
+	[OPERATION_VERB]      = { { 400, 404, 408, 409, 412, 413, 415, 422, 502, 503, 504 } },
 	[OPERATION_LOOK]      = { { 400, 404, 406, 413, 503, 504 } },
 	[OPERATION_READINESS] = { { 503 } },
 	[OPERATION_OPENAPI]   = { { 406, 503 } },

@@ -139,6 +139,7 @@ void request_make_id(char id[REQUEST_ID_SIZE])
 	snprintf(id, REQUEST_ID_SIZE, "%016" PRIx64, random_64());
 }
 
+/* Text of at most so many bytes that can be no part of a head, a log line or a document but a word. */
 static bool is_request_id(const char *id)
 {
 	const size_t len = id == NULL ? 0 : strlen(id);
@@ -149,6 +150,14 @@ static bool is_request_id(const char *id)
 		if (!isalnum((unsigned char) id[i]) && strchr("-_.", id[i]) == NULL)
 			return false;
 	return true;
+}
+
+void request_choose_id(const char *wish, char id[REQUEST_ID_SIZE])
+{
+	if (is_request_id(wish))
+		snprintf(id, REQUEST_ID_SIZE, "%s", wish);
+	else
+		request_make_id(id);
 }
 
 const char *request_header(const struct request *req, const char *name)
@@ -212,6 +221,23 @@ bool request_has_body(const struct request *req)
 	return req->info->content_length > 0 || request_header(req, "Transfer-Encoding") != NULL;
 }
 
+/*
+ * The path and query, also of a full URL, whatever host it names: that is the business of who sent it here.  What civetweb
+ * routes it has split already, and there its query is to be had; of the rest it says nothing.
+ */
+static void read_target(struct request *req)
+{
+	const char  *uri = req->info->request_uri;
+	const size_t scheme = strncasecmp(uri, "http://", 7) == 0 ? 7 : strncasecmp(uri, "https://", 8) == 0 ? 8 : 0;
+	const char  *path = scheme == 0 ? uri : uri + scheme + strcspn(uri + scheme, "/?");
+	const char  *mark = strchr(path, '?');
+
+	req->target = mark == NULL ? path : arena_copy(&req->arena, path, (size_t) (mark - path));
+	req->query = mark != NULL ? mark + 1 : req->info->local_uri != NULL ? req->info->query_string : NULL;
+	if (req->target == NULL || (scheme > 0 && *req->target == '\0'))
+		req->target = "/";
+}
+
 void request_init(struct request *req, struct api *api, struct mg_connection *conn)
 {
 	memset(req, 0, sizeof *req);
@@ -226,12 +252,8 @@ void request_init(struct request *req, struct api *api, struct mg_connection *co
 	req->begin_ns = clock_ns();
 	req->deadline_ns = req->begin_ns + api->options.request_limit_ns;
 	req->is_head = strcmp(req->info->request_method, "HEAD") == 0;
-
-	const char *id = request_header(req, "X-Request-Id");
-	if (is_request_id(id))
-		snprintf(req->id, sizeof req->id, "%s", id);
-	else
-		request_make_id(req->id);
+	request_choose_id(request_header(req, "X-Request-Id"), req->id);
+	read_target(req);
 }
 
 void request_done(struct request *req)

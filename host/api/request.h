@@ -25,6 +25,7 @@ struct request {
 	struct mg_connection         *conn;
 	const struct mg_request_info *info;
 	const struct endpoint        *endpoint;
+	const char                   *target, *query;         /* the path as it was sent; NULL: no query   */
 	struct view                   path, parent;          /* from the route                           */
 	struct ask_parameter         *parameters;
 	size_t                        parameter_count;
@@ -41,7 +42,7 @@ struct request {
 	enum entity_form              entity_form;
 	int64_t                       begin_ns, deadline_ns;
 	size_t                        reserved_bytes;         /* of api->body_bytes                       */
-	bool                          is_head, is_closing, is_body_read, is_body_broken, is_streaming;
+	bool                          is_head, is_closing, is_body_read, is_body_broken, is_body_late, is_streaming;
 	bool                          is_varying, is_gzip;    /* with Accept-Encoding; and it is compressed */
 	int                           code;                   /* sent; 0: nothing yet                     */
 };
@@ -52,6 +53,9 @@ void request_done(struct request *req);
 
 /* An id for one that came without: not a secret, only unlike the others. */
 void request_make_id(char id[REQUEST_ID_SIZE]);
+
+/* The one that the client wishes, or one of ours when that is NULL or no 1 to 64 letters, digits, "-", "_", ".". */
+void request_choose_id(const char *wish, char id[REQUEST_ID_SIZE]);
 
 const char *request_header(const struct request *req, const char *name);      /* NULL: not sent */
 bool        request_has_body(const struct request *req);

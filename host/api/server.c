@@ -18,6 +18,7 @@
 #define HEAD_MAX  "32768"      /* bytes of a request line and its headers */
 
 enum { HEALTH_THREADS = 4, STALL_MS = 10000, HEALTH_STALL_MS = 2000, KEEP_ALIVE_MS = 5000 };
+enum { WORDS_SIZE = 64, ALL_METHODS = (1u << METHOD_COUNT) - 1 };
 
 /* One civetweb context. */
 struct listener {
@@ -46,24 +47,40 @@ static request_handler *const handlers[OPERATION_COUNT] = {
 
 /* -- one request ------------------------------------------------------------------------------------------------------ */
 
-static void answer_no_method(struct request *req, unsigned allowed, struct error *err)
+static void allow(struct request *req, unsigned allowed, char words[WORDS_SIZE])
 {
-	char   words[64] = "";
 	size_t len = 0;
 
+	words[0] = '\0';
 	for (int i = 0; i < METHOD_COUNT; i++)
 		if ((allowed & 1u << i) != 0)
-			len += (size_t) snprintf(words + len, sizeof words - len, "%s%s%s", len == 0 ? "" : ", ",
+			len += (size_t) snprintf(words + len, WORDS_SIZE - len, "%s%s%s", len == 0 ? "" : ", ",
 			                         method_name((enum method) i), i == METHOD_GET ? ", HEAD" : "");
 	answer_header(req, "Allow: %s", words);
-	IGNORE(fail(err, ST_INVALID, "%s is not offered here", req->info->request_method));
+}
+
+static void answer_no_method(struct request *req, unsigned allowed, struct error *err)
+{
+	char words[WORDS_SIZE];
+
+	allow(req, allowed, words);
+	IGNORE(fail(err, ST_INVALID, "%.40s is not offered here", req->info->request_method));
 	IGNORE(fail_hint(err, "Offered: %s.", words));
 	answer_fail_code(req, 405, err);
 }
 
-static enum status no_path(struct request *req, struct error *err)
+/* Of the server as a whole one may ask what it can. */
+static enum status answer_no_path(struct request *req, struct error *err)
 {
-	return fail(err, ST_NOT_FOUND, "there is no path \"%s\"", req->info->local_uri_raw);
+	char words[WORDS_SIZE];
+
+	if (*req->target == '/')
+		return fail(err, ST_NOT_FOUND, "there is no path \"%s\"", req->target);
+	if (strcmp(req->target, "*") != 0 || strcmp(req->info->request_method, "OPTIONS") != 0)
+		return fail(err, ST_INVALID, "what is requested must be a path, or an URL with one, got \"%s\"", req->target);
+	allow(req, ALL_METHODS, words);
+	answer_send(req, 204, NULL);
+	return ST_OK;
 }
 
 static bool is_system(const struct endpoint *endpoint)
@@ -119,10 +136,10 @@ static enum status dispatch(struct request *req, const struct listener *listener
 	if (st != ST_OK)
 		return st;
 	const enum method method = (enum method) method_of(req->info->request_method);
-	if (!path_decode(req->info->local_uri_raw, &req->arena, &path)
+	if (!path_decode(req->target, &req->arena, &path)
 	    || !routes_match(req->api->routes, method, path, &match)
 	    || (listener->is_health && match.endpoint != NULL && !is_system(match.endpoint)))
-		return no_path(req, err);
+		return answer_no_path(req, err);
 	if (match.endpoint == NULL) {
 		answer_no_method(req, match.allowed, err);
 		return ST_OK;
@@ -132,7 +149,7 @@ static enum status dispatch(struct request *req, const struct listener *listener
 	req->parent = match.parent;
 	if (atomic_load(&req->api->is_draining) && !is_system(match.endpoint))
 		return fail(err, ST_UNAVAILABLE, "the server stops");
-	st = query_decode(req->info->query_string, &req->arena, &req->parameters, &req->parameter_count, err);
+	st = query_decode(req->query, &req->arena, &req->parameters, &req->parameter_count, err);
 	if (st == ST_OK)
 		st = check_dry_run(req, err);
 	if (st != ST_OK)
@@ -160,12 +177,12 @@ static void log_request(const struct request *req, const struct error *err, int6
 	const enum log_level level = level_of(req);
 
 	log_event(level, level == LOG_LEVEL_DEBUG ? "request.answered" : "request.failed", "method", req->info->request_method,
-	          "path", req->info->local_uri_raw, "code", log_num(req->code), "took_us", log_num(took_ns / 1000),
+	          "path", req->target, "code", log_num(req->code), "took_us", log_num(took_ns / 1000),
 	          "client", req->info->remote_addr, "error", err->code == ST_OK ? NULL : err->text, NULL);
 }
 
-/* civetweb calls it for every request that it could parse; the answer is complete when it returns. */
-static int on_request(struct mg_connection *conn)
+/* The answer is complete when it returns.  Its code. */
+static int serve(struct mg_connection *conn, bool is_last)
 {
 	const struct listener *listener = mg_get_user_data(mg_get_context(conn));
 	struct api            *api = listener->api;
@@ -173,6 +190,7 @@ static int on_request(struct mg_connection *conn)
 	struct error           err = { .code = ST_OK };
 
 	request_init(&req, api, conn);
+	req.is_closing = is_last;
 	log_set_request(req.id);
 	atomic_fetch_add(&api->in_flight, 1);
 	if (dispatch(&req, listener, &err) != ST_OK)
@@ -188,22 +206,59 @@ static int on_request(struct mg_connection *conn)
 	return code;
 }
 
+/* civetweb calls it for every request that it parses and would route. */
+static int on_request(struct mg_connection *conn)
+{
+	return serve(conn, false);
+}
+
+/*
+ * civetweb refuses what it could not parse, but also methods and URLs that it does not know: those have an answer of ours.
+ * NOTE: of headers that make no sense there are -1, and of a method unknown to it none has been looked at.
+ */
+static bool is_request(const struct mg_request_info *info)
+{
+	return info != NULL && info->request_method != NULL && info->request_uri != NULL && info->num_headers >= 0
+	       && info->http_version != NULL && (strcmp(info->http_version, "1.1") == 0 || strcmp(info->http_version, "1.0") == 0);
+}
+
+/* Whether the connection that the thread has got an answer that ends it. */
+static _Thread_local bool is_refused;
+
 /* A request that civetweb could not parse: its own answer would be a page. */
 static int on_http_error(struct mg_connection *conn, int code, const char *text)
 {
 	char     body[256], id[REQUEST_ID_SIZE];
 	auto_buf answer = BUF(1024);
 
+	is_refused = true;
+	if (code == 400 && is_request(mg_get_request_info(conn))) {
+		serve(conn, true);
+		return 0;
+	}
 	snprintf(body, sizeof body, "%s%s\n", text == NULL || *text == '\0' ? http_reason(code) : text,
 	         code == 400 ? ": expected HTTP/1.1, a method of it, and at most " HEAD_MAX " bytes of address and headers" : "");
-	request_make_id(id);
+	request_choose_id(mg_get_header(conn, "X-Request-Id"), id);
 	log_set_request(id);
 	log_debug("request.unreadable", "code", log_num(code), "error", text);
 	log_set_request(NULL);
 	mg_disable_connection_keep_alive(conn);
-	if (answer_bare(&answer, code, id, view_of(body), NULL) == ST_OK)
+	if (answer_bare(&answer, code, id, TYPE_TEXT, view_of(body), NULL) == ST_OK)
 		mg_write(conn, answer.data, answer.len);
 	return 0;
+}
+
+/*
+ * NOTE: civetweb hangs up on who asks for "*", or by a full URL of another port or scheme, without calling any handler: this
+ * is the last it tells of a connection, which is open still.
+ */
+static void on_close(const struct mg_connection *conn)
+{
+	const struct mg_request_info *info = mg_get_request_info(conn);
+
+	if (!is_refused && is_request(info) && info->local_uri == NULL)
+		serve((struct mg_connection *) (uintptr_t) conn, true);
+	is_refused = false;
 }
 
 static int on_message(const struct mg_connection *conn, const char *text)
@@ -229,7 +284,7 @@ static enum status listener_open(struct listener *listener, const char *address,
 		"enable_keep_alive",            "yes",
 		"keep_alive_timeout_ms",        keep_text,
 		"tcp_nodelay",                  "1",
-		"enable_auth_domain_check",     "no",               /* a full URL may name the host as it likes    */
+		"enable_auth_domain_check",     "no",
 		"decode_url",                   "no",               /* request.c decodes, segment by segment   */
 		"max_request_size",             HEAD_MAX,
 		"listen_backlog",               "1024",
@@ -238,7 +293,7 @@ static enum status listener_open(struct listener *listener, const char *address,
 		NULL,
 	};
 	const struct mg_callbacks callbacks = {
-		.begin_request = on_request, .http_error = on_http_error, .log_message = on_message,
+		.begin_request = on_request, .http_error = on_http_error, .connection_close = on_close, .log_message = on_message,
 	};
 	struct mg_init_data  init = { .callbacks = &callbacks, .user_data = listener, .configuration_options = options };
 	struct mg_error_data error = { .text = fault, .text_buffer_size = sizeof fault };
@@ -275,8 +330,8 @@ enum status server_open(struct api *api, struct server **ret_server, struct erro
 	server->main.api = server->health.api = api;
 	server->health.is_health = true;
 	const int64_t limit_ms = api->options.request_limit_ns / 1000000;
-	enum status st = listener_open(&server->main, api->options.listen, api->options.threads,
-	                               limit_ms < STALL_MS ? (int) limit_ms : STALL_MS, err);
+	api->stall_ms = limit_ms < STALL_MS ? (int) limit_ms : STALL_MS;
+	enum status st = listener_open(&server->main, api->options.listen, api->options.threads, api->stall_ms, err);
 	if (st == ST_OK && api->options.health_listen != NULL)
 		st = health_open(api, &server->health, err);
 	if (st != ST_OK) {

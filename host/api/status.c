@@ -8,7 +8,6 @@ static const struct code { int number; const char *reason; } codes[HTTP_CODE_COU
 	{ 201, "Created"                },
 	{ 202, "Accepted"               },
 	{ 204, "No Content"             },
-	{ 206, "Partial Content"        },
 	{ 304, "Not Modified"           },
 	{ 307, "Temporary Redirect"     },
 	{ 400, "Bad Request"            },
@@ -24,11 +23,11 @@ static const struct code { int number; const char *reason; } codes[HTTP_CODE_COU
 	{ 413, "Content Too Large"      },
 	{ 415, "Unsupported Media Type" },
 	{ 422, "Unprocessable Content"  },
-	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error"  },
 	{ 502, "Bad Gateway"            },
 	{ 503, "Service Unavailable"    },
 	{ 504, "Gateway Timeout"        },
+	{ 505, "HTTP Version Not Supported" },
 	{ 0,   "Unknown"                },
 };
 

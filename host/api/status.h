@@ -6,7 +6,7 @@
 
 #include "lib/base/error.h"
 
-enum { HTTP_CODE_COUNT = 26 };
+enum { HTTP_CODE_COUNT = 25 };
 
 int         status_http(enum status st);              /* 404 for ST_NOT_FOUND */
 const char *http_reason(int code);                    /* "Not Found"; "Unknown" for a number we never send */

@@ -143,7 +143,7 @@ def test_a_body_that_is_cut_short_stores_nothing(daemon, api, unique):
 
 
 def test_a_request_that_cannot_be_read_is_answered_with_an_id(daemon):
-    for ask, request in ((raw, b"BREW /v2/projects HTTP/1.1\r\nHost: x\r\n\r\n"), (raw, b"GET /v2/projects\r\n\r\n"),
+    for ask, request in ((raw, b"BREW /v2/projects HTCPCP/1.1\r\nHost: x\r\n\r\n"), (raw, b"GET /v2/projects\r\n\r\n"),
                          (raw, b"\0\0\r\n\r\n"),
                          (raw_unread, b"GET /v2/projects/%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 40000)),
                          (raw_unread, b"GET /v2/projects HTTP/1.1\r\nHost: x\r\nLong: %s\r\n\r\n" % (b"a" * 40000))):

@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (strstr(head, "\r\n\r\n") != NULL && event_wish_read(head, &wish)) {
 		must(wish.target > head && wish.target < head + size && wish.target[0] == '/');
 		must(strpbrk(wish.target, " \r\n") == NULL);
+		must(*wish.id != '\0' && strlen(wish.id) < REQUEST_ID_SIZE);
 		must(*wish.last_id == '\0' || strlen(wish.last_id) == EVENT_ID_SIZE - 1);
 		must(strspn(wish.last_id, "0123456789abcdef") == strlen(wish.last_id));
 		const char *query = strchr(wish.target, '?');
