@@ -46,6 +46,8 @@ static const emco_option options[] = {
 		.help = "Largest uploaded file; a type may allow less."),
 	EMCO_OPTION(struct config, upload_limit_bytes, .dflt = "268435456", .min = 1048576, .max = 1099511627776,
 		.help = "Bodies in memory at one time, together."),
+	EMCO_OPTION(struct config, answer_limit_bytes, .dflt = "268435456", .min = 1048576, .max = 1099511627776,
+		.help = "Answers in memory at one time, together; what is larger goes alone."),
 	EMCO_OPTION(struct config, gzip_min_bytes, .dflt = "1024", .min = 0, .max = 1073741824,
 		.help = "Smallest answer that is compressed for clients that take gzip; 0: none is."),
 	EMCO_OPTION(struct config, metrics_objects, .dflt = "10000", .min = 0, .max = 1000000,

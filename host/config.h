@@ -16,7 +16,7 @@ struct config {
 	emco_str database;
 	int64_t  database_connections, statement_timeout_ms, start_timeout_ms, stop_timeout_ms;
 	emco_str seal_key_file, plugin_dir, controllers_dir, data_dir, helm;
-	int64_t  threads, body_limit_bytes, file_limit_bytes, upload_limit_bytes, gzip_min_bytes, metrics_objects, request_timeout_ms;
+	int64_t  threads, body_limit_bytes, file_limit_bytes, upload_limit_bytes, answer_limit_bytes, gzip_min_bytes, metrics_objects, request_timeout_ms;
 	int64_t  event_streams, operation_timeout_ms;
 	int64_t  render_timeout_ms, renders, operations, revisions, dependency_timeout_ms;
 	int32_t  strict_references;

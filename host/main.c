@@ -169,7 +169,7 @@ static void set_options(struct daemon *daemon)
 		.event_streams = (unsigned) config->event_streams,
 		.threads = (unsigned) config->threads, .body_limit_bytes = (size_t) config->body_limit_bytes,
 		.file_limit_bytes = (size_t) config->file_limit_bytes, .upload_limit_bytes = (size_t) config->upload_limit_bytes,
-		.gzip_min_bytes = (size_t) config->gzip_min_bytes, .metrics_objects = (uint64_t) config->metrics_objects,
+		.answer_limit_bytes = (size_t) config->answer_limit_bytes, .gzip_min_bytes = (size_t) config->gzip_min_bytes, .metrics_objects = (uint64_t) config->metrics_objects,
 		.request_limit_ns = config->request_timeout_ms * MS, .operation_limit_ns = config->operation_timeout_ms * MS,
 		.strict_references = config->strict_references != 0,
 	};

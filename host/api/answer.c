@@ -5,9 +5,16 @@
 #include "host/api/compress.h"
 #include "host/api/condition.h"
 #include "host/api/negotiate.h"
+#include "host/api/slot.h"
 #include "host/api/status.h"
+#include "host/api/usher.h"
 
 #include <strings.h>
+
+enum {
+	SEND_PIECE  = 1 << 16,
+	STREAM_ROOM = 1 << 19,         /* for the pieces to come: once it has begun, a stream is not refused for want of memory */
+};
 
 /* -- head ------------------------------------------------------------------------------------------------------------- */
 
@@ -138,22 +145,63 @@ void answer_entity(struct request *req, int64_t id, uint64_t version, enum entit
 	req->entity_version = version;
 }
 
-/* A peer that has gone needs no answer; the connection must not be used again. */
+/*
+ * A peer that has gone, or is too slow for the usher, needs no answer; the connection must not be used again.  In pieces, so
+ * that the usher sees how it goes.
+ */
 static bool send_bytes(struct request *req, const char *bytes, size_t len)
 {
-	if (mg_write(req->conn, bytes, len) == (int) len)
+	size_t sent = 0, piece;
+	int    n;
+
+	seat_send(req->seat);
+	do {
+		piece = len - sent < SEND_PIECE ? len - sent : SEND_PIECE;
+		n = mg_write(req->conn, bytes + sent, piece);
+		sent += n > 0 ? (size_t) n : 0;
+		seat_sent(req->seat, n > 0 ? (size_t) n : 0);
+	} while (n == (int) piece && sent < len);
+	seat_serve(req->seat);
+	if (sent == len)
 		return true;
 	req->is_closing = true;
 	mg_disable_connection_keep_alive(req->conn);
 	return false;
 }
 
+/*
+ * A large answer would hold its thread for as long as its reader likes.  What has been done must be told, though, and how we
+ * are, too.
+ */
+static enum status check_slots(const struct request *req, struct error *err)
+{
+	const bool is_large = !req->is_head && answer_body_len(req) >= ANSWER_PIECE;
+
+	if (is_large && strcmp(req->info->request_method, "GET") == 0 && req->endpoint != NULL && req->endpoint->type != NULL
+	    && slots_are_stuck(req->api, SLOT_ANSWER))
+		return fail(err, ST_UNAVAILABLE, "too many large answers at once");
+	return ST_OK;
+}
+
+/* Another answer takes the place of the one there is. */
+static void refuse(struct request *req, const struct error *fault)
+{
+	req->entity_id = 0;
+	buf_clear(&req->headers);
+	answer_fail(req, fault);
+}
+
 void answer_send(struct request *req, int code, const char *content_type)
 {
 	static const char nothing[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
 	                              "Connection: close\r\n\r\n";
+	struct error fault;
 	char *head = NULL;
 
+	if (code != 304 && check_slots(req, &fault) != ST_OK) {
+		refuse(req, &fault);
+		return;
+	}
 	body_settle(req);
 	if (answer_body(req, NULL) != NULL) {
 		compress_answer(req, code, content_type);
@@ -202,6 +250,11 @@ enum status answer_stream(struct request *req, int code, const char *content_typ
 		return ST_OK;
 	if (!req->is_streaming) {
 		const bool is_chunked = strcmp(req->info->http_version, "1.1") == 0;
+		const enum status st = check_slots(req, err);
+		if (st != ST_OK)
+			return st;
+		if (buf_room(&req->reply, STREAM_ROOM, err) == NULL)
+			return err->code;
 		body_settle(req);
 		req->is_closing |= !is_chunked;
 		compress_stream(req, content_type);

@@ -25,11 +25,18 @@ struct api_options {
 	size_t      body_limit_bytes;           /* of JSON                                                  */
 	size_t      file_limit_bytes;           /* of one uploaded file, below the type's own limit         */
 	size_t      upload_limit_bytes;         /* of all bodies that are in memory at one time             */
+	size_t      answer_limit_bytes;         /* of all answers that are in memory at one time            */
 	size_t      gzip_min_bytes;             /* the smallest answer worth compressing; 0: none           */
 	uint64_t    metrics_objects;            /* that have a series of their own in /metrics, at most     */
 	int64_t     request_limit_ns;           /* of a request, its body included                          */
 	int64_t     operation_limit_ns;         /* of a verb                                                */
 	bool        strict_references;
+};
+
+/* Threads that peers hold: slot.h. */
+struct slots {
+	atomic_uint     taken;
+	_Atomic int64_t given_ns;               /* when one last became free                                */
 };
 
 struct api {
@@ -47,8 +54,9 @@ struct api {
 	atomic_bool          is_ready;          /* every controller has begun                               */
 	atomic_bool          is_draining;
 	atomic_uint          in_flight;
+	struct budget        answers;           /* memory of those of some size                             */
 	atomic_size_t        body_bytes;        /* announced by the requests in flight                      */
-	atomic_uint          body_readers;      /* threads that wait for a body                             */
+	struct slots         body_slots, answer_slots;
 };
 
 /*

@@ -22,7 +22,7 @@ static void ask_init(struct ask *ask, struct request *req, struct buf *reply)
 }
 
 /* Send what the handler wrote, as one line of JSON. */
-static enum status send_reply(struct request *req, int code, const struct buf *reply, struct error *err)
+static enum status send_reply(struct request *req, int code, struct buf *reply, struct error *err)
 {
 	if (reply->len == 0) {
 		answer_send(req, code, NULL);
@@ -34,6 +34,7 @@ static enum status send_reply(struct request *req, int code, const struct buf *r
 	enum status st = buf_add_view(body, buf_view(reply), err);
 	if (st == ST_OK && reply->data[reply->len - 1] != '\n')
 		st = buf_add(body, "\n", 1, err);
+	buf_done(reply);                                     /* the client may take his time */
 	if (st == ST_OK)
 		answer_send(req, code, TYPE_JSON);
 	return st;
@@ -90,6 +91,7 @@ static enum status look_answer(struct request *req, const struct look *look, str
 	auto_buf   reply = BUF(ASK_REPLY_MAX);
 
 	ask_init(&ask, req, &reply);
+	reply.budget = req->reply.budget;
 	ask.value = value;
 	enum status st = look->handler(&ask, err);
 	if (st == ST_OK && !ask.is_plain && ask.instead.len == 0)
@@ -216,6 +218,9 @@ enum status handle_verb(struct request *req, struct error *err)
 		return st;
 	req->deadline_ns = clock_ns() + req->api->options.operation_limit_ns;
 	ask_init(&ask, req, &reply);
+	if (view_is(parameter_value(req, "dryRun"), "true"))
+		request_count_answer(req);
+	reply.budget = req->reply.budget;
 	ask.asker.seen = seen;
 	ask.document = document;
 	ask.success = verb->success;

@@ -2,6 +2,7 @@
 #include "host/api/body.h"
 
 #include "host/api/answer.h"
+#include "host/api/slot.h"
 #include "lib/base/clock.h"
 
 #include <strings.h>
@@ -12,27 +13,11 @@ enum {
 	DRAIN_BYTES    = 4 << 20,
 	DRAIN_MS       = 2000,
 	RESERVE_BYTES  = 1 << 16,       /* bodies up to this size are not counted against the whole     */
-	SLOT_TRIES     = 20,
 };
 
-/* One thread in four is kept for requests without a body; at most one in eight waits for a body of unknown length. */
-static bool slot_take(struct request *req)
+static enum slot_use slot_use(const struct request *req)
 {
-	const unsigned threads = req->api->options.threads;
-	const unsigned most = req->info->content_length < 0 ? threads / 8 + 1 : threads - threads / 4;
-
-	for (unsigned i = 0; i < SLOT_TRIES; i++) {
-		if (atomic_fetch_add(&req->api->body_readers, 1) < most)
-			return true;
-		atomic_fetch_sub(&req->api->body_readers, 1);
-		nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
-	}
-	return false;
-}
-
-static void slot_give(struct request *req)
-{
-	atomic_fetch_sub(&req->api->body_readers, 1);
+	return req->info->content_length < 0 ? SLOT_CHUNKS : SLOT_BODY;
 }
 
 static enum status too_large(struct request *req, size_t limit, struct error *err)
@@ -143,13 +128,13 @@ enum status body_read(struct request *req, size_t limit, struct error *err)
 	enum status st = check_head(req, limit, err);
 	if (st != ST_OK)
 		return st;
-	if (!slot_take(req))
+	if (!slot_take(req->api, slot_use(req)))
 		return fail(err, ST_UNAVAILABLE, "too many slow uploads at once");
 	if (expects_continue(req))
 		mg_write(req->conn, go_on, sizeof go_on - 1);
 	req->body.max = limit + 1 + CHUNK_MAX;
 	st = read_all(req, limit, req->deadline_ns, err);
-	slot_give(req);
+	slot_give(req->api, slot_use(req));
 	req->is_body_read = st == ST_OK;
 	return st;
 }
@@ -183,7 +168,7 @@ void body_drain(struct request *req)
 	int    n;
 
 	if (req->is_body_read || req->is_body_broken || !request_has_body(req) || expects_continue(req)
-	    || !slot_take(req))
+	    || !slot_take(req->api, slot_use(req)))
 		return;
 	while (have < DRAIN_BYTES && !deadline_past(deadline_ns)) {
 		n = mg_read(req->conn, chunk, next_read(have, sizeof chunk));
@@ -191,5 +176,5 @@ void body_drain(struct request *req)
 			break;
 		have += (size_t) n;
 	}
-	slot_give(req);
+	slot_give(req->api, slot_use(req));
 }

@@ -1,8 +1,8 @@
 /*
  * body.h - a request's body, read to its end and no further.
  *
- * Bounded in bytes by the caller, in time by the request's deadline, and in number: at most three quarters of the server's
- * threads wait for bodies at any time, so that requests without one get through whatever slow clients do.
+ * Bounded in bytes by the caller, in time by the request's deadline, and in number by slots: so requests without one get
+ * through whatever slow clients do.
  */
 #ifndef HOST_API_BODY_H
 #define HOST_API_BODY_H

@@ -43,6 +43,7 @@ static bool compress_body(struct request *req)
 	const struct buf plain = req->reply;
 	req->reply = req->packed;
 	req->packed = plain;
+	buf_done(&req->packed);                              /* the client may take his time */
 	return true;
 }
 
@@ -56,6 +57,7 @@ void compress_answer(struct request *req, int code, const char *content_type)
 
 void compress_stream(struct request *req, const char *content_type)
 {
+	req->packed.budget = NULL;                           /* no more than the piece, which is counted */
 	req->is_varying = req->api->options.gzip_min_bytes > 0 && is_text(content_type);
 	if (req->is_varying && is_wanted(req))
 		req->gzip = gzip_new(GZIP_FAST);

@@ -204,6 +204,9 @@ enum status metrics_print(struct api *api, struct buf *out, struct error *err)
 		st = print_value(out, "emco_http_body_bytes", "gauge", "Announced sizes of the larger bodies in memory.",
 		                 (double) atomic_load(&api->body_bytes), err);
 	if (st == ST_OK)
+		st = print_value(out, "emco_http_answer_bytes", "gauge", "Memory of the larger answers.",
+		                 (double) atomic_load(&api->answers.used), err);
+	if (st == ST_OK)
 		st = print_pool(api, out, err);
 	if (st == ST_OK)
 		st = print_controllers(api, out, err);

@@ -135,6 +135,9 @@ static enum status read_with_files(struct request *req, const struct type *type,
 	struct store *store = req->api->store;
 	auto_db      *db = NULL;
 
+	/* Before the database holds them, too. */
+	if (atomic_load(&req->api->answers.used) >= req->api->answers.max)
+		return fail(err, ST_UNAVAILABLE, "too many large answers at once");
 	enum status st = db_borrow(store->pool, req->deadline_ns, &db, err);
 	if (st == ST_OK)
 		st = db_begin_read(db, err);

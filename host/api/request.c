@@ -238,12 +238,18 @@ static void read_target(struct request *req)
 		req->target = "/";
 }
 
+void request_count_answer(struct request *req)
+{
+	req->reply.budget = req->packed.budget = &req->api->answers;
+}
+
 void request_init(struct request *req, struct api *api, struct mg_connection *conn)
 {
 	memset(req, 0, sizeof *req);
 	req->api = api;
 	req->conn = conn;
 	req->info = mg_get_request_info(conn);
+	req->seat = mg_get_thread_pointer(conn);
 	arena_init(&req->arena, REQUEST_ARENA_MAX);
 	buf_init(&req->body, 0);
 	buf_init(&req->reply, REPLY_MAX);
@@ -252,6 +258,8 @@ void request_init(struct request *req, struct api *api, struct mg_connection *co
 	req->begin_ns = clock_ns();
 	req->deadline_ns = req->begin_ns + api->options.request_limit_ns;
 	req->is_head = strcmp(req->info->request_method, "HEAD") == 0;
+	if (req->is_head || strcmp(req->info->request_method, "GET") == 0)
+		request_count_answer(req);
 	request_choose_id(request_header(req, "X-Request-Id"), req->id);
 	read_target(req);
 }

@@ -42,6 +42,7 @@ struct request {
 	enum entity_form              entity_form;
 	int64_t                       begin_ns, deadline_ns;
 	size_t                        reserved_bytes;         /* of api->body_bytes                       */
+	struct seat                  *seat;                   /* the thread's                             */
 	bool                          is_head, is_closing, is_body_read, is_body_broken, is_body_late, is_streaming;
 	bool                          is_varying, is_gzip;    /* with Accept-Encoding; and it is compressed */
 	int                           code;                   /* sent; 0: nothing yet                     */
@@ -50,6 +51,9 @@ struct request {
 /* In place.  Everything but route and parameters is there afterwards. */
 void request_init(struct request *req, struct api *api, struct mg_connection *conn);
 void request_done(struct request *req);
+
+/* From here on the memory of its answer counts, and it may be refused: nothing is done by it. */
+void request_count_answer(struct request *req);
 
 /* An id for one that came without: not a secret, only unlike the others. */
 void request_make_id(char id[REQUEST_ID_SIZE]);

@@ -5,6 +5,7 @@
 #include "host/api/handlers.h"
 #include "host/api/metrics.h"
 #include "host/api/status.h"
+#include "host/api/usher.h"
 
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
@@ -24,7 +25,9 @@ enum { WORDS_SIZE = 64, ALL_METHODS = (1u << METHOD_COUNT) - 1 };
 struct listener {
 	struct api        *api;
 	struct mg_context *context;
+	struct usher      *usher;
 	const char        *address;
+	int                stall_ms;                /* how long civetweb waits for a head */
 	bool               is_health;               /* answers for the system only */
 	atomic_bool        is_stopped;
 };
@@ -189,6 +192,7 @@ static int serve(struct mg_connection *conn, bool is_last)
 	struct request         req;
 	struct error           err = { .code = ST_OK };
 
+	seat_serve(mg_get_thread_pointer(conn));
 	request_init(&req, api, conn);
 	req.is_closing = is_last;
 	log_set_request(req.id);
@@ -225,26 +229,40 @@ static bool is_request(const struct mg_request_info *info)
 /* Whether the connection that the thread has got an answer that ends it. */
 static _Thread_local bool is_refused;
 
+/* civetweb looks for the next request on the connection. */
+static void on_answered(const struct mg_connection *conn, int code)
+{
+	(void) code;
+	seat_await(mg_get_thread_pointer(conn));
+}
+
 /* A request that civetweb could not parse: its own answer would be a page. */
 static int on_http_error(struct mg_connection *conn, int code, const char *text)
 {
-	char     body[256], id[REQUEST_ID_SIZE];
-	auto_buf answer = BUF(1024);
+	const struct listener *listener = mg_get_user_data(mg_get_context(conn));
+	struct seat *seat = mg_get_thread_pointer(conn);
+	const bool   is_late = code == 400 && seat_is_late(seat, listener->stall_ms);
+	char         body[256], id[REQUEST_ID_SIZE];
+	auto_buf     answer = BUF(1024);
 
 	is_refused = true;
+	seat_serve(seat);
 	if (code == 400 && is_request(mg_get_request_info(conn))) {
 		serve(conn, true);
 		return 0;
 	}
-	snprintf(body, sizeof body, "%s%s\n", text == NULL || *text == '\0' ? http_reason(code) : text,
+	code = is_late ? 408 : code;
+	snprintf(body, sizeof body, "%s%s\n", is_late ? "the request's head comes too slowly" : text == NULL || *text == '\0' ? http_reason(code) : text,
 	         code == 400 ? ": expected HTTP/1.1, a method of it, and at most " HEAD_MAX " bytes of address and headers" : "");
 	request_choose_id(mg_get_header(conn, "X-Request-Id"), id);
 	log_set_request(id);
 	log_debug("request.unreadable", "code", log_num(code), "error", text);
 	log_set_request(NULL);
 	mg_disable_connection_keep_alive(conn);
+	seat_send(seat);
 	if (answer_bare(&answer, code, id, TYPE_TEXT, view_of(body), NULL) == ST_OK)
 		mg_write(conn, answer.data, answer.len);
+	seat_serve(seat);
 	return 0;
 }
 
@@ -259,6 +277,22 @@ static void on_close(const struct mg_connection *conn)
 	if (!is_refused && is_request(info) && info->local_uri == NULL)
 		serve((struct mg_connection *) (uintptr_t) conn, true);
 	is_refused = false;
+	seat_leave(mg_get_thread_pointer(conn));
+}
+
+static int on_connect(const struct mg_connection *conn, void **data)
+{
+	(void) data;
+	seat_take(mg_get_thread_pointer(conn), conn);
+	return 0;
+}
+
+/* Of a worker; civetweb's accepting thread has another type. */
+static void *on_thread(const struct mg_context *context, int type)
+{
+	const struct listener *listener = mg_get_user_data(context);
+
+	return type == 1 ? usher_seat(listener->usher) : NULL;
 }
 
 static int on_message(const struct mg_connection *conn, const char *text)
@@ -293,12 +327,17 @@ static enum status listener_open(struct listener *listener, const char *address,
 		NULL,
 	};
 	const struct mg_callbacks callbacks = {
-		.begin_request = on_request, .http_error = on_http_error, .connection_close = on_close, .log_message = on_message,
+		.init_thread = on_thread, .init_connection = on_connect, .begin_request = on_request, .end_request = on_answered,
+		.http_error = on_http_error, .connection_close = on_close, .log_message = on_message,
 	};
 	struct mg_init_data  init = { .callbacks = &callbacks, .user_data = listener, .configuration_options = options };
 	struct mg_error_data error = { .text = fault, .text_buffer_size = sizeof fault };
 
 	listener->address = address;
+	listener->stall_ms = stall_ms;
+	const enum status st = usher_open(listener->api, threads, &listener->usher, err);
+	if (st != ST_OK)
+		return st;
 	listener->context = mg_start2(&init, &error);
 	if (listener->context == NULL)
 		return fail(err, ST_INVALID, "could not listen on \"%s\": %s", address, *fault == '\0' ? "no reason given" : fault);
@@ -328,6 +367,7 @@ enum status server_open(struct api *api, struct server **ret_server, struct erro
 	if (server == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the server");
 	server->main.api = server->health.api = api;
+	api->answers.max = api->options.answer_limit_bytes;
 	server->health.is_health = true;
 	const int64_t limit_ms = api->options.request_limit_ns / 1000000;
 	api->stall_ms = limit_ms < STALL_MS ? (int) limit_ms : STALL_MS;
@@ -391,6 +431,7 @@ void server_close(struct server *server)
 		}
 		if (has_stopper[i])
 			pthread_join(stoppers[i], NULL);
+		usher_close(listeners[i]->usher);
 	}
 	free(server);
 }

@@ -32,19 +32,28 @@ void buf_init(struct buf *buf, size_t max)
 	*buf = BUF(max);
 }
 
+/* It holds nothing, and is what it was at first. */
+static void forget(struct buf *buf)
+{
+	struct budget *budget = buf->budget;
+
+	if (budget != NULL)
+		budget_move(budget, buf->cap, 0);
+	*buf = BUF(buf->max);
+	buf->budget = budget;
+}
+
 void buf_done(struct buf *buf)
 {
 	if (buf->cap > 0)
 		free(buf->data);
-	*buf = BUF(buf->max);
+	forget(buf);
 }
 
-char *buf_room(struct buf *buf, size_t len, struct error *err)
+static enum status make_room(struct buf *buf, size_t len, struct error *err)
 {
-	if (len > buf->max - buf->len) {
-		fail(err, ST_TOO_LARGE, "more than %zu bytes", buf->max);
-		return NULL;
-	}
+	if (len > buf->max - buf->len)
+		return fail(err, ST_TOO_LARGE, "more than %zu bytes", buf->max);
 	if (buf->len + len + 1 > buf->cap) {
 		size_t want = buf->cap > 0 ? buf->cap : 64;
 		while (want < buf->len + len + 1)
@@ -52,17 +61,25 @@ char *buf_room(struct buf *buf, size_t len, struct error *err)
 		if (want > buf->max + 1)
 			want = buf->max + 1;
 
+		if (buf->budget != NULL && !budget_move(buf->budget, buf->cap, want))
+			return fail(err, ST_UNAVAILABLE, "too much is in memory at once");
 		char *data = realloc(buf->cap > 0 ? buf->data : NULL, want);
 		if (data == NULL) {
-			fail(err, ST_NO_MEMORY, "out of memory");
-			return NULL;
+			if (buf->budget != NULL)
+				budget_move(buf->budget, want, buf->cap);
+			return fail(err, ST_NO_MEMORY, "out of memory");
 		}
 		if (buf->cap == 0)
 			data[0] = '\0';
 		buf->data = data;
 		buf->cap = want;
 	}
-	return buf->data + buf->len;
+	return ST_OK;
+}
+
+char *buf_room(struct buf *buf, size_t len, struct error *err)
+{
+	return make_room(buf, len, err) == ST_OK ? buf->data + buf->len : NULL;
 }
 
 enum status buf_add(struct buf *buf, const void *bytes, size_t len, struct error *err)
@@ -70,10 +87,10 @@ enum status buf_add(struct buf *buf, const void *bytes, size_t len, struct error
 	if (len == 0)
 		return ST_OK;
 
-	char *to = buf_room(buf, len, err);
-	if (to == NULL)
-		return len > buf->max - buf->len ? ST_TOO_LARGE : ST_NO_MEMORY;
-	memcpy(to, bytes, len);
+	const enum status st = make_room(buf, len, err);
+	if (st != ST_OK)
+		return st;
+	memcpy(buf->data + buf->len, bytes, len);
 	buf->len += len;
 	buf->data[buf->len] = '\0';
 	return ST_OK;
@@ -99,13 +116,11 @@ enum status buf_printf(struct buf *buf, struct error *err, const char *fmt, ...)
 	if (n < 0)
 		return fail(err, ST_INTERNAL, "could not format text");
 
-	char *to = buf_room(buf, (size_t) n, err);
-	if (to == NULL)
-		return (size_t) n > buf->max - buf->len ? ST_TOO_LARGE : ST_NO_MEMORY;
-	if (n == 0)
-		return ST_OK;
+	const enum status st = make_room(buf, (size_t) n, err);
+	if (st != ST_OK || n == 0)
+		return st;
 	va_start(args, fmt);
-	vsnprintf(to, (size_t) n + 1, fmt, args);
+	vsnprintf(buf->data + buf->len, (size_t) n + 1, fmt, args);
 	va_end(args);
 	buf->len += (size_t) n;
 	return ST_OK;
@@ -184,6 +199,6 @@ char *buf_take(struct buf *buf)
 {
 	char *data = buf->cap > 0 ? buf->data : strdup("");
 
-	*buf = BUF(buf->max);
+	forget(buf);
 	return data;
 }

@@ -7,6 +7,7 @@
 #ifndef LIB_BASE_BUF_H
 #define LIB_BASE_BUF_H
 
+#include "lib/base/budget.h"
 #include "lib/base/error.h"
 
 struct buf {
@@ -14,6 +15,7 @@ struct buf {
 	size_t len;
 	size_t cap;    /* bytes allocated; 0 while data is static    */
 	size_t max;    /* most bytes it may hold                     */
+	struct budget *budget;   /* that it shares with others, set before it grows; NULL: none */
 };
 
 /* A borrowed run of bytes: valid for the call, or as long as its owner says. */
@@ -44,7 +46,7 @@ void buf_done(struct buf *buf);                         /* accepts a zeroed or d
 #define BUF(max_bytes)  ((struct buf) { .data = buf_nothing, .max = (max_bytes) })
 extern char buf_nothing[1];
 
-/* Append.  ST_TOO_LARGE beyond max, ST_NO_MEMORY; the buffer is unchanged then. */
+/* Append.  ST_TOO_LARGE beyond max, ST_UNAVAILABLE beyond the budget, ST_NO_MEMORY; the buffer is unchanged then. */
 enum status MUST_CHECK buf_add(struct buf *buf, const void *bytes, size_t len, struct error *err);
 enum status MUST_CHECK buf_add_view(struct buf *buf, struct view view, struct error *err);
 enum status MUST_CHECK buf_add_text(struct buf *buf, const char *text, struct error *err);

@@ -43,6 +43,44 @@ static void test_a_failed_printf_leaves_the_buffer_as_it_was(void **state)
 	assert_string_equal(buf.data, "12345");
 }
 
+static void test_buffers_share_a_budget_that_small_ones_do_not_touch(void **state)
+{
+	struct budget budget = { .max = 3 << 16 };
+	struct error  err = { .code = ST_OK };
+	auto_buf      one = BUF(1 << 20), other = BUF(1 << 20), small = BUF(1 << 20);
+
+	(void) state;
+	one.budget = other.budget = small.budget = &budget;
+	assert_non_null(buf_room(&one, 1 << 16, NO_ERR));                /* takes twice as much */
+	assert_int_equal(atomic_load(&budget.used), 2 << 16);
+	assert_ok(buf_add_text(&other, "x", NO_ERR));
+	assert_null(buf_room(&other, 1 << 16, &err));
+	assert_status(err.code, ST_UNAVAILABLE, &err, "too much is in memory at once");
+	assert_string_equal(other.data, "x");
+	assert_non_null(buf_room(&small, (1 << 16) - 1, NO_ERR));
+	assert_int_equal(atomic_load(&budget.used), 2 << 16);
+	free(buf_take(&one));
+	assert_int_equal(atomic_load(&budget.used), 0);
+	assert_non_null(buf_room(&other, 1 << 16, NO_ERR));
+	buf_done(&other);
+	assert_int_equal(atomic_load(&budget.used), 0);
+	assert_ptr_equal(other.budget, &budget);
+}
+
+static void test_what_is_larger_than_a_budget_is_had_alone(void **state)
+{
+	struct budget budget = { .max = 1 << 16 };
+	auto_buf      one = BUF(1 << 20), other = BUF(1 << 20);
+
+	(void) state;
+	one.budget = other.budget = &budget;
+	assert_non_null(buf_room(&one, 1 << 17, NO_ERR));
+	assert_non_null(buf_room(&one, 1 << 18, NO_ERR));
+	assert_int_equal(buf_printf(&other, NULL, "%0*d", 1 << 17, 0), ST_UNAVAILABLE);
+	buf_done(&one);
+	assert_ok(buf_printf(&other, NO_ERR, "%0*d", 1 << 17, 0));
+}
+
 static void test_json_text_is_escaped_as_clients_expect(void **state)
 {
 	static const struct row { const char *text, *want; } rows[] = {
@@ -144,6 +182,8 @@ int main(void)
 		cmocka_unit_test(test_data_is_a_c_string_from_the_start),
 		cmocka_unit_test(test_the_maximum_fits_and_one_more_does_not),
 		cmocka_unit_test(test_a_failed_printf_leaves_the_buffer_as_it_was),
+		cmocka_unit_test(test_buffers_share_a_budget_that_small_ones_do_not_touch),
+		cmocka_unit_test(test_what_is_larger_than_a_budget_is_had_alone),
 		cmocka_unit_test(test_json_text_is_escaped_as_clients_expect),
 		cmocka_unit_test(test_json_text_that_does_not_fit_leaves_the_buffer_as_it_was),
 		cmocka_unit_test(test_views_compare_by_bytes),
