@@ -175,6 +175,7 @@ static bool note_late(struct seat *seat, int64_t now_ns, bool others_wait, struc
 	const int64_t waited = waited_ns(seat, now_ns);
 	if (seat->duty == DUTY_SEND && !seat->has_slot && waited > (int64_t) SLOT_MS * 1000000)
 		seat->has_slot = slot_try(seat->usher->api, SLOT_ANSWER);
+	/* The peer is the same since the connection was taken, and civetweb has no other way to be asked for it. */
 	if (waited > allowance_ns(seat, others_wait) && (info = mg_get_request_info(seat->conn)) != NULL) {
 		*late = (struct late) {
 			.seat = seat, .since_ns = seat->since_ns, .port = (uint16_t) info->remote_port, .own_port = (uint16_t) info->server_port,
