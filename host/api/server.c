@@ -252,7 +252,9 @@ static int on_http_error(struct mg_connection *conn, int code, const char *text)
 		return 0;
 	}
 	code = is_late ? 408 : code;
-	snprintf(body, sizeof body, "%s%s\n", is_late ? "the request's head comes too slowly" : text == NULL || *text == '\0' ? http_reason(code) : text,
+	if (is_late)
+		text = "the request's head comes too slowly";
+	snprintf(body, sizeof body, "%s%s\n", text == NULL || *text == '\0' ? http_reason(code) : text,
 	         code == 400 ? ": expected HTTP/1.1, a method of it, and at most " HEAD_MAX " bytes of address and headers" : "");
 	request_choose_id(mg_get_header(conn, "X-Request-Id"), id);
 	log_set_request(id);
