@@ -139,7 +139,8 @@ def bad_documents(document, kind):
 
 def told(answer):
     """The paths that an answer tells faults of."""
-    fields = [line.split(": ")[0] for line in answer.text.splitlines() if line.startswith("/")]
+    fields = [line.split(": ")[0].replace("the document", "") for line in answer.text.splitlines()
+              if line.startswith(("/", "the document: "))]
     return [tuple(int(step) if step.isdigit() else step for step in field.strip("/").split("/") if step) for field in fields]
 
 

@@ -6,6 +6,7 @@ import pytest
 import requests
 
 import openapi
+from emco import named
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
@@ -91,3 +92,19 @@ def test_every_type_refuses_what_is_not_its_document(daemon, document, api):
         assert answer.status_code in (201, 404) and "/odd" in answer.headers["Warning"], (kind.name, answer.text)
         if answer.status_code == 201:
             assert api.delete(answer.headers["Location"].removeprefix("/v2/")).status_code == 204
+
+
+def test_a_name_that_is_none_is_told_so_where_it_stands_in_a_path(api, unique):
+    api.make("projects", named(unique))
+    for name in ("-x", "a%20b", "x" * 129):
+        for method in ("GET", "PUT", "DELETE"):
+            answer = api.request(method, f"projects/{unique}/composite-apps/{name}/v1", json=named("x", compositeAppVersion="v1"))
+            assert answer.status_code == 404 and "Names are 1 to 128 letters" in answer.text, (method, answer.text)
+    assert "Names are" not in api.get("nothing/here").text
+
+
+def test_a_document_that_is_none_is_called_the_document(api):
+    answer = api.request("POST", "projects", data=b"[]")
+    assert answer.status_code == 400 and answer.text == "the document: must be an object, got an array\n", answer.text
+    answer = api.request("POST", "projects", json={"metadata": {"name": "a b", "description": 7}}, headers={"Accept": "application/problem+json"})
+    assert len(answer.json()["errors"]) == 2 and "hint" not in answer.json()

@@ -43,8 +43,8 @@ static const struct {
 	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"/spec/x: must be there\","
 	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"/spec/x\",\"detail\":\"must be there\"}]}\n" },
 	{ { ST_INVALID, "/a", "x", "1 more." }, { .faults = 2, .fault = { { "/a", "x" }, { "", "y" } } },
-	  "/a: x\n/: y\n",
-	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"/a: x\",\"hint\":\"1 more.\","
+	  "/a: x\nthe document: y\n",
+	  "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"/a: x\","
 	  "\"kind\":\"invalid\",\"request\":\"id\",\"errors\":[{\"field\":\"/a\",\"detail\":\"x\"},{\"field\":\"\",\"detail\":\"y\"}]}\n" },
 };
 
