@@ -13,7 +13,8 @@
 
 enum {
 	SEND_PIECE  = 1 << 16,
-	STREAM_ROOM = 1 << 19,         /* for the pieces to come: once it has begun, a stream is not refused for want of memory */
+	STREAM_ROOM = 1 << 20,         /* for a step to come: once it has begun, a list is not refused for want of memory,
+	                                  unless it meets a document of half as much                                        */
 };
 
 /* -- head ------------------------------------------------------------------------------------------------------------- */
@@ -39,7 +40,7 @@ static bool is_closing(struct request *req)
 	const char *wish = request_header(req, "Connection");
 	const bool  is_1_1 = strcmp(req->info->http_version, "1.1") == 0;
 
-	if (req->is_closing || atomic_load(&req->api->is_draining))
+	if (req->is_closing || atomic_load(&req->api->is_draining) || seat_is_sent_away(req->seat))
 		return true;
 	return wish != NULL ? strcasestr(wish, "keep-alive") == NULL : !is_1_1;
 }
@@ -276,8 +277,8 @@ void answer_stream_end(struct request *req, int code, const char *content_type)
 {
 	if (!req->is_streaming)
 		answer_send(req, code, content_type);
-	else
-		send_piece(req, true);
+	else if (!send_piece(req, true))
+		answer_stream_fail(req, NULL);
 }
 
 void answer_stream_fail(struct request *req, const struct error *err)

@@ -36,7 +36,7 @@ struct api_options {
 /* Threads that peers hold: slot.h. */
 struct slots {
 	atomic_uint     taken;
-	_Atomic int64_t given_ns;               /* when one last became free                                */
+	_Atomic int64_t moved_ns;               /* when one last became free, or the last free one was taken */
 };
 
 struct api {
@@ -56,7 +56,7 @@ struct api {
 	atomic_uint          in_flight;
 	struct budget        answers;           /* memory of those of some size                             */
 	atomic_size_t        body_bytes;        /* announced by the requests in flight                      */
-	struct slots         body_slots, answer_slots;
+	struct slots         body_slots, chunk_slots, answer_slots;
 };
 
 /*

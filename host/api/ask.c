@@ -31,6 +31,7 @@ static enum status send_reply(struct request *req, int code, struct buf *reply, 
 	struct buf *body = answer_body(req, err);
 	if (body == NULL)
 		return ST_NO_MEMORY;
+	buf_leave_budget(reply);                             /* it is the copy that lasts, and counts */
 	enum status st = buf_add_view(body, buf_view(reply), err);
 	if (st == ST_OK && reply->data[reply->len - 1] != '\n')
 		st = buf_add(body, "\n", 1, err);

@@ -3,6 +3,7 @@
 
 #include "host/api/answer.h"
 #include "host/api/slot.h"
+#include "host/api/usher.h"
 #include "lib/base/clock.h"
 
 #include <strings.h>
@@ -68,6 +69,13 @@ static enum status comes_slowly(struct request *req, struct error *err)
 	return fail(err, ST_DEADLINE, "the request body comes too slowly: %zu bytes so far", req->body.len);
 }
 
+/* The usher had his thread in mind just as his head came: what follows is not heard any more. */
+static enum status is_full(struct request *req, struct error *err)
+{
+	req->is_body_broken = true;
+	return fail(err, ST_UNAVAILABLE, "all threads were held by others as the request came");
+}
+
 /* NOTE: of a chunked body that stalls mg_read says the same as of one that was cut: what counts is how long it has waited. */
 static bool has_stalled(int64_t since_ns, int stall_ms)
 {
@@ -94,6 +102,8 @@ static enum status read_all(struct request *req, size_t limit, int64_t deadline_
 		body->data[body->len] = '\0';
 		if (n == 0 && announced < 0)
 			break;
+		if (n <= 0 && seat_is_sent_away(req->seat))
+			return is_full(req, err);
 		if (n > 0 ? deadline_past(deadline_ns) : n == 0 || has_stalled(since_ns, req->api->stall_ms))
 			return comes_slowly(req, err);
 		if (n < 0)

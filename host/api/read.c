@@ -213,13 +213,16 @@ static enum status add_item(void *data, const struct resource_item *item, struct
 	struct listing *listing = data;
 	struct request *req = listing->req;
 
-	if (listing->in_step++ == listing->step) {
+	if (listing->in_step >= listing->step) {
 		listing->has_more = true;
 		return ST_OK;
 	}
+	listing->in_step++;
 	enum status st = listing->count++ == 0 ? ST_OK : buf_add(&req->reply, ",", 1, err);
 	if (st == ST_OK)
 		st = buf_add_view(&req->reply, item->doc, err);
+	if (listing->page.limit == 0 && req->reply.len >= STEP_BYTES)
+		listing->step = listing->in_step;            /* larger than those before: the step ends here */
 	if (st != ST_OK || listing->in_step < listing->step)
 		return st;
 	return arena_keep(&req->arena, item->path, &listing->last, err);

@@ -173,24 +173,6 @@ static bool has_blank_before_colon(const struct mg_header *header)
 	return header->value > end + 1 && end[1] == '\0';
 }
 
-/*
- * Is there a line that is none of a header: one that begins with a blank, as folded ones do, or with a colon?  NOTE: civetweb takes
- * such a line for the end of the head, and would take what follows for no header.  Behind a value it leaves a NUL for each
- * character of the line's end; it refuses heads with a NUL of their own, and without an empty line.
- */
-static bool has_other_line(const struct request *req)
-{
-	const struct mg_request_info *info = req->info;
-
-	/* HTTP/1.1 names a host, so the first line is none; but of what ends the connection no header may have been read. */
-	if (info->num_headers == 0)
-		return !req->is_closing && strcmp(info->http_version, "1.1") == 0;
-	const char *value = info->http_headers[info->num_headers - 1].value, *end = value + strlen(value) + 1;
-
-	end += *end == '\0';
-	return *end != '\r' && *end != '\n';
-}
-
 /* What the head says of the body's length.  NOTE: of more headers than there is room for, civetweb drops the last. */
 static enum status check_framing(const struct request *req, struct error *err)
 {
@@ -199,8 +181,6 @@ static enum status check_framing(const struct request *req, struct error *err)
 
 	if (req->info->num_headers >= MG_MAX_HEADERS)
 		return fail(err, ST_INVALID, "the request must have less than %d headers", MG_MAX_HEADERS);
-	if (has_other_line(req))
-		return fail(err, ST_INVALID, "each line of the request's head must be a header, in one line");
 	for (int i = 0; i < req->info->num_headers; i++) {
 		const struct mg_header *header = &req->info->http_headers[i];
 		if (has_blank_before_colon(header))

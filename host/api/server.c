@@ -73,7 +73,7 @@ static int on_http_error(struct mg_connection *conn, int code, const char *text)
 {
 	const struct listener *listener = mg_get_user_data(mg_get_context(conn));
 	struct seat *seat = mg_get_thread_pointer(conn);
-	const bool   is_late = code == 400 && seat_is_late(seat, listener->stall_ms);
+	const bool   is_late = code == 400 && seat_is_late(seat, listener->stall_ms, KEEP_ALIVE_MS);
 	char         body[256], id[REQUEST_ID_SIZE];
 	auto_buf     answer = BUF(1024);
 

@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -32,6 +33,7 @@ struct seat {
 	int64_t                     since_ns, sent_ns; /* of the duty; of earlier pieces of the answer          */
 	size_t                      sent;              /* bytes of the answer                                   */
 	bool                        has_slot, is_sent_away;
+	bool                        is_kept;           /* the connection has had an answer                      */
 };
 
 /* Who has to leave, as he was when he was looked at. */
@@ -77,7 +79,7 @@ void seat_take(struct seat *seat, const struct mg_connection *conn)
 {
 	pthread_mutex_lock(&seat->lock);
 	seat->conn = conn;
-	seat->is_sent_away = false;
+	seat->is_sent_away = seat->is_kept = false;
 	begin(seat, DUTY_AWAIT);
 	pthread_mutex_unlock(&seat->lock);
 	if (atomic_fetch_add(&seat->usher->taken, 1) + 1 < seat->usher->enough)
@@ -98,6 +100,7 @@ void seat_leave(struct seat *seat)
 void seat_await(struct seat *seat)
 {
 	pthread_mutex_lock(&seat->lock);
+	seat->is_kept = true;
 	begin(seat, DUTY_AWAIT);
 	pthread_mutex_unlock(&seat->lock);
 }
@@ -129,12 +132,21 @@ void seat_sent(struct seat *seat, size_t bytes)
 	pthread_mutex_unlock(&seat->lock);
 }
 
-bool seat_is_late(struct seat *seat, int ms)
+bool seat_is_late(struct seat *seat, int first_ms, int next_ms)
 {
 	pthread_mutex_lock(&seat->lock);
+	const int  ms = seat->is_kept && next_ms < first_ms ? next_ms : first_ms;
 	const bool is_late = seat->is_sent_away || (seat->duty == DUTY_AWAIT && clock_ns() - seat->since_ns >= (int64_t) ms * 1000000);
 	pthread_mutex_unlock(&seat->lock);
 	return is_late;
+}
+
+bool seat_is_sent_away(struct seat *seat)
+{
+	pthread_mutex_lock(&seat->lock);
+	const bool is_sent_away = seat->is_sent_away;
+	pthread_mutex_unlock(&seat->lock);
+	return is_sent_away;
 }
 
 /* -- who is late ------------------------------------------------------------------------------------------------------ */
@@ -215,6 +227,14 @@ static bool is_peer(int fd, const struct late *late)
 	       && strcmp(text, late->address) == 0;
 }
 
+/* What he was waited for has come, and his thread has only not seen it yet. */
+static bool has_sent(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 /*
  * NOTE: while the seat is locked and at the same duty its thread cannot close the socket, so the number that was found is
  * still this socket's: without that we might cut whoever has the number now.  A head's peer can still be told why.
@@ -224,7 +244,8 @@ static void send_away(const struct late *late, int fd)
 	struct seat *seat = late->seat;
 
 	pthread_mutex_lock(&seat->lock);
-	if (seat->since_ns == late->since_ns && (seat->duty == DUTY_AWAIT || seat->duty == DUTY_SEND) && is_peer(fd, late)) {
+	if (seat->since_ns == late->since_ns && (seat->duty == DUTY_AWAIT || seat->duty == DUTY_SEND) && is_peer(fd, late)
+	    && !(seat->duty == DUTY_AWAIT && has_sent(fd))) {
 		seat->is_sent_away = true;
 		/* What has not been taken of an answer would stay in the kernel for as long. */
 		if (seat->duty == DUTY_SEND)
@@ -273,11 +294,10 @@ static void look_round(struct usher *usher)
 
 static bool wait_a_while(struct usher *usher)
 {
-	const int64_t   until_ns = clock_ns() + (is_full(usher) ? FULL_LOOK_MS : LOOK_MS) * INT64_C(1000000);
-	struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
+	pthread_mutex_lock(&usher->lock);                /* who makes it full signals under it */
 	const bool      was_full = is_full(usher);
-
-	pthread_mutex_lock(&usher->lock);
+	const int64_t   until_ns = clock_ns() + (was_full ? FULL_LOOK_MS : LOOK_MS) * INT64_C(1000000);
+	struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
 	while (!usher->is_stopping && is_full(usher) == was_full
 	       && pthread_cond_timedwait(&usher->full, &usher->lock, &until) == 0)
 		;

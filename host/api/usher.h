@@ -36,7 +36,10 @@ void seat_serve(struct seat *seat);
 void seat_send(struct seat *seat);
 void seat_sent(struct seat *seat, size_t bytes);
 
-/* [the seat's thread]  Has the head been awaited too long, by us or for so many ms? */
-bool seat_is_late(struct seat *seat, int ms);
+/* [the seat's thread]  Has the head been awaited too long, by us, or for so many ms: the connection's first, or a later one? */
+bool seat_is_late(struct seat *seat, int first_ms, int next_ms);
+
+/* [the seat's thread]  Has its peer to leave?  Then nothing more comes from it, and this is its last answer. */
+bool seat_is_sent_away(struct seat *seat);
 
 #endif

@@ -43,6 +43,13 @@ static void forget(struct buf *buf)
 	buf->budget = budget;
 }
 
+void buf_leave_budget(struct buf *buf)
+{
+	if (buf->budget != NULL)
+		budget_move(buf->budget, buf->cap, 0);
+	buf->budget = NULL;
+}
+
 void buf_done(struct buf *buf)
 {
 	if (buf->cap > 0)

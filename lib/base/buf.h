@@ -37,6 +37,7 @@ int         view_order(const void *a, const void *b);          /* the same, for 
 /* In place, owns nothing yet.  Cannot fail. */
 void buf_init(struct buf *buf, size_t max);
 void buf_done(struct buf *buf);                         /* accepts a zeroed or done buffer       */
+void buf_leave_budget(struct buf *buf);                  /* what it holds is counted no more, nor what comes */
 
 /*
  * auto_buf text = BUF(max): done at the end of its scope.  NOTE: always with "= BUF(max)"; a return between a bare
