@@ -181,6 +181,16 @@ NO_JSON = [
 ]
 
 
+def grown(make_daemon):
+    """A server of the test's own with one resource of each type, its client, and what it says of itself."""
+    daemon = make_daemon().start()
+    api = daemon.client()
+    document = api.get("openapi.json").json()
+    tree = openapi.Tree(api, document)
+    tree.grow()
+    return daemon, api, document, tree
+
+
 def routes_with_a_body(document, tree):
     """(method, path, kinds of bodies it takes, the file its form needs or None) of every one, on what is in the tree."""
     files = {kind.name: openapi.FILES.get(kind.name) for kind in tree.kinds}
@@ -192,11 +202,7 @@ def routes_with_a_body(document, tree):
 
 def test_what_is_no_json_is_refused_wherever_a_document_is_taken_and_nothing_is_stored(make_daemon):
     """In the part "metadata" of a form as well, and by verbs."""
-    daemon = make_daemon().start()
-    api = daemon.client()
-    document = api.get("openapi.json").json()
-    tree = openapi.Tree(api, document)
-    tree.grow()
+    daemon, api, document, tree = grown(make_daemon)
     tables = ("resource", "resource_ref", "resource_file", "action", "history", "operation")
     before, wrong, tried = [daemon.count(table) for table in tables], [], {"application/json": 0, "multipart/form-data": 0}
     for method, path, content, file in routes_with_a_body(document, tree):
@@ -259,11 +265,7 @@ def bad_words(schema):
 
 
 def test_a_value_that_a_query_parameter_does_not_take_is_refused_wherever_it_is_offered(make_daemon):
-    daemon = make_daemon().start()
-    api = daemon.client()
-    document = api.get("openapi.json").json()
-    tree = openapi.Tree(api, document)
-    tree.grow()
+    _, api, document, tree = grown(make_daemon)
     group = next(kind for kind in tree.kinds if kind.name == "deploymentIntentGroup")
     before, wrong, tried = api.get(f"{tree.item(group)}/status").text, [], set()
     for pattern, item in document["paths"].items():
