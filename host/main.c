@@ -246,12 +246,7 @@ static void *cut(void *data)
 /* false: nobody cuts. */
 static bool cutting_begin(int64_t due_ns, int status, pthread_t *ret_cutter)
 {
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&cutting.changed, &attr);
-	pthread_condattr_destroy(&attr);
+	condition_init(&cutting.changed);
 	cutting.due_ns = due_ns;
 	cutting.status = status;
 	return pthread_create(ret_cutter, NULL, cut, NULL) == 0;

@@ -325,15 +325,11 @@ struct seat *usher_seat(struct usher *usher)
 enum status usher_open(struct api *api, unsigned threads, struct usher **ret_usher, struct error *err)
 {
 	struct usher      *usher = calloc(1, sizeof *usher);
-	pthread_condattr_t monotonic;
 
 	if (usher == NULL)
 		return fail(err, ST_NO_MEMORY, "no memory for the usher");
 	pthread_mutex_init(&usher->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&usher->full, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&usher->full);
 	usher->api = api;
 	usher->enough = threads - threads / 8;
 	usher->seats = calloc(threads, sizeof *usher->seats);

@@ -80,7 +80,6 @@ static enum status open_folder(struct renderer *renderer, const char *data_dir, 
 enum status renderer_open(const struct renderer_options *options, struct renderer **ret_renderer, struct error *err)
 {
 	struct renderer   *renderer = calloc(1, sizeof *renderer);
-	pthread_condattr_t attr;
 
 	if (renderer == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
@@ -89,10 +88,7 @@ enum status renderer_open(const struct renderer_options *options, struct rendere
 	renderer->limit_ns = options->limit_ns;
 	renderer->renders = renderer->free = options->renders > 0 ? options->renders : 1;
 	pthread_mutex_init(&renderer->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&renderer->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	condition_init(&renderer->freed);
 
 	const enum status st = open_folder(renderer, options->data_dir, err);
 	if (st != ST_OK) {

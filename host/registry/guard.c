@@ -115,7 +115,6 @@ static unsigned reap(void)
 static struct guard *guard_new(guard_work *work, void *data, void (*data_free)(void *), int64_t deadline_ns)
 {
 	struct guard      *guard = calloc(1, sizeof *guard);
-	pthread_condattr_t attr;
 
 	if (guard == NULL)
 		return NULL;
@@ -125,10 +124,7 @@ static struct guard *guard_new(guard_work *work, void *data, void (*data_free)(v
 	guard->deadline_ns = deadline_ns;
 	guard->wake_ns = deadline_ns;
 	pthread_mutex_init(&guard->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&guard->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	condition_init(&guard->changed);
 	return guard;
 }
 

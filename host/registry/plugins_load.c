@@ -2,6 +2,7 @@
 #include "host/registry/plugin_file.h"
 #include "host/registry/plugins_priv.h"
 #include "host/registry/settings.h"
+#include "lib/base/clock.h"
 #include "lib/base/name.h"
 
 #include <dirent.h>
@@ -96,17 +97,13 @@ static enum status read_options(struct controller *controller, const config_sett
 static struct controller *controller_new(struct plugins *plugins, const char *file)
 {
 	struct controller *controller = arena_alloc(&plugins->arena, 1, sizeof *controller);
-	pthread_condattr_t attr;
 
 	if (controller == NULL)
 		return NULL;
 	controller->plugins = plugins;
 	controller->instance.file = file;
 	pthread_mutex_init(&controller->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&controller->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	condition_init(&controller->freed);
 	return controller;
 }
 

@@ -111,11 +111,7 @@ enum status notifier_open(const char *conninfo, int64_t deadline_ns, struct noti
 	if (notifier == NULL)
 		return fail(err, ST_NO_MEMORY, "out of memory");
 	pthread_mutex_init(&notifier->lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&notifier->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&notifier->changed);
 
 	const enum status st = session_open(conninfo, &work, notifier, deadline_ns, &notifier->session, err);
 	if (st != ST_OK) {

@@ -81,11 +81,7 @@ enum status pool_open(const struct pool_options *options, struct pool **ret_pool
 	pool->statement_ns = options->statement_ns;
 	pthread_mutex_init(&pool->lock, NULL);
 
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->returned, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&pool->returned);
 	*ret_pool = pool;
 	return ST_OK;
 }

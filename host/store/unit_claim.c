@@ -232,12 +232,7 @@ enum status unit_claim(struct store *store, struct db *db, uint64_t limit, int64
 
 void unit_claim_init(struct store *store)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&store->turn_over, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&store->turn_over);
 	pthread_mutex_init(&store->turn_lock, NULL);
 }
 

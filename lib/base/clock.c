@@ -30,6 +30,16 @@ bool deadline_past(int64_t deadline_ns)
 	return clock_ns() >= deadline_ns;
 }
 
+void condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
 int64_t wall_ms(void)
 {
 	struct timespec now;

@@ -1,5 +1,7 @@
 #include "plugins/rsync/bell.h"
 
+#include "lib/base/clock.h"
+
 #include <errno.h>
 #include <time.h>
 
@@ -7,13 +9,8 @@ enum { NS_PER_S = 1000000000 };
 
 void bell_init(struct bell *bell)
 {
-	pthread_condattr_t monotonic;
-
 	pthread_mutex_init(&bell->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&bell->rung, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&bell->rung);
 	bell->is_rung = false;
 }
 

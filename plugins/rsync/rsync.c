@@ -18,6 +18,7 @@
 #include "plugins/rsync/versions.h"
 #include "plugins/rsync/watch.h"
 
+#include "lib/base/clock.h"
 #include "lib/kube/client.h"
 
 #include <errno.h>
@@ -255,7 +256,6 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 {
 	const struct config *config = data;
 	struct fault         fault = { .code = EMCO_OK };
-	pthread_condattr_t   monotonic;
 	emco_instance       *self = calloc(1, sizeof *self);
 
 	if (self == NULL)
@@ -273,10 +273,7 @@ static emco_status create(const emco_host *host, emco_call *call, const void *da
 		.run = worker_run, .data = self,
 	});
 	pthread_mutex_init(&self->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&self->stopped, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&self->stopped);
 	self->stragglers = stragglers_new(&(struct straggler_options) {
 		.host = host, .crew = self->crew, .patience_ns = config->patience_ms * NS_PER_MS,
 	});
